@@ -1,0 +1,106 @@
+/** Merchant groups that allowances and expiries are written for, with their ISO 18245 codes. */
+export const MERCHANT_GROUPS = {
+  restaurants: ['5811', '5812', '5813', '5814'],
+  hotels: ['7011'],
+  car_rental: ['7512', '7513', '7519'],
+  travel: ['4411', '4511', '4722'],
+  automated_fuel: ['5542'],
+  fuel: ['5541', '5983'],
+  gambling: ['7800', '7801', '7802', '7995'],
+  adult: ['5967', '7273'],
+  quasi_cash: ['4829', '6050', '6051', '6540'],
+  cash: ['6010', '6011'],
+} as const satisfies Record<string, readonly string[]>;
+
+export type MerchantGroup = keyof typeof MERCHANT_GROUPS;
+
+const GROUP_OF_MCC: ReadonlyMap<string, MerchantGroup> = new Map(
+  Object.entries(MERCHANT_GROUPS).flatMap(([group, codes]) => codes.map((code) => [code, group as MerchantGroup] as const)),
+);
+
+/** The group of a merchant category code, or null. Airlines (3000–3350), car rental (3351–3500) and hotels (3501–3999) have ranges. */
+export function merchantGroup(mcc: string): MerchantGroup | null {
+  const named = GROUP_OF_MCC.get(mcc);
+  if (named) return named;
+  if (mcc >= '3000' && mcc <= '3350') return 'travel';
+  if (mcc >= '3351' && mcc <= '3500') return 'car_rental';
+  if (mcc >= '3501' && mcc <= '3999') return 'hotels';
+  return null;
+}
+
+export interface CollateralTerms {
+  readonly ltv_bps: number;
+  readonly liquidation_threshold_bps: number;
+  readonly liquidation_bonus_bps: number;
+}
+
+/** Limits on amounts in cents and on counts; a missing entry is no limit. */
+export interface SpendLimits {
+  readonly per_transaction_amount?: string;
+  readonly day_amount?: string;
+  readonly week_amount?: string;
+  readonly month_amount?: string;
+  readonly year_amount?: string;
+  readonly all_time_amount?: string;
+  readonly day_count?: number;
+  readonly week_count?: number;
+  readonly month_count?: number;
+  readonly year_count?: number;
+  readonly all_time_count?: number;
+}
+
+/** A program's policy document. Stored as immutable versions, snake case as in the API; amounts are strings of cents. */
+export interface ProgramPolicy {
+  /** ISO 3166-1 alpha-3 residences that may be onboarded, on top of the countries nobody may serve. */
+  readonly allowed_residence_countries: readonly string[];
+  readonly blocked_merchant_countries: readonly string[];
+  readonly blocked_merchant_groups: readonly MerchantGroup[];
+  readonly stablecoins: readonly string[];
+  readonly default_funding_mode: 'sell' | 'borrow';
+  readonly funding_at: 'clearing' | 'authorization';
+  readonly partial_approvals: boolean;
+  readonly decline_on_avs_mismatch: boolean;
+  readonly decline_on_cvc_mismatch: boolean;
+  /** Added to the requested amount when the hold is placed, by merchant group, basis points. */
+  readonly hold_allowance_bps: Readonly<Partial<Record<MerchantGroup, number>>>;
+  /** Added to token legs because their price moves until they are sold, basis points. */
+  readonly conversion_buffer_bps: number;
+  /** Days until a hold expires. */
+  readonly hold_days: { readonly default: number } & Readonly<Partial<Record<MerchantGroup, number>>>;
+  readonly limits: SpendLimits;
+  readonly credit: {
+    readonly enabled: boolean;
+    readonly venue: 'aave_v3';
+    readonly borrow_asset: string;
+    readonly spread_bps: number;
+    readonly collateral: Readonly<Record<string, CollateralTerms>>;
+  };
+}
+
+/** Defaults: loan-to-value figures as EtherFi publishes them; hold days as networks use them. */
+export const DEFAULT_PROGRAM_POLICY: ProgramPolicy = {
+  allowed_residence_countries: ['USA', 'GBR', 'DEU', 'FRA', 'ESP', 'ITA', 'NLD', 'PRT', 'IRL', 'AUT', 'BEL', 'CHE', 'BRA', 'SGP', 'JPN'],
+  blocked_merchant_countries: ['CUB', 'IRN', 'PRK', 'SYR'],
+  blocked_merchant_groups: ['quasi_cash', 'gambling'],
+  stablecoins: ['USDC', 'EURC'],
+  default_funding_mode: 'sell',
+  funding_at: 'clearing',
+  partial_approvals: false,
+  decline_on_avs_mismatch: false,
+  decline_on_cvc_mismatch: true,
+  hold_allowance_bps: { restaurants: 2_000, hotels: 1_500, car_rental: 1_500 },
+  conversion_buffer_bps: 50,
+  hold_days: { default: 7, automated_fuel: 1, fuel: 1, hotels: 30, car_rental: 30, travel: 30 },
+  limits: { per_transaction_amount: '1000000', day_amount: '2000000' },
+  credit: {
+    enabled: true,
+    venue: 'aave_v3',
+    borrow_asset: 'USDC',
+    spread_bps: 100,
+    collateral: {
+      WETH: { ltv_bps: 5_500, liquidation_threshold_bps: 7_500, liquidation_bonus_bps: 350 },
+      weETH: { ltv_bps: 5_500, liquidation_threshold_bps: 7_500, liquidation_bonus_bps: 350 },
+      WBTC: { ltv_bps: 5_200, liquidation_threshold_bps: 7_200, liquidation_bonus_bps: 500 },
+    },
+  },
+};
