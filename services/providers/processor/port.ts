@@ -1,7 +1,11 @@
+import type { DeclineReason } from '../../authorizations/rules/decline-reason';
+
 /**
  * The card processor in our words. An adapter folder (`lithic/`) holds the vendor's shapes, its signature check and the
  * translation; nothing outside that folder knows them.
  */
+
+export type { DeclineReason };
 
 /** What a call to a vendor came to. `unknown` (timeout, 5xx, cut connection) is followed by a status query, never by a blind retry. */
 export type VendorOutcome<T> =
@@ -146,12 +150,12 @@ export interface UnknownVendorMessage {
   readonly contentHash: string;
 }
 
-/** Our decline reasons stand in `authorizations/rules/decline-reason.ts`; an adapter maps each to its vendor's word. */
+/** An adapter maps each decline reason to its vendor's word. */
 export interface AuthorizationReply {
   readonly outcome: 'approved' | 'partially_approved' | 'declined';
   /** Cents approved; 0 when declined. */
   readonly approvedAmount: bigint;
-  readonly declineReason: string | null;
+  readonly declineReason: DeclineReason | null;
   /** Cents of spending power to show at the terminal (balance inquiry), when allowed. */
   readonly balance: bigint | null;
   readonly authorizationId: string;
@@ -180,7 +184,11 @@ export interface ProcessorIngress {
     headers: IngressHeaders,
     receivedAt: Date,
   ):
-    | { readonly kind: 'events'; readonly events: readonly CardEvent[]; readonly unknown: readonly UnknownVendorMessage[] }
+    | {
+        readonly kind: 'events';
+        readonly events: readonly CardEvent[];
+        readonly unknown: readonly UnknownVendorMessage[];
+      }
     | { readonly kind: 'malformed'; readonly detail: string };
   toReply(reply: AuthorizationReply, request: AuthorizationRequest): VendorHttpReply;
 }
@@ -242,7 +250,9 @@ export interface ProcessorSandbox {
   increment(input: SandboxReference & { readonly amount: bigint }): Promise<VendorOutcome<SandboxAnswer>>;
   balanceInquiry(input: { readonly cardToken: string }): Promise<VendorOutcome<SandboxAnswer>>;
   /** Clears `amount`, or all that is pending. `final` says that no further clearing follows: the rest is released. */
-  clear(input: SandboxReference & { readonly amount?: bigint; readonly final?: boolean }): Promise<VendorOutcome<SandboxReference>>;
+  clear(
+    input: SandboxReference & { readonly amount?: bigint; readonly final?: boolean },
+  ): Promise<VendorOutcome<SandboxReference>>;
   /** A clearing that no authorization went before. */
   forcePost(purchase: SandboxPurchase): Promise<VendorOutcome<SandboxReference>>;
   /** The merchant gives back `amount` of the hold, or all of it. */

@@ -1,0 +1,344 @@
+import { createHash } from 'node:crypto';
+import { invariant } from '../../../shared/assert';
+import type {
+  AddressVerification,
+  AuthorizationReply,
+  AuthorizationRequest,
+  AuthorizationRequestKind,
+  CardEvent,
+  CardEventKind,
+  Channel,
+  Merchant,
+  UnknownVendorMessage,
+} from '../port';
+import { DECLINE_WORDS } from './decline-words';
+import type { AsaRequest, AsaResponse, Transaction, TransactionEvent } from './wire';
+
+export const VENDOR = 'lithic';
+
+/** Lithic declines after 6 s without an answer; it asks for one within 3 s, because merchants give up sooner than Lithic does. */
+export const RESPONSE_LIMIT_MS = 3_000;
+/** For the way back, and for a clock that is not quite the database's. */
+export const RESPONSE_MARGIN_MS = 500;
+
+const CASH_MERCHANT_CODES: ReadonlySet<string> = new Set(['6010', '6011']);
+
+/** Translates an Auth Stream Access request. `signedMessageId` is its `webhook-id`, which a repetition keeps. */
+export function toAuthorizationRequest(
+  body: AsaRequest,
+  signedMessageId: string,
+  receivedAt: Date,
+  contentHash: string,
+): AuthorizationRequest {
+  const billed = body.amounts?.cardholder ?? { amount: body.authorization_amount, currency: body.cardholder_currency };
+  const local = body.amounts?.merchant ?? { amount: body.merchant_amount, currency: body.merchant_currency };
+  const amount = magnitude(billed.amount);
+  return {
+    vendor: VENDOR,
+    messageId: body.event_token ?? signedMessageId,
+    processorAuthorizationId: body.token,
+    cardToken: body.card.token,
+    kind: toRequestKind(body, amount),
+    amount,
+    // "When Lithic approves this type of request, the amount the merchant is authorized to transact on then increases":
+    // a second request under the same token adds to the first.
+    amountBasis: 'delta',
+    currency: billed.currency,
+    merchantAmount: magnitude(local.amount),
+    merchantCurrency: local.currency,
+    merchant: toMerchant(body.merchant),
+    channel: toChannel(body),
+    partialApprovalAllowed: body.pos?.terminal?.partial_approval_capable ?? false,
+    cashAmount: magnitude(body.cash_amount),
+    avs: toAddressVerification(body.avs?.address_on_file_match),
+    // Lithic checks the security code itself and declines a wrong one without asking.
+    cvc: 'not_provided',
+    occurredAt: parseTimestamp(body.created),
+    respondBy: new Date(receivedAt.getTime() + RESPONSE_LIMIT_MS - RESPONSE_MARGIN_MS),
+    contentHash,
+  };
+}
+
+/** Whether the sign of the amount is the one that its kind of request must have. */
+export function hasPlausibleSign(body: AsaRequest): boolean {
+  const amount = body.amounts?.cardholder.amount ?? body.authorization_amount;
+  if (body.status === 'CREDIT_AUTHORIZATION' || body.status === 'FINANCIAL_CREDIT_AUTHORIZATION') return amount <= 0;
+  return amount >= 0 && body.cash_amount >= 0;
+}
+
+function toRequestKind(body: AsaRequest, amount: bigint): AuthorizationRequestKind {
+  switch (body.status) {
+    case 'BALANCE_INQUIRY':
+      return 'balance_inquiry';
+    case 'CREDIT_AUTHORIZATION':
+    case 'FINANCIAL_CREDIT_AUTHORIZATION':
+      return 'refund_authorization';
+    case 'AUTHORIZATION':
+    case 'FINANCIAL_AUTHORIZATION':
+      if (body.pos?.terminal?.type === 'ATM' || CASH_MERCHANT_CODES.has(body.merchant.mcc)) return 'cash_withdrawal';
+      return amount === 0n ? 'zero_amount_verification' : 'authorization';
+  }
+}
+
+const CHANNEL_OF_ENTRY: ReadonlyMap<string, Channel> = new Map<string, Channel>([
+  ['CONTACTLESS', 'contactless'],
+  ['ICC', 'chip'],
+  ['MAGNETIC_STRIPE', 'magstripe'],
+  ['ERROR_MAGNETIC_STRIPE', 'magstripe'],
+  ['ECOMMERCE', 'ecommerce'],
+  ['CREDENTIAL_ON_FILE', 'ecommerce'],
+  ['SECURE_CARDLESS', 'ecommerce'],
+  ['KEY_ENTERED', 'manual'],
+  ['MANUAL', 'manual'],
+  ['ERROR_KEYED', 'manual'],
+  ['OCR', 'manual'],
+]);
+
+function toChannel(body: AsaRequest): Channel {
+  const entry = body.pos?.entry_mode;
+  const terminal = body.pos?.terminal?.type;
+  if (terminal === 'ATM') return 'atm';
+  if (entry?.cardholder === 'REOCCURRING' || entry?.cardholder === 'INSTALLMENT') return 'recurring';
+  if (entry?.cardholder === 'ELECTRONIC_ORDER' || terminal === 'ECOMMERCE') return 'ecommerce';
+  return CHANNEL_OF_ENTRY.get(entry?.pan ?? '') ?? 'unknown';
+}
+
+const ADDRESS_VERIFICATION: ReadonlyMap<string, AddressVerification> = new Map<string, AddressVerification>([
+  ['MATCH', 'match'],
+  ['MATCH_ZIP_ONLY', 'postal_code_match'],
+  ['MATCH_ADDRESS_ONLY', 'address_match'],
+  ['MISMATCH', 'mismatch'],
+]);
+
+function toAddressVerification(word: string | null | undefined): AddressVerification {
+  return ADDRESS_VERIFICATION.get(word ?? '') ?? 'not_provided';
+}
+
+const AVS_RESULT: Readonly<Record<AddressVerification, AsaResponse['avs_result'] | null>> = {
+  match: 'MATCH',
+  postal_code_match: 'MATCH_ZIP_ONLY',
+  address_match: 'MATCH_ADDRESS_ONLY',
+  mismatch: 'FAIL',
+  not_provided: null,
+};
+
+/**
+ * Our decision in Lithic's words. Without an AVS result Lithic would tell the merchant that the address matched, so what is
+ * known is always said. A partial approval where the terminal cannot take one would decline at Lithic and leave our hold.
+ */
+export function toAsaResponse(reply: AuthorizationReply, request: AuthorizationRequest): AsaResponse {
+  if (reply.outcome === 'declined') {
+    const result = reply.declineReason === null ? 'DO_NOT_HONOR' : DECLINE_WORDS[reply.declineReason];
+    return { token: request.processorAuthorizationId, result };
+  }
+  const partial = reply.outcome === 'partially_approved';
+  invariant(!partial || request.partialApprovalAllowed, 'a partial approval for a terminal that cannot take one');
+  const avs = AVS_RESULT[request.avs];
+  return {
+    token: request.processorAuthorizationId,
+    result: 'APPROVED',
+    ...(partial ? { approved_amount: toWireAmount(reply.approvedAmount) } : {}),
+    ...(avs ? { avs_result: avs } : {}),
+    ...(reply.balance === null ? {} : { balance: toWireBalance(reply.balance) }),
+  };
+}
+
+function toWireBalance(cents: bigint): NonNullable<AsaResponse['balance']> {
+  const amount = toWireAmount(cents);
+  return { amount, available: amount };
+}
+
+/** Lithic's amounts are JSON integers: exact below 2^53. */
+export function toWireAmount(cents: bigint): number {
+  invariant(cents >= 0n && cents <= BigInt(Number.MAX_SAFE_INTEGER), 'an amount does not fit an exact JSON integer');
+  return Number(cents);
+}
+
+/** What an event means for us: a card event, nothing (it is known and moves nothing of ours), or that we do not know. */
+type EventMeaning =
+  | { readonly kind: CardEventKind; readonly final: boolean; readonly messageId: string }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'unknown'; readonly detail: string };
+
+interface EventContext {
+  readonly event: TransactionEvent;
+  readonly earlier: readonly TransactionEvent[];
+  readonly later: readonly TransactionEvent[];
+  /** The hold that Lithic has left after the last event. */
+  readonly holdLeft: bigint;
+}
+
+const NOTHING: EventMeaning = { kind: 'nothing' };
+
+/** Lithic's own declines although we may have approved: our answer was late or lost, or it could not be passed on. */
+const ANSWER_NOT_HEARD: ReadonlySet<string> = new Set([
+  'CUSTOMER_ASA_TIMEOUT',
+  'MALFORMED_ASA_RESPONSE',
+  'LITHIC_SYSTEM_ERROR',
+  'LITHIC_SYSTEM_RATE_LIMIT',
+  'UNKNOWN_HOST_TIMEOUT',
+  'IGNORED_TTL_EXPIRY',
+  'SWITCH_INOPERATIVE_ADVICE',
+]);
+
+/** Events that take from the cardholder, and that a return in the same transaction therefore belongs to. */
+const PURCHASE_TYPES: ReadonlySet<string> = new Set([
+  'AUTHORIZATION',
+  'FINANCIAL_AUTHORIZATION',
+  'AUTHORIZATION_ADVICE',
+  'CLEARING',
+]);
+
+const EVENT_MEANING: Readonly<Record<string, (context: EventContext) => EventMeaning>> = {
+  AUTHORIZATION: ({ event, later }) => {
+    if (approved(event) || !answerNotHeard(event)) return NOTHING;
+    // Where the network stands in and approves, its advice in the same message is the truth.
+    if (later.some((other) => other.type === 'AUTHORIZATION_ADVICE' && approved(other))) return NOTHING;
+    return meaning('reversal', outcomeId(event));
+  },
+  FINANCIAL_AUTHORIZATION: ({ event }) => {
+    if (approved(event)) return meaning('clearing', outcomeId(event), true);
+    return answerNotHeard(event) ? meaning('reversal', outcomeId(event)) : NOTHING;
+  },
+  FINANCIAL_CREDIT_AUTHORIZATION: ({ event }) => (approved(event) ? meaning('refund', outcomeId(event)) : NOTHING),
+  AUTHORIZATION_ADVICE: ({ event, earlier }) => {
+    if (approved(event)) return meaning('authorization_advice', event.token);
+    const takesBack = earlier.some((other) => other.type === 'AUTHORIZATION' && approved(other));
+    return takesBack ? meaning('reversal', event.token) : NOTHING;
+  },
+  // Against a credit authorization (polarity DEBIT) these end something that never was a hold.
+  AUTHORIZATION_REVERSAL: ({ event }) =>
+    approved(event) && event.effective_polarity === 'CREDIT' ? meaning('reversal', event.token) : NOTHING,
+  AUTHORIZATION_EXPIRY: ({ event }) =>
+    approved(event) && event.effective_polarity === 'CREDIT' ? meaning('expiry', event.token) : NOTHING,
+  CLEARING: ({ event, earlier, later, holdLeft }) => {
+    if (approved(event)) return meaning('clearing', event.token, later.length === 0 && holdLeft === 0n);
+    const takesBack = earlier.some((other) => other.type === 'FINANCIAL_AUTHORIZATION' && approved(other));
+    return takesBack
+      ? { kind: 'unknown', detail: 'the network declined a single-message purchase that was approved' }
+      : NOTHING;
+  },
+  RETURN: ({ event }) => (approved(event) ? meaning('refund', event.token) : NOTHING),
+  RETURN_REVERSAL: ({ event }) => (approved(event) ? meaning('refund_reversal', event.token) : NOTHING),
+  // A pending credit raises no spending power, and a balance inquiry moves nothing.
+  CREDIT_AUTHORIZATION: () => NOTHING,
+  CREDIT_AUTHORIZATION_ADVICE: () => NOTHING,
+  BALANCE_INQUIRY: () => NOTHING,
+};
+
+/**
+ * The card events in one `card_transaction.updated`. Lithic sends the whole history each time, so each event is named by its
+ * own token (and hashed on its own content, which does not change when later events join it): the caller acts on unseen ones.
+ */
+export function toCardEvents(transaction: Transaction): {
+  readonly events: readonly CardEvent[];
+  readonly unknown: readonly UnknownVendorMessage[];
+} {
+  const events: CardEvent[] = [];
+  const unknown: UnknownVendorMessage[] = [];
+  const holdLeft = magnitude(transaction.amounts.hold.amount);
+  for (const [index, event] of transaction.events.entries()) {
+    const earlier = transaction.events.slice(0, index);
+    const later = transaction.events.slice(index + 1);
+    const understood = Object.hasOwn(EVENT_MEANING, event.type) ? EVENT_MEANING[event.type] : undefined;
+    const found: EventMeaning = understood?.({ event, earlier, later, holdLeft }) ?? {
+      kind: 'unknown',
+      detail: `card transaction event of type ${event.type.slice(0, 60)}`,
+    };
+    if (found.kind === 'nothing') continue;
+    const contentHash = hashEvent(transaction, event);
+    if (found.kind === 'unknown') {
+      unknown.push({ vendor: VENDOR, messageId: event.token, detail: found.detail, contentHash });
+      continue;
+    }
+    events.push({
+      vendor: VENDOR,
+      messageId: found.messageId,
+      processorAuthorizationId: transaction.token,
+      cardToken: transaction.card_token,
+      kind: found.kind,
+      ...toEventMoney(event),
+      merchantAmount: magnitude(event.amounts.merchant.amount),
+      merchantCurrency: event.amounts.merchant.currency,
+      merchant: toMerchant(transaction.merchant),
+      final: found.final,
+      originalProcessorAuthorizationId:
+        (found.kind === 'refund' || found.kind === 'refund_reversal') &&
+        earlier.some((other) => PURCHASE_TYPES.has(other.type))
+          ? transaction.token
+          : null,
+      effectiveAt: parseTimestamp(event.created),
+      contentHash,
+    });
+  }
+  return { events, unknown };
+}
+
+function meaning(kind: CardEventKind, messageId: string, final = false): EventMeaning {
+  return { kind, messageId, final };
+}
+
+/** The outcome of a request has the token that the request itself had as its message id: told apart by a suffix. */
+function outcomeId(event: TransactionEvent): string {
+  return `${event.token}:outcome`;
+}
+
+function approved(event: TransactionEvent): boolean {
+  return event.result === 'APPROVED';
+}
+
+function answerNotHeard(event: TransactionEvent): boolean {
+  return (
+    ANSWER_NOT_HEARD.has(event.result) || (event.detailed_results ?? []).some((detail) => ANSWER_NOT_HEARD.has(detail))
+  );
+}
+
+/**
+ * Money that moved counts in the settlement amount ("actual funds movement occurs in the settlement amount"), a hold in the
+ * cardholder's currency. Where Lithic leaves the structured amount at zero, its older `amount` field carries it.
+ */
+function toEventMoney(event: TransactionEvent): { readonly amount: bigint; readonly currency: string } {
+  const structured = event.amounts.settlement ?? event.amounts.cardholder;
+  const amount = magnitude(structured.amount);
+  return { amount: amount === 0n ? magnitude(event.amount) : amount, currency: structured.currency };
+}
+
+function hashEvent(transaction: Transaction, event: TransactionEvent): string {
+  const { token, type, result, created, amount, amounts } = event;
+  const content = [
+    transaction.token,
+    transaction.card_token,
+    token,
+    type,
+    result,
+    created,
+    amount,
+    amounts.cardholder.amount,
+    amounts.cardholder.currency,
+    amounts.merchant.amount,
+    amounts.merchant.currency,
+    amounts.settlement?.amount ?? null,
+    amounts.settlement?.currency ?? null,
+  ];
+  return createHash('sha256').update(JSON.stringify(content)).digest('hex');
+}
+
+function toMerchant(merchant: AsaRequest['merchant']): Merchant {
+  return {
+    id: merchant.acceptor_id,
+    name: merchant.descriptor,
+    city: merchant.city ?? '',
+    country: merchant.country,
+    mcc: merchant.mcc,
+  };
+}
+
+/** Lithic's signs differ between requests, transactions and events; the kind already says which way money goes. */
+function magnitude(amount: number): bigint {
+  return BigInt(Math.abs(amount));
+}
+
+function parseTimestamp(text: string): Date {
+  const zoned = /(?:Z|[+-]\d{2}:\d{2})$/.test(text) ? text : `${text}Z`;
+  return new Date(zoned);
+}
