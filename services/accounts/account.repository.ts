@@ -1,0 +1,90 @@
+import type { Transaction } from '../database/transaction';
+import type { StoredFundingPolicy } from '../funding/rules/funding-policy';
+
+export type AccountState = 'active' | 'suspended' | 'closed';
+
+/** A row of `accounts`, columns as they are named there. Amounts are base units, `overdue_amount` in cents. */
+export interface AccountRow {
+  readonly organization_id: string;
+  readonly id: string;
+  readonly program_id: string;
+  readonly cardholder_id: string;
+  readonly state: AccountState;
+  readonly chain_index: number;
+  readonly address: string | null;
+  readonly funding_policy: StoredFundingPolicy;
+  readonly time_zone: string;
+  readonly version: bigint;
+  readonly debt_shares: bigint;
+  readonly loan_hold: bigint;
+  readonly loan_unconfirmed: bigint;
+  readonly overdue_amount: bigint;
+  readonly delegation_left: bigint;
+  readonly credit_agreement_id: string | null;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+export async function findAccount(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+): Promise<AccountRow | undefined> {
+  return trx<AccountRow>('accounts').where({ organization_id: organizationId, id: accountId }).first();
+}
+
+/**
+ * The account's row, locked until the transaction ends. Whoever changes a decision input of an account takes this lock
+ * first (before any ledger account) and moves the version with {@link bumpAccountVersion}.
+ */
+export async function lockAccount(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+): Promise<AccountRow | undefined> {
+  return trx<AccountRow>('accounts').where({ organization_id: organizationId, id: accountId }).forUpdate().first();
+}
+
+/** Makes an authorization that was decided on the older state decide again. Call it under {@link lockAccount}. */
+export async function bumpAccountVersion(trx: Transaction, organizationId: string, accountId: string): Promise<void> {
+  await trx('accounts')
+    .where({ organization_id: organizationId, id: accountId })
+    .update({ version: trx.raw('version + 1'), updated_at: trx.fn.now() });
+}
+
+/** The next free index of a derived key (custody port); gaps are harmless. */
+export async function nextChainIndex(trx: Transaction): Promise<number> {
+  const result: { rows: { index: string | bigint | number }[] } = await trx.raw(
+    "SELECT nextval('accounts_chain_index_seq')::int AS index",
+  );
+  return Number(result.rows[0]?.index);
+}
+
+export type NewAccountRow = Pick<
+  AccountRow,
+  'organization_id' | 'id' | 'program_id' | 'cardholder_id' | 'chain_index' | 'address' | 'funding_policy' | 'time_zone'
+>;
+
+export async function insertAccount(trx: Transaction, row: NewAccountRow): Promise<AccountRow> {
+  const rows = await trx('accounts')
+    .insert({ ...row, funding_policy: JSON.stringify(row.funding_policy) })
+    .returning<AccountRow[]>('*');
+  const inserted = rows[0];
+  if (inserted === undefined) throw new Error('the new account was not returned');
+  return inserted;
+}
+
+export async function updateFundingPolicy(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+  policy: StoredFundingPolicy,
+): Promise<void> {
+  await trx('accounts')
+    .where({ organization_id: organizationId, id: accountId })
+    .update({
+      funding_policy: JSON.stringify(policy),
+      version: trx.raw('version + 1'),
+      updated_at: trx.fn.now(),
+    });
+}
