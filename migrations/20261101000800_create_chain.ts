@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import { grantSharedTable, protectTenantTable } from './support/tenant-table';
 
 /**
  * Transactions that we send (one intent, any number of signed attempts at one nonce) and how far we have read the chain.
@@ -13,6 +14,7 @@ export async function up(knex: Knex): Promise<void> {
       next_nonce bigint NOT NULL,
       updated_at timestamptz NOT NULL DEFAULT now(),
       CONSTRAINT chain_signers_pkey PRIMARY KEY (organization_id, chain_id, address),
+      CONSTRAINT chain_signers_organization_fkey FOREIGN KEY (organization_id) REFERENCES organizations (id),
       CONSTRAINT chain_signers_address_check CHECK (address ~ '^0x[0-9a-fA-F]{40}$'),
       CONSTRAINT chain_signers_next_nonce_check CHECK (next_nonce >= 0)
     );
@@ -42,6 +44,7 @@ export async function up(knex: Knex): Promise<void> {
       created_at timestamptz NOT NULL,
       updated_at timestamptz NOT NULL,
       CONSTRAINT chain_intents_pkey PRIMARY KEY (organization_id, intent_key),
+      CONSTRAINT chain_intents_organization_fkey FOREIGN KEY (organization_id) REFERENCES organizations (id),
       CONSTRAINT chain_intents_nonce_key UNIQUE (organization_id, chain_id, signer_address, nonce),
       CONSTRAINT chain_intents_state_check
         CHECK (state IN ('queued', 'signed', 'broadcast', 'confirmed', 'reverted', 'failed')),
@@ -84,22 +87,20 @@ export async function up(knex: Knex): Promise<void> {
       updated_at timestamptz NOT NULL DEFAULT now(),
       CONSTRAINT chain_cursors_pkey PRIMARY KEY (chain_id, name)
     );
-    GRANT SELECT, INSERT, UPDATE ON chain_cursors TO escudo_worker, escudo_app;
-    GRANT SELECT ON chain_cursors TO escudo_readonly;
   `);
-  for (const table of ['chain_signers', 'chain_intents', 'chain_attempts']) {
-    await knex.raw(`
-      ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY;
-      ALTER TABLE ${table} FORCE ROW LEVEL SECURITY;
-      CREATE POLICY ${table}_app ON ${table} TO escudo_app
-        USING (organization_id = nullif(current_setting('app.organization_id', true), '')::uuid)
-        WITH CHECK (organization_id = nullif(current_setting('app.organization_id', true), '')::uuid);
-      CREATE POLICY ${table}_worker ON ${table} TO escudo_worker USING (true) WITH CHECK (true);
-      CREATE POLICY ${table}_readonly ON ${table} FOR SELECT TO escudo_readonly USING (true);
-      GRANT SELECT, INSERT, UPDATE ON ${table} TO escudo_app, escudo_worker;
-      GRANT SELECT ON ${table} TO escudo_readonly;
-    `);
-  }
+  await protectTenantTable(knex, 'chain_signers', {
+    app: ['SELECT', 'INSERT', 'UPDATE'],
+    worker: ['SELECT', 'INSERT', 'UPDATE'],
+  });
+  await protectTenantTable(knex, 'chain_intents', {
+    app: ['SELECT', 'INSERT', 'UPDATE'],
+    worker: ['SELECT', 'INSERT', 'UPDATE'],
+  });
+  await protectTenantTable(knex, 'chain_attempts', {
+    app: ['SELECT', 'INSERT', 'UPDATE'],
+    worker: ['SELECT', 'INSERT', 'UPDATE'],
+  });
+  await grantSharedTable(knex, 'chain_cursors', { worker: ['SELECT', 'INSERT', 'UPDATE'] });
 }
 
 export async function down(knex: Knex): Promise<void> {

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { getAddress, isAddress } from 'viem';
 import { z } from 'zod';
-import type { Address, ChainDeployment } from './port';
+import type { ChainDeployment } from './port';
 
 const address = z
   .string()
-  .regex(/^0x[0-9a-fA-F]{40}$/, 'not an address')
-  .transform((text) => text as Address);
+  .refine((text) => isAddress(text, { strict: false }), 'not an address')
+  .transform((text) => getAddress(text));
 
 const deploymentSchema = z.object({
   chainId: z.int().positive(),
@@ -18,7 +19,8 @@ const deploymentSchema = z.object({
 });
 
 /**
- * Checks a parsed deployment document. Throws with every problem in the message. Keys it does not know are left out,
+ * Checks a parsed deployment document and spells its addresses by EIP-55. Throws with every problem in the message. Keys it
+ * does not know are left out,
  * because the embedded stack keeps notes of its own in the same file.
  */
 export function parseDeployment(document: unknown): ChainDeployment {

@@ -1,5 +1,6 @@
 import type { Hex, SignerPath, TypedDataPayload } from '../providers/custody/port';
 
+/** Addresses that this context returns are spelled by EIP-55, so equal addresses are equal strings. */
 export type Address = Hex;
 
 /** A block of the chain, as confirmation policies need it. */
@@ -44,9 +45,14 @@ export interface ChainReader {
    * The log as the canonical chain has it now (its block may have changed): the receipt is re-read and its block hash
    * compared with the chain's block of that number. `null` when the transaction is not in the canonical chain.
    */
-  tokenTransferNow(log: Pick<TokenTransferLog, 'transactionHash' | 'receiptPosition'>): Promise<TokenTransferLog | null>;
+  tokenTransferNow(
+    log: Pick<TokenTransferLog, 'transactionHash' | 'receiptPosition'>,
+  ): Promise<TokenTransferLog | null>;
   /** Latest answer of a Chainlink-style feed. `answer` has 8 decimals. */
-  feedRound(feed: Address, blockNumber?: bigint): Promise<{ readonly roundId: bigint; readonly answer: bigint; readonly updatedAt: Date }>;
+  feedRound(
+    feed: Address,
+    blockNumber?: bigint,
+  ): Promise<{ readonly roundId: bigint; readonly answer: bigint; readonly updatedAt: Date }>;
 }
 
 export type ChainIntentState = 'queued' | 'signed' | 'broadcast' | 'confirmed' | 'reverted' | 'failed';
@@ -78,7 +84,11 @@ export interface ChainCall {
  * `problem` says why a call that is not final does not move (no gas money, refused fee), for alerts.
  */
 export type ChainCallOutcome =
-  | { readonly state: 'queued' | 'signed' | 'broadcast'; readonly transactionHash: Hex | null; readonly problem?: string }
+  | {
+      readonly state: 'queued' | 'signed' | 'broadcast';
+      readonly transactionHash: Hex | null;
+      readonly problem?: string;
+    }
   | { readonly state: 'confirmed'; readonly receipt: ChainReceipt }
   | { readonly state: 'reverted'; readonly receipt: ChainReceipt; readonly detail?: string }
   | { readonly state: 'failed'; readonly detail: string };

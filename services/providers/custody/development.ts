@@ -1,6 +1,6 @@
 import { pbkdf2Sync } from 'node:crypto';
-import { HDKey, type HDAccount, hdKeyToAccount, mnemonicToAccount } from 'viem/accounts';
 import { keccak256 } from 'viem';
+import { type HDAccount, HDKey, hdKeyToAccount, mnemonicToAccount } from 'viem/accounts';
 import { invariant } from '../../shared/assert';
 import type { Custody, Hex, SignerPath, TypedDataPayload, UnsignedTransaction } from './port';
 

@@ -29,6 +29,9 @@ export interface TypedDataPayload {
 export interface Custody {
   readonly kind: 'development' | 'vault';
   address(path: SignerPath): Promise<Hex>;
-  signTransaction(path: SignerPath, transaction: UnsignedTransaction): Promise<{ readonly raw: Hex; readonly hash: Hex }>;
+  signTransaction(
+    path: SignerPath,
+    transaction: UnsignedTransaction,
+  ): Promise<{ readonly raw: Hex; readonly hash: Hex }>;
   signTypedData(path: SignerPath, payload: TypedDataPayload): Promise<Hex>;
 }

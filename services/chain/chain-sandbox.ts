@@ -1,0 +1,80 @@
+import { encodeFunctionData, type Hex, numberToHex } from 'viem';
+import { invariant, required } from '../shared/assert';
+import { erc20Abi, settableFeedAbi } from './abi';
+import { findReceipt } from './chain-reader';
+import type { ChainClient } from './clients';
+import type { Address, ChainDeployment, ChainSandbox } from './port';
+
+/** The development node mines every second or so; one that has stopped mining is an error, not something to wait for. */
+const RECEIPT_POLLS = 300;
+const RECEIPT_POLL_MS = 100;
+
+type DevelopmentMethod =
+  | { readonly Method: 'eth_sendTransaction'; readonly Parameters: readonly unknown[]; readonly ReturnType: Hex }
+  | { readonly Method: 'anvil_setBalance'; readonly Parameters: readonly unknown[]; readonly ReturnType: null }
+  | { readonly Method: 'anvil_mine'; readonly Parameters: readonly unknown[]; readonly ReturnType: null }
+  | { readonly Method: 'anvil_reorg'; readonly Parameters: readonly unknown[]; readonly ReturnType: null }
+  | { readonly Method: 'evm_increaseTime'; readonly Parameters: readonly unknown[]; readonly ReturnType: unknown };
+
+/**
+ * Powers over the development chain. Throws when the deployment has no `sandbox` part, so a production chain can never be
+ * handed to it by mistake.
+ */
+export function createChainSandbox(client: ChainClient, deployment: ChainDeployment): ChainSandbox {
+  const { faucet, feedOwner } = required(deployment.sandbox, 'the sandbox part of the chain deployment');
+
+  function request<M extends DevelopmentMethod['Method']>(method: M, params: readonly unknown[]) {
+    return client.request<Extract<DevelopmentMethod, { Method: M }>>({ method, params } as never);
+  }
+
+  async function send(from: Address, to: Address, data: Hex): Promise<Hex> {
+    const hash: Hex = await request('eth_sendTransaction', [{ from, to, data }]);
+    for (let poll = 0; poll < RECEIPT_POLLS; poll += 1) {
+      const receipt = await findReceipt(client, hash);
+      if (receipt) {
+        invariant(receipt.status === 'success', `sandbox transaction ${hash} reverted`);
+        return hash;
+      }
+      await new Promise((resolve) => setTimeout(resolve, RECEIPT_POLL_MS));
+    }
+    throw new Error(`sandbox transaction ${hash} is not mined`);
+  }
+
+  return {
+    async fundToken(assetCode, to, amount) {
+      const token = required(deployment.tokens[assetCode], `token ${assetCode}`).address;
+      const data = encodeFunctionData({ abi: erc20Abi, functionName: 'transfer', args: [to, amount] });
+      return { transactionHash: await send(faucet, token, data) };
+    },
+
+    async fundNative(to, amount) {
+      const balance = await client.getBalance({ address: to });
+      await request('anvil_setBalance', [to, numberToHex(balance + amount)]);
+    },
+
+    async setFeedAnswer(assetCode, answer, updatedAt) {
+      const feed = required(deployment.feeds[assetCode], `feed of ${assetCode}`);
+      const round = await client.readContract({ address: feed, abi: settableFeedAbi, functionName: 'latestRound' });
+      const seconds = BigInt(Math.floor(updatedAt.getTime() / 1000));
+      const data = encodeFunctionData({
+        abi: settableFeedAbi,
+        functionName: 'updateRoundData',
+        args: [round + 1n, answer, seconds, seconds],
+      });
+      await send(feedOwner, feed, data);
+    },
+
+    async mine(blocks) {
+      await request('anvil_mine', [numberToHex(blocks)]);
+    },
+
+    async reorg(depth) {
+      await request('anvil_reorg', [depth, []]);
+    },
+
+    async increaseTime(seconds) {
+      await request('evm_increaseTime', [seconds]);
+      await request('anvil_mine', ['0x1']);
+    },
+  };
+}
