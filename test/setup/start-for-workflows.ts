@@ -1,0 +1,5 @@
+import { startTestServers } from './test-servers';
+
+export default async function startForWorkflows(): Promise<void> {
+  await startTestServers('postgres', 'anvil', 'temporal');
+}
