@@ -57,3 +57,18 @@ export interface KycIngress {
     headers: IngressHeaders,
   ): { readonly kind: 'hint'; readonly hint: KycHint } | { readonly kind: 'malformed'; readonly detail: string };
 }
+
+/** What a sandbox is told a check should come to. */
+export type KycSandboxOutcome =
+  | { readonly kind: 'approved' }
+  | { readonly kind: 'on_hold' }
+  | { readonly kind: 'resubmission_required'; readonly reasons: readonly string[]; readonly message: string }
+  | { readonly kind: 'rejected'; readonly reasons: readonly string[]; readonly message: string };
+
+/** Only where the vendor is a sandbox; the outcome still arrives by its signed webhook. */
+export interface KycSandbox {
+  /** Decides the next checks of an applicant, in order, before they are requested. Known to our simulator only. */
+  planOutcomes(externalUserId: string, outcomes: readonly KycSandboxOutcome[]): Promise<VendorOutcome<null>>;
+  /** Ends the applicant's check now, by the vendor's published sandbox method. `on_hold` is `rejected` there. */
+  completeReview(applicantId: string, outcome: KycSandboxOutcome): Promise<VendorOutcome<null>>;
+}

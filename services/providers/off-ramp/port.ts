@@ -9,7 +9,14 @@ export interface OffRampQuote {
 }
 
 /** `returned`: the tokens came back; `failed` before any token was taken; `lost` never by itself, only after an operator's word. */
-export type OffRampOrderState = 'awaiting_funds' | 'funds_received' | 'submitted' | 'paid_out' | 'returned' | 'failed' | 'unrecognized';
+export type OffRampOrderState =
+  | 'awaiting_funds'
+  | 'funds_received'
+  | 'submitted'
+  | 'paid_out'
+  | 'returned'
+  | 'failed'
+  | 'unrecognized';
 
 export interface OffRampOrder {
   readonly vendorOrderId: string;
@@ -54,9 +61,10 @@ export interface OffRamp {
 /** Statement of the settlement account. */
 export interface BankStatements {
   balance(): Promise<VendorOutcome<{ readonly amount: bigint }>>;
-  transactions(input: { readonly after: string | null; readonly limit: number }): Promise<
-    VendorOutcome<{ readonly data: readonly BankTransaction[]; readonly hasMore: boolean }>
-  >;
+  transactions(input: {
+    readonly after: string | null;
+    readonly limit: number;
+  }): Promise<VendorOutcome<{ readonly data: readonly BankTransaction[]; readonly hasMore: boolean }>>;
 }
 
 export interface OffRampHint {
@@ -72,4 +80,21 @@ export interface OffRampIngress {
     rawBody: Buffer,
     headers: IngressHeaders,
   ): { readonly kind: 'hint'; readonly hint: OffRampHint } | { readonly kind: 'malformed'; readonly detail: string };
+}
+
+/** How a sandbox order should go: paid out, refused by the bank so that the tokens come back, given up, or held. */
+export type OffRampSandboxPlan = 'pay' | 'return' | 'fail' | 'hold';
+
+/** Only where the vendor is our simulator. */
+export interface OffRampSandbox {
+  /** Applies to the next order that is created and has no plan yet. */
+  planNextOrder(plan: OffRampSandboxPlan): Promise<VendorOutcome<null>>;
+  /** Changes the way of an order that is not finished; `pay` lets a held one go on. */
+  planOrder(vendorOrderId: string, plan: OffRampSandboxPlan): Promise<VendorOutcome<null>>;
+}
+
+/** Only where the bank is our simulator: money from outside, such as the organization's own capital. */
+export interface BankSandbox {
+  /** Books a credit of `amount` cents once per reference. */
+  credit(input: { readonly reference: string; readonly amount: bigint }): Promise<VendorOutcome<BankTransaction>>;
 }
