@@ -1,0 +1,9 @@
+import { bundleWorkflowCode, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+
+/** Bundles every workflow once; workers of one process share the result. */
+export function bundleWorkflows(): Promise<WorkflowBundleWithSourceMap> {
+  return bundleWorkflowCode({
+    workflowsPath: require.resolve('../../workflows/index'),
+    failureConverterPath: require.resolve('./failure-converter'),
+  });
+}

@@ -1,0 +1,19 @@
+import { invariant } from '../services/shared/assert';
+import { type CardIssuanceDeps, createCardIssuanceActivities } from './card-issuance/activities';
+import { createKycOnboardingActivities, type KycOnboardingDeps } from './kyc-onboarding/activities';
+import { createSpendAuthorizationActivities, type SpendAuthorizationDeps } from './spend-authorization/activities';
+
+/** What the activities of all workflows need. A new workflow adds its own dependencies here and its activities below. */
+export type WorkflowDependencies = CardIssuanceDeps & KycOnboardingDeps & SpendAuthorizationDeps;
+
+/** The activities of every workflow in one object, as a worker takes them. Throws when two share a name. */
+export function registerActivities(deps: WorkflowDependencies): object {
+  const all = [
+    createCardIssuanceActivities(deps),
+    createKycOnboardingActivities(deps),
+    createSpendAuthorizationActivities(deps),
+  ];
+  const names = all.flatMap((activities) => Object.keys(activities));
+  invariant(new Set(names).size === names.length, `two activities share a name: ${names.sort().join(', ')}`);
+  return Object.assign({}, ...all);
+}
