@@ -105,19 +105,15 @@ export async function up(knex: Knex): Promise<void> {
     authorizer: ['SELECT', 'INSERT'],
   });
 
-  // One row per scope and window kind; a later window_start starts the count again.
+  // What a scope (account or card) has spent in each window: {"day": {"start", "amount", "count"}, …}. One row per scope, because
+  // every authorization counts in all windows at once; a later start begins the count again (cards/rules/limit-counters.ts).
   await knex.raw(`
     CREATE TABLE limit_counters (
       organization_id uuid NOT NULL,
       account_id uuid NOT NULL,
       scope_id uuid NOT NULL,
-      window_kind text NOT NULL,
-      window_start timestamptz NOT NULL,
-      amount numeric(78,0) NOT NULL,
-      count integer NOT NULL,
-      CONSTRAINT limit_counters_pkey PRIMARY KEY (organization_id, account_id, scope_id, window_kind),
-      CONSTRAINT limit_counters_window_kind_check CHECK (window_kind IN ('day', 'week', 'month', 'year', 'all_time')),
-      CONSTRAINT limit_counters_not_negative_check CHECK (amount >= 0 AND count >= 0)
+      windows jsonb NOT NULL,
+      CONSTRAINT limit_counters_pkey PRIMARY KEY (organization_id, account_id, scope_id)
     ) WITH (fillfactor = 70)`);
   await protectTenantTable(knex, 'limit_counters', {
     app: ['SELECT', 'INSERT', 'UPDATE'],
@@ -158,8 +154,12 @@ export async function up(knex: Knex): Promise<void> {
       CONSTRAINT card_transactions_amount_check CHECK (amount > 0)
     )`);
   await knex.raw('CREATE INDEX card_transactions_account_index ON card_transactions (organization_id, account_id, id)');
-  await knex.raw('CREATE INDEX card_transactions_authorization_index ON card_transactions (organization_id, authorization_id)');
-  await knex.raw('CREATE INDEX card_transactions_program_index ON card_transactions (organization_id, program_id, effective_at)');
+  await knex.raw(
+    'CREATE INDEX card_transactions_authorization_index ON card_transactions (organization_id, authorization_id)',
+  );
+  await knex.raw(
+    'CREATE INDEX card_transactions_program_index ON card_transactions (organization_id, program_id, effective_at)',
+  );
   await protectTenantTable(knex, 'card_transactions', { app: ['SELECT', 'INSERT', 'UPDATE'], worker: ['SELECT'] });
 
   // The part of one clearing (or refund) that one leg carries: each is funded (or bought back) by its own order.
@@ -190,5 +190,7 @@ export async function up(knex: Knex): Promise<void> {
 }
 
 export async function down(knex: Knex): Promise<void> {
-  await knex.raw('DROP TABLE leg_postings, card_transactions, limit_counters, funding_legs, card_messages, authorizations');
+  await knex.raw(
+    'DROP TABLE leg_postings, card_transactions, limit_counters, funding_legs, card_messages, authorizations',
+  );
 }

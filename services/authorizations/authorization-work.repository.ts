@@ -1,0 +1,51 @@
+import type { Transaction } from '../database/transaction';
+
+export interface AuthorizationDeadline {
+  readonly state: string;
+  readonly expires_at: Date | null;
+}
+
+export interface OpenPosting {
+  readonly id: string;
+  readonly kind: 'stablecoin_sale' | 'loan_draw';
+}
+
+export async function findAuthorizationDeadline(
+  trx: Transaction,
+  organizationId: string,
+  authorizationId: string,
+): Promise<AuthorizationDeadline | undefined> {
+  return trx('authorizations')
+    .where({ organization_id: organizationId, id: authorizationId })
+    .first<AuthorizationDeadline | undefined>('state', 'expires_at');
+}
+
+export async function cardTransactionExists(
+  trx: Transaction,
+  organizationId: string,
+  cardTransactionId: string,
+): Promise<boolean> {
+  const row = await trx('card_transactions')
+    .where({ organization_id: organizationId, id: cardTransactionId })
+    .first('id');
+  return row !== undefined;
+}
+
+/** Postings of the purchase that no finished sale or draw has funded yet, oldest first. */
+export async function findOpenPostings(
+  trx: Transaction,
+  organizationId: string,
+  purchase: { readonly authorizationId: string } | { readonly cardTransactionId: string },
+): Promise<OpenPosting[]> {
+  const query = trx('leg_postings as p')
+    .join('card_transactions as t', (join) =>
+      join.on('t.organization_id', 'p.organization_id').andOn('t.id', 'p.card_transaction_id'),
+    )
+    .where('p.organization_id', organizationId)
+    .whereIn('p.kind', ['stablecoin_sale', 'loan_draw'])
+    .whereIn('p.state', ['posted', 'funding'])
+    .orderBy('p.id');
+  if ('authorizationId' in purchase) query.where('t.authorization_id', purchase.authorizationId);
+  else query.where('t.id', purchase.cardTransactionId);
+  return query.select<OpenPosting[]>('p.id', 'p.kind');
+}

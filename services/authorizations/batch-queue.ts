@@ -1,0 +1,80 @@
+/** How batches are cut. Measured in decision 0001. */
+export interface BatchQueueLimits {
+  /** Batches running at once. Two keep PostgreSQL busy while the next is decided; more only add conflicts. */
+  readonly inFlightMax: number;
+  /** Items in one batch. */
+  readonly batchMax: number;
+  /** Items waiting; one more is refused at once, since it could not be answered in time anyway. */
+  readonly waitingMax: number;
+}
+
+interface Entry<T> {
+  readonly item: T;
+  readonly lane: string;
+}
+
+/**
+ * Collects items while batches run and cuts the next batch when one ends. There is no timer: an idle queue runs an item
+ * at once, a busy one batches by itself. At most one item per lane (an account) is in flight, because two in one batch
+ * could not both be decided on the same snapshot.
+ */
+export class BatchQueue<T> {
+  private waiting: Entry<T>[] = [];
+  private readonly busyLanes = new Set<string>();
+  private inFlight = 0;
+
+  constructor(
+    private readonly limits: BatchQueueLimits,
+    /** Runs a batch; returns the items to be run again. It never rejects. */
+    private readonly run: (items: readonly T[]) => Promise<readonly T[]>,
+    private readonly laneOf: (item: T) => string,
+  ) {}
+
+  /** Adds an item; false when the queue is full and it was not taken. */
+  push(item: T): boolean {
+    if (this.waiting.length >= this.limits.waitingMax) return false;
+    this.waiting.push({ item, lane: this.laneOf(item) });
+    this.pump();
+    return true;
+  }
+
+  /** Items waiting or in flight. */
+  get size(): number {
+    return this.waiting.length + this.busyLanes.size;
+  }
+
+  private pump(): void {
+    while (this.inFlight < this.limits.inFlightMax) {
+      const batch = this.cut();
+      if (batch.length === 0) return;
+      void this.start(batch);
+    }
+  }
+
+  private cut(): Entry<T>[] {
+    const batch: Entry<T>[] = [];
+    const left: Entry<T>[] = [];
+    for (const entry of this.waiting) {
+      if (batch.length < this.limits.batchMax && !this.busyLanes.has(entry.lane)) {
+        this.busyLanes.add(entry.lane);
+        batch.push(entry);
+      } else {
+        left.push(entry);
+      }
+    }
+    if (batch.length > 0) this.waiting = left;
+    return batch;
+  }
+
+  private async start(batch: readonly Entry<T>[]): Promise<void> {
+    this.inFlight += 1;
+    const again = await this.run(batch.map((entry) => entry.item));
+    this.inFlight -= 1;
+    for (const entry of batch) this.busyLanes.delete(entry.lane);
+    if (again.length > 0) {
+      const retried = again.map((item) => ({ item, lane: this.laneOf(item) }));
+      this.waiting = [...retried, ...this.waiting];
+    }
+    this.pump();
+  }
+}

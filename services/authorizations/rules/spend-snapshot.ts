@@ -1,0 +1,44 @@
+import type { StoredLimitCounters } from '../../cards/rules/limit-counters';
+import type { CardControls } from '../../cards/rules/spend-controls';
+import type { AssetPrice } from '../../credit/rules/price-state';
+import type { CreditLine } from '../../credit/rules/spending-power';
+import type { FundingPolicy } from '../../funding/rules/funding-policy';
+import type { ProgramPolicy } from '../../programs/rules/program-policy';
+
+/** Prices and decimals that every decision of a batch shares. */
+export interface MarketSnapshot {
+  readonly prices: Readonly<Record<string, AssetPrice>>;
+  readonly decimals: Readonly<Record<string, number>>;
+}
+
+/** Everything a decision reads of one account, as it stood at `accountVersion`. */
+export interface SpendSnapshot extends MarketSnapshot {
+  readonly organizationId: string;
+  readonly accountId: string;
+  readonly accountVersion: bigint;
+  readonly programId: string;
+  readonly cardholderId: string;
+  readonly programState: 'active' | 'disabled';
+  readonly currency: string;
+  readonly policyVersion: number;
+  readonly policy: ProgramPolicy;
+  readonly kycState: string;
+  readonly accountState: 'active' | 'suspended' | 'closed';
+  readonly overdueAmount: bigint;
+  readonly timeZone: string;
+  readonly fundingPolicy: FundingPolicy;
+  readonly funds: Readonly<Record<string, bigint>>;
+  readonly collateral: Readonly<Record<string, bigint>>;
+  readonly credit: CreditLine;
+  readonly accountCounters: StoredLimitCounters | null;
+  readonly card: CardSnapshot | null;
+}
+
+export interface CardSnapshot {
+  readonly id: string;
+  readonly state: string;
+  readonly expiryMonth: number | null;
+  readonly expiryYear: number | null;
+  readonly controls: CardControls;
+  readonly counters: StoredLimitCounters | null;
+}

@@ -1,0 +1,300 @@
+import type { Pool, PoolClient } from 'pg';
+import type { StoredLimitCounters } from '../cards/rules/limit-counters';
+import type { CardControls } from '../cards/rules/spend-controls';
+import { RAY } from '../credit/rules/loan-to-value';
+import type { AssetPrice } from '../credit/rules/price-state';
+import type { Transaction } from '../database/transaction';
+import { fundingPolicyFromStored, type StoredFundingPolicy } from '../funding/rules/funding-policy';
+import type { ProgramPolicy } from '../programs/rules/program-policy';
+import { invariant, required } from '../shared/assert';
+import { divideRoundUp } from '../shared/rounding';
+import type { DeclineReason } from './rules/decline-reason';
+import type { MarketSnapshot, SpendSnapshot } from './rules/spend-snapshot';
+
+/** What all decisions of a batch share, as JSON: prices, reserves, decimals. Read in the same statement as the accounts. */
+const MARKET_JSON = `json_build_object(
+  'prices', (SELECT coalesce(json_agg(json_build_array(p.asset, p.price_usd_e8::text, p.feed, p.round_id::text,
+      p.heartbeat_seconds, p.disputed, (extract(epoch from p.observed_at) * 1000)::bigint)), '[]'::json) FROM asset_prices p),
+  'reserves', (SELECT coalesce(json_agg(json_build_array(v.venue, v.asset, v.borrow_index_ray::text, v.available_liquidity::text)),
+      '[]'::json) FROM venue_reserves v),
+  'decimals', (SELECT json_object_agg(s.code, s.decimals) FROM assets s))`;
+
+/** One account's decision inputs. The joins are on (organization_id, id): the hot path's role sees every organization. */
+const ACCOUNT_COLUMNS = `
+  a.organization_id, a.id AS account_id, a.version::text AS account_version, a.program_id, a.cardholder_id,
+  a.state AS account_state, a.overdue_amount::text AS overdue_amount, a.time_zone, a.funding_policy,
+  a.debt_shares::text AS debt_shares, a.loan_hold::text AS loan_hold, a.loan_unconfirmed::text AS loan_unconfirmed,
+  a.delegation_left::text AS delegation_left, a.credit_agreement_id IS NOT NULL AS agreement_accepted,
+  p.state AS program_state, p.currency, p.policy_version, p.spread_factor_ray::text AS spread_factor_ray,
+  h.kyc_state, c.id AS card_id, c.state AS card_state, c.expiry_month, c.expiry_year, c.controls,
+  (SELECT json_agg(json_build_array(l.type, l.asset, (l.posted_credits - l.posted_debits - l.pending_debits)::text))
+     FROM ledger_accounts l WHERE l.organization_id = a.organization_id AND l.account_id = a.id
+      AND l.type IN ('cardholder.funds', 'cardholder.collateral')) AS balances,
+  (SELECT json_object_agg(n.scope_id, n.windows) FROM limit_counters n
+    WHERE n.organization_id = a.organization_id AND n.account_id = a.id AND n.scope_id IN (a.id, c.id)) AS counters`;
+
+const ACCOUNT_JOINS = `
+  JOIN programs p ON p.organization_id = a.organization_id AND p.id = a.program_id
+  JOIN cardholders h ON h.organization_id = a.organization_id AND h.id = a.cardholder_id`;
+
+/** $1 vendor[], $2 card token[], $3 message id[], $4 processor authorization id[]: one row per item, in any order. */
+const BATCH_SNAPSHOT_SQL = `
+SELECT r.ordinal::int AS ordinal, ${ACCOUNT_COLUMNS},
+  (SELECT json_build_object('content_hash', m.content_hash, 'answer', m.answer) FROM card_messages m
+    WHERE m.organization_id = route.organization_id AND m.vendor = r.vendor AND m.message_id = r.message_id) AS known_message,
+  (SELECT json_build_object('id', z.id, 'state', z.state) FROM authorizations z
+    WHERE z.organization_id = route.organization_id AND z.vendor = r.vendor
+      AND z.processor_authorization_id = r.processor_authorization_id) AS known_authorization,
+  CASE WHEN r.ordinal = 1 THEN ${MARKET_JSON} END AS market
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
+  WITH ORDINALITY AS r(vendor, card_token, message_id, processor_authorization_id, ordinal)
+LEFT JOIN card_routes route ON route.vendor = r.vendor AND route.card_token = r.card_token
+LEFT JOIN (accounts a ${ACCOUNT_JOINS}) ON a.organization_id = route.organization_id AND a.id = route.account_id
+LEFT JOIN cards c ON c.organization_id = route.organization_id AND c.id = route.card_id`;
+
+const ACCOUNT_SNAPSHOT_SQL = `
+SELECT 1 AS ordinal, ${ACCOUNT_COLUMNS}, ${MARKET_JSON} AS market
+FROM accounts a ${ACCOUNT_JOINS}
+LEFT JOIN cards c ON c.organization_id = a.organization_id AND c.account_id = a.id AND c.id = ?::uuid
+WHERE a.organization_id = ?::uuid AND a.id = ?::uuid`;
+
+const POLICIES_SQL = `
+SELECT q.organization_id, q.program_id, q.version, q.document FROM program_policies q
+JOIN unnest($1::uuid[], $2::uuid[], $3::int[]) AS w(organization_id, program_id, version)
+  ON q.organization_id = w.organization_id AND q.program_id = w.program_id AND q.version = w.version`;
+
+type PriceJson = [string, string, string, string, number, boolean, number];
+type ReserveJson = [string, string, string, string];
+
+interface MarketJson {
+  readonly prices: readonly PriceJson[];
+  readonly reserves: readonly ReserveJson[];
+  readonly decimals: Readonly<Record<string, number>>;
+}
+
+interface AccountRow {
+  readonly ordinal: number;
+  readonly organization_id: string | null;
+  readonly account_id: string;
+  readonly account_version: string;
+  readonly program_id: string;
+  readonly cardholder_id: string;
+  readonly account_state: SpendSnapshot['accountState'];
+  readonly overdue_amount: string;
+  readonly time_zone: string;
+  readonly funding_policy: StoredFundingPolicy;
+  readonly debt_shares: string;
+  readonly loan_hold: string;
+  readonly loan_unconfirmed: string;
+  readonly delegation_left: string;
+  readonly agreement_accepted: boolean;
+  readonly program_state: SpendSnapshot['programState'];
+  readonly currency: string;
+  readonly policy_version: number;
+  readonly spread_factor_ray: string;
+  readonly kyc_state: string;
+  readonly card_id: string | null;
+  readonly card_state: string;
+  readonly expiry_month: number | null;
+  readonly expiry_year: number | null;
+  readonly controls: CardControls;
+  readonly balances: readonly [string, string, string][] | null;
+  readonly counters: Readonly<Record<string, StoredLimitCounters>> | null;
+  readonly market: MarketJson | null;
+}
+
+interface BatchRow extends AccountRow {
+  readonly known_message: { readonly content_hash: string; readonly answer: StoredAnswer } | null;
+  readonly known_authorization: { readonly id: string; readonly state: string } | null;
+}
+
+/** The answer that a message got, as `card_messages.answer` keeps it. Amounts as strings of cents. */
+export interface StoredAnswer {
+  readonly outcome: 'approved' | 'partially_approved' | 'declined' | 'recorded';
+  readonly approved_amount: string;
+  readonly decline_reason: DeclineReason | null;
+  readonly balance: string | null;
+  readonly authorization_id: string | null;
+}
+
+export interface BatchSnapshotKey {
+  readonly vendor: string;
+  readonly cardToken: string;
+  readonly messageId: string;
+  readonly processorAuthorizationId: string;
+}
+
+export type BatchSnapshot =
+  | { readonly kind: 'unknown_card' }
+  | {
+      readonly kind: 'found';
+      readonly snapshot: SpendSnapshot;
+      readonly knownMessage: { readonly contentHash: string; readonly answer: StoredAnswer } | null;
+      readonly knownAuthorization: { readonly id: string; readonly state: string } | null;
+    };
+
+/** Policy documents are immutable per version, so they are kept once read. */
+const policies = new Map<string, ProgramPolicy>();
+const POLICIES_KEPT_MAX = 10_000;
+
+function policyKey(row: Pick<AccountRow, 'organization_id' | 'program_id' | 'policy_version'>): string {
+  return `${row.organization_id}:${row.program_id}:${row.policy_version}`;
+}
+
+type QueryRows = (
+  sql: string,
+  values: readonly unknown[],
+) => Promise<readonly { organization_id: string; program_id: string; version: number; document: ProgramPolicy }[]>;
+
+async function loadPolicies(rows: readonly AccountRow[], query: QueryRows): Promise<void> {
+  const missing = new Map<string, AccountRow>();
+  for (const row of rows) {
+    if (row.organization_id === null) continue;
+    const key = policyKey(row);
+    if (!policies.has(key)) missing.set(key, row);
+  }
+  if (missing.size === 0) return;
+  if (policies.size + missing.size > POLICIES_KEPT_MAX) policies.clear();
+  const wanted = [...missing.values()];
+  const found = await query(POLICIES_SQL, [
+    wanted.map((row) => row.organization_id),
+    wanted.map((row) => row.program_id),
+    wanted.map((row) => row.policy_version),
+  ]);
+  for (const row of found) policies.set(`${row.organization_id}:${row.program_id}:${row.version}`, row.document);
+}
+
+interface Market extends MarketSnapshot {
+  readonly reserves: Readonly<Record<string, { readonly indexRay: bigint; readonly liquidity: bigint }>>;
+}
+
+function toMarket(json: MarketJson): Market {
+  const prices: Record<string, AssetPrice> = {};
+  for (const [asset, priceUsdE8, feed, roundId, heartbeatSeconds, disputed, observedAtMs] of json.prices) {
+    prices[asset] = {
+      asset,
+      priceUsdE8: BigInt(priceUsdE8),
+      feed,
+      roundId: BigInt(roundId),
+      heartbeatSeconds,
+      disputed,
+      observedAt: new Date(observedAtMs),
+    };
+  }
+  const reserves: Record<string, { indexRay: bigint; liquidity: bigint }> = {};
+  for (const [venue, asset, index, liquidity] of json.reserves) {
+    reserves[`${venue}:${asset}`] = { indexRay: BigInt(index), liquidity: BigInt(liquidity) };
+  }
+  return { prices, decimals: json.decimals, reserves };
+}
+
+function toSnapshot(row: AccountRow, market: Market): SpendSnapshot {
+  const policy = required(policies.get(policyKey(row)), `policy ${policyKey(row)}`);
+  const reserve = market.reserves[`${policy.credit.venue}:${policy.credit.borrow_asset}`];
+  const funds: Record<string, bigint> = {};
+  const collateral: Record<string, bigint> = {};
+  for (const [type, asset, free] of row.balances ?? []) {
+    (type === 'cardholder.funds' ? funds : collateral)[asset] = BigInt(free);
+  }
+  return {
+    organizationId: required(row.organization_id, 'organization'),
+    accountId: row.account_id,
+    accountVersion: BigInt(row.account_version),
+    programId: row.program_id,
+    cardholderId: row.cardholder_id,
+    programState: row.program_state,
+    currency: row.currency,
+    policyVersion: row.policy_version,
+    policy,
+    kycState: row.kyc_state,
+    accountState: row.account_state,
+    overdueAmount: BigInt(row.overdue_amount),
+    timeZone: row.time_zone,
+    fundingPolicy: fundingPolicyFromStored(row.funding_policy),
+    funds,
+    collateral,
+    credit: {
+      agreementAccepted: row.agreement_accepted,
+      debtShares: BigInt(row.debt_shares),
+      loanHold: BigInt(row.loan_hold),
+      loanUnconfirmed: BigInt(row.loan_unconfirmed),
+      delegationLeft: BigInt(row.delegation_left),
+      programIndexRay: reserve ? divideRoundUp(reserve.indexRay * BigInt(row.spread_factor_ray), RAY) : null,
+      availableLiquidity: reserve?.liquidity ?? 0n,
+    },
+    accountCounters: row.counters?.[row.account_id] ?? null,
+    card:
+      row.card_id === null
+        ? null
+        : {
+            id: row.card_id,
+            state: row.card_state,
+            expiryMonth: row.expiry_month,
+            expiryYear: row.expiry_year,
+            controls: row.controls,
+            counters: row.counters?.[row.card_id] ?? null,
+          },
+    prices: market.prices,
+    decimals: market.decimals,
+  };
+}
+
+/** Snapshots of a whole batch in one statement, in the order of `keys`. Runs as the hot path's own role. */
+export async function loadBatchSnapshots(
+  client: Pool | PoolClient,
+  keys: readonly BatchSnapshotKey[],
+): Promise<readonly BatchSnapshot[]> {
+  const { rows } = await client.query<BatchRow>({
+    name: 'authorization-snapshots',
+    text: BATCH_SNAPSHOT_SQL,
+    values: [
+      keys.map((key) => key.vendor),
+      keys.map((key) => key.cardToken),
+      keys.map((key) => key.messageId),
+      keys.map((key) => key.processorAuthorizationId),
+    ],
+  });
+  await loadPolicies(rows, async (text, values) => {
+    const result = await client.query({ name: 'program-policies', text, values: [...values] });
+    return result.rows;
+  });
+  let market: Market | null = null;
+  for (const row of rows) if (row.market) market = toMarket(row.market);
+  invariant(market, 'a batch snapshot carries the market once');
+  const snapshots: BatchSnapshot[] = new Array(keys.length);
+  for (const row of rows) {
+    snapshots[row.ordinal - 1] =
+      row.organization_id === null
+        ? { kind: 'unknown_card' }
+        : {
+            kind: 'found',
+            snapshot: toSnapshot(row, market),
+            knownMessage: row.known_message
+              ? { contentHash: row.known_message.content_hash, answer: row.known_message.answer }
+              : null,
+            knownAuthorization: row.known_authorization,
+          };
+  }
+  return snapshots;
+}
+
+/**
+ * The same snapshot for one account (and one of its cards), read inside an organization's transaction: for quotes and for
+ * the part of a clearing above its hold. Null when the account does not exist, or the card is not one of its own.
+ */
+export async function loadSpendSnapshot(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+  cardId: string | null = null,
+): Promise<SpendSnapshot | null> {
+  const result = await trx.raw<{ rows: AccountRow[] }>(ACCOUNT_SNAPSHOT_SQL, [cardId, organizationId, accountId]);
+  const row = result.rows[0];
+  if (!row?.market || (cardId !== null && row.card_id === null)) return null;
+  await loadPolicies(result.rows, async (text, values) => {
+    const numbered = text.replaceAll(/\$\d/g, '?');
+    const found = await trx.raw(numbered, values as never);
+    return found.rows;
+  });
+  return toSnapshot(row, toMarket(row.market));
+}
