@@ -20,7 +20,8 @@ export interface ProcessorCard {
   readonly lastFour: string;
   readonly expiryMonth: number;
   readonly expiryYear: number;
-  readonly state: ProcessorCardState;
+  /** `pending_activation`: a physical card on its way; it works online, not in shops. */
+  readonly state: ProcessorCardState | 'pending_activation';
   readonly network: 'visa' | 'mastercard' | 'unknown';
 }
 
@@ -158,7 +159,8 @@ export interface AuthorizationReply {
   readonly declineReason: DeclineReason | null;
   /** Cents of spending power to show at the terminal (balance inquiry), when allowed. */
   readonly balance: bigint | null;
-  readonly authorizationId: string;
+  /** Ours; null when no authorization was recorded (unknown card, unreadable message). */
+  readonly authorizationId: string | null;
 }
 
 export type SignatureVerdict = { readonly kind: 'valid' } | { readonly kind: 'invalid'; readonly detail: string };

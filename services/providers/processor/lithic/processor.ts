@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto';
+import type { NetworkSettlementSummary, Processor, ProcessorCard, ProcessorCardState, VendorOutcome } from '../port';
+import type { LithicClient } from './client';
+import { VENDOR } from './mapping';
+import { type Card, cardListShape, cardShape, settlementDetailListShape, settlementSummaryShape } from './wire';
+
+const PAGE_SIZE = 100;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+const CARD_STATE: Readonly<Record<Card['state'], ProcessorCard['state']>> = {
+  OPEN: 'active',
+  PAUSED: 'paused',
+  CLOSED: 'closed',
+  PENDING_ACTIVATION: 'pending_activation',
+  PENDING_FULFILLMENT: 'pending_activation',
+};
+
+const VENDOR_STATE: Readonly<Record<ProcessorCardState, Card['state']>> = {
+  active: 'OPEN',
+  paused: 'PAUSED',
+  closed: 'CLOSED',
+};
+
+const CARD_TYPE = { virtual: 'VIRTUAL', physical: 'PHYSICAL' } as const;
+
+export interface LithicProgram {
+  /** Network of the card program: Lithic's cards do not say. */
+  readonly network: ProcessorCard['network'];
+  /** Currency of the card program's settlement. */
+  readonly currency: string;
+}
+
+/** The issuing side of Lithic: cards and settlement reports. */
+export function createLithicProcessor(client: LithicClient, program: LithicProgram): Processor {
+  const toCard = (card: Card): ProcessorCard => ({
+    cardToken: card.token,
+    lastFour: card.last_four,
+    expiryMonth: Number.parseInt(card.exp_month, 10),
+    expiryYear: Number.parseInt(card.exp_year, 10),
+    state: CARD_STATE[card.state],
+    network: program.network,
+  });
+
+  return {
+    vendor: VENDOR,
+
+    async createCard({ idempotencyKey, kind, memo, programToken }) {
+      const key = toIdempotencyUuid(idempotencyKey);
+      const created = await client.call({
+        method: 'POST',
+        path: '/v1/cards',
+        // Lithic cannot be searched by idempotency key, but by memo: the key is written there, so that a lost answer can be found.
+        body: { type: CARD_TYPE[kind], state: 'OPEN', memo: `${memo} ${key}`, card_program_token: programToken },
+        idempotencyKey: key,
+        shape: cardShape,
+      });
+      return mapOutcome(created, toCard);
+    },
+
+    async findCard(idempotencyKey) {
+      const key = toIdempotencyUuid(idempotencyKey);
+      const found = await client.call({
+        method: 'GET',
+        path: `/v1/cards?memo=${key}&page_size=2`,
+        shape: cardListShape,
+      });
+      return mapOutcome(found, ({ data }) => {
+        const card = data.find(({ memo }) => memo?.endsWith(` ${key}`));
+        return card === undefined ? null : toCard(card);
+      });
+    },
+
+    async getCard(cardToken) {
+      return mapOutcome(await client.call({ method: 'GET', path: cardPath(cardToken), shape: cardShape }), toCard);
+    },
+
+    async setCardState(cardToken, state) {
+      const body = { state: VENDOR_STATE[state] };
+      return mapOutcome(
+        await client.call({ method: 'PATCH', path: cardPath(cardToken), body, shape: cardShape }),
+        toCard,
+      );
+    },
+
+    async settlementSummary(date) {
+      const day = encodeURIComponent(date);
+      const summary = await client.call({
+        method: 'GET',
+        path: `/v1/reports/settlement/summary/${day}`,
+        shape: settlementSummaryShape,
+      });
+      if (summary.kind !== 'ok') return summary;
+      const reported = summary.value.details
+        .filter(({ currency }) => currency === program.currency)
+        .reduce((sum, detail) => sum + BigInt(detail.settled_net_amount), 0n);
+
+      let clearingsAmount = 0n;
+      let refundsAmount = 0n;
+      let otherAmount = 0n;
+      const transactions = new Set<string>();
+      for (let after: string | null = null, more = true; more; ) {
+        const page = await readDetails(client, day, after);
+        if (page.kind !== 'ok') return page;
+        for (const detail of page.value.data) {
+          if (detail.currency !== program.currency) continue;
+          const amount = BigInt(detail.transactions_gross_amount);
+          if (detail.type !== 'CLEARING' && detail.type !== 'FINANCIAL') otherAmount += amount;
+          else if (amount >= 0n) clearingsAmount += amount;
+          else refundsAmount -= amount;
+          transactions.add(detail.transaction_token);
+        }
+        after = page.value.data.at(-1)?.token ?? null;
+        more = page.value.has_more && after !== null;
+      }
+      // Interchange, fees and disputes are netted into the summary only; until they are booked, a report with them is not ours to sum.
+      const netAmount = clearingsAmount - refundsAmount + otherAmount;
+      if (netAmount !== reported) {
+        return {
+          kind: 'unknown',
+          detail: `settlement of ${date}: the details sum to ${netAmount}, the summary says ${reported}`,
+        };
+      }
+      const value: NetworkSettlementSummary = {
+        date,
+        currency: program.currency,
+        netAmount,
+        clearingsAmount,
+        refundsAmount,
+        transactionCount: transactions.size,
+      };
+      return { kind: 'ok', value };
+    },
+  };
+}
+
+function readDetails(client: LithicClient, day: string, after: string | null) {
+  const cursor = after === null ? '' : `&starting_after=${encodeURIComponent(after)}`;
+  return client.call({
+    method: 'GET',
+    path: `/v1/reports/settlement/details/${day}?page_size=${PAGE_SIZE}${cursor}`,
+    shape: settlementDetailListShape,
+  });
+}
+
+function cardPath(cardToken: string): string {
+  return `/v1/cards/${encodeURIComponent(cardToken)}`;
+}
+
+export function mapOutcome<A, B>(outcome: VendorOutcome<A>, map: (value: A) => B): VendorOutcome<B> {
+  return outcome.kind === 'ok' ? { kind: 'ok', value: map(outcome.value) } : outcome;
+}
+
+/** Lithic takes UUIDs as idempotency keys: any other key is turned into one, always the same. */
+export function toIdempotencyUuid(key: string): string {
+  if (UUID.test(key)) return key;
+  const hash = createHash('sha256').update(key).digest('hex');
+  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-4${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
+}
