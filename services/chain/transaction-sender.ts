@@ -342,20 +342,26 @@ export function createTransactionSender(deps: SenderDeps): ChainTransactionSende
     return replace({ ...intent, cancelReason: reason }, latest);
   }
 
-  /** Why the mined call reverted, by running it again on the state before its block; null when the node can't tell. */
+  /**
+   * Why the mined call reverted; null when the node can't tell. It is run again on the state after its block and, when it
+   * passes there, before it: what stood in its way may have come, or gone, in that same block.
+   */
   async function minedRevertReason(intent: StoredIntent, receipt: TransactionReceipt): Promise<string | null> {
-    try {
-      await client.call({
-        account: intent.signerAddress,
-        to: intent.to,
-        data: intent.data,
-        value: intent.value,
-        blockNumber: receipt.blockNumber - 1n,
-      });
-      return null;
-    } catch (error) {
-      return revertReason(error);
+    for (const blockNumber of [receipt.blockNumber, receipt.blockNumber - 1n]) {
+      try {
+        await client.call({
+          account: intent.signerAddress,
+          to: intent.to,
+          data: intent.data,
+          value: intent.value,
+          blockNumber,
+        });
+      } catch (error) {
+        const reason = revertReason(error);
+        if (reason !== null) return reason;
+      }
     }
+    return null;
   }
 
   async function settle(

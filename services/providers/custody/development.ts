@@ -1,6 +1,6 @@
-import { pbkdf2Sync } from 'node:crypto';
+import { createHash, pbkdf2Sync } from 'node:crypto';
 import { keccak256 } from 'viem';
-import { type HDAccount, HDKey, hdKeyToAccount, mnemonicToAccount } from 'viem/accounts';
+import { english, type HDAccount, HDKey, hdKeyToAccount } from 'viem/accounts';
 import { invariant } from '../../shared/assert';
 import type { Custody, Hex, SignerPath, TypedDataPayload, UnsignedTransaction } from './port';
 
@@ -29,18 +29,32 @@ export function derivationPath(path: SignerPath): DerivationPath {
   }
 }
 
+/** Why the words are not a BIP-39 mnemonic in English, or null. A typing error would otherwise open other wallets. */
+function mnemonicProblem(words: readonly string[]): string | null {
+  if (![12, 15, 18, 21, 24].includes(words.length)) return `has ${words.length} words`;
+  const places = words.map((word) => english.indexOf(word));
+  if (places.includes(-1)) return 'has a word that is not in the list';
+  const bits = places.map((place) => place.toString(2).padStart(11, '0')).join('');
+  // One bit of checksum for each 32 of entropy.
+  const entropyBits = bits.slice(0, (bits.length * 32) / 33);
+  const entropy = Buffer.from(BigInt(`0b1${entropyBits}`).toString(16).slice(1), 'hex');
+  const hash = createHash('sha256').update(entropy).digest();
+  const checksum = BigInt(`0x${hash.toString('hex')}`)
+    .toString(2)
+    .padStart(256, '0');
+  return checksum.startsWith(bits.slice(entropyBits.length)) ? null : 'has a wrong checksum';
+}
+
 /**
  * Keys derived from a mnemonic that lies in the environment: for development and tests, refused in production by its kind.
- * Throws when the mnemonic's checksum is wrong.
+ * Throws when it is not a BIP-39 mnemonic in English.
  */
 export function createDevelopmentCustody(mnemonic: string): Custody {
-  const words = mnemonic.trim().normalize('NFKD');
-  const root = HDKey.fromMasterSeed(pbkdf2Sync(words, 'mnemonic', 2048, 64, 'sha512'));
-  // viem checks the words; deriving the seed once ourselves saves that work on every new path.
-  invariant(
-    mnemonicToAccount(words).address === hdKeyToAccount(root).address,
-    'the mnemonic gives another seed than the reference derivation',
-  );
+  const words = mnemonic.trim().split(/\s+/);
+  const problem = mnemonicProblem(words);
+  invariant(problem === null, `the mnemonic ${problem}`);
+  // Derived once: stretching the words costs more than all that follows.
+  const root = HDKey.fromMasterSeed(pbkdf2Sync(words.join(' '), 'mnemonic', 2048, 64, 'sha512'));
   const accounts = new Map<string, HDAccount>();
 
   function account(path: SignerPath): HDAccount {
