@@ -1,0 +1,354 @@
+import type { Transaction } from '../database/transaction';
+import type { ChainOrderState } from './rules/chain-order-state';
+import type { SaleState } from './rules/sale-state';
+
+export type PostingKind = 'stablecoin_sale' | 'loan_draw' | 'overdue' | 'refund';
+export type PostingState = 'posted' | 'funding' | 'funded' | 'failed';
+
+/** A row of `leg_postings` with its clearing's program. `amount` in base units of `asset`, `amount_usd` in cents. */
+export interface PostingRow {
+  readonly organization_id: string;
+  readonly id: string;
+  readonly leg_id: string;
+  readonly account_id: string;
+  readonly card_transaction_id: string;
+  readonly kind: PostingKind;
+  readonly asset: string;
+  readonly amount: bigint;
+  readonly amount_usd: bigint;
+  readonly state: PostingState;
+  readonly created_at: Date;
+}
+
+export interface SaleOrderRow {
+  readonly organization_id: string;
+  readonly id: string;
+  readonly leg_id: string;
+  readonly account_id: string;
+  readonly asset: string;
+  readonly amount: bigint;
+  readonly covers_usd: bigint;
+  readonly state: SaleState;
+  readonly attempt: number;
+  readonly quoted_gross_usd: bigint | null;
+  readonly gross_usd: bigint | null;
+  readonly fee_usd: bigint | null;
+  readonly vendor: string;
+  readonly vendor_order_id: string | null;
+  readonly deposit_address: string | null;
+  readonly transaction_hash: string | null;
+  readonly return_transaction_hash: string | null;
+  readonly bank_reference: string | null;
+  readonly failure: string | null;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+export interface DrawOrderRow {
+  readonly organization_id: string;
+  readonly id: string;
+  readonly draw_id: string;
+  readonly account_id: string;
+  readonly asset: string;
+  readonly amount: bigint;
+  readonly state: ChainOrderState;
+  readonly attempt: number;
+  readonly transaction_hash: string | null;
+  readonly block_number: bigint | null;
+  readonly failure: string | null;
+  readonly updated_at: Date;
+}
+
+export interface RepaymentRow {
+  readonly organization_id: string;
+  readonly id: string;
+  readonly account_id: string;
+  readonly asset: string;
+  readonly source: 'funds' | 'refund';
+  readonly amount: bigint;
+  readonly state: ChainOrderState;
+  /** Base units sent to the venue at most. */
+  readonly venue_amount: bigint | null;
+  readonly transaction_hash: string | null;
+  readonly refund_id: string | null;
+  readonly failure: string | null;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+export interface CardTransactionRow {
+  readonly organization_id: string;
+  readonly id: string;
+  readonly kind: 'clearing' | 'refund' | 'refund_reversal';
+  readonly state: 'posted' | 'funded' | 'settled';
+  readonly account_id: string;
+  readonly program_id: string;
+  readonly authorization_id: string | null;
+  readonly effective_at: Date;
+}
+
+type BigintColumns<T> = { [K in keyof T]: T[K] extends bigint | null ? string | null : T[K] };
+
+/** Bigints as decimal strings, which is how NUMERIC(78,0) takes them. */
+function stored<T extends object>(change: T): BigintColumns<T> {
+  return Object.fromEntries(
+    Object.entries(change).map(([key, value]) => [key, typeof value === 'bigint' ? value.toString() : value]),
+  ) as BigintColumns<T>;
+}
+
+export async function findPosting(
+  trx: Transaction,
+  organizationId: string,
+  postingId: string,
+): Promise<PostingRow | undefined> {
+  return trx<PostingRow>('leg_postings').where({ organization_id: organizationId, id: postingId }).first();
+}
+
+export async function lockPosting(
+  trx: Transaction,
+  organizationId: string,
+  postingId: string,
+): Promise<PostingRow | undefined> {
+  return trx<PostingRow>('leg_postings').where({ organization_id: organizationId, id: postingId }).forUpdate().first();
+}
+
+export async function updatePostingState(
+  trx: Transaction,
+  organizationId: string,
+  postingId: string,
+  state: PostingState,
+): Promise<void> {
+  await trx('leg_postings')
+    .where({ organization_id: organizationId, id: postingId })
+    .update({ state, updated_at: trx.fn.now() });
+}
+
+/** Marks the clearing funded once every part of it is; returns whether it is. */
+export async function markTransactionFundedIfWhole(
+  trx: Transaction,
+  organizationId: string,
+  cardTransactionId: string,
+): Promise<boolean> {
+  const open = await trx('leg_postings')
+    .where({ organization_id: organizationId, card_transaction_id: cardTransactionId })
+    .whereNot('state', 'funded')
+    .first('id');
+  if (open !== undefined) return false;
+  await trx('card_transactions')
+    .where({ organization_id: organizationId, id: cardTransactionId, state: 'posted' })
+    .update({ state: 'funded', updated_at: trx.fn.now() });
+  return true;
+}
+
+export async function findCardTransaction(
+  trx: Transaction,
+  organizationId: string,
+  cardTransactionId: string,
+): Promise<CardTransactionRow | undefined> {
+  return trx<CardTransactionRow>('card_transactions')
+    .where({ organization_id: organizationId, id: cardTransactionId })
+    .first('id', 'kind', 'state', 'account_id', 'program_id', 'authorization_id', 'effective_at');
+}
+
+export async function findSale(
+  trx: Transaction,
+  organizationId: string,
+  saleId: string,
+): Promise<SaleOrderRow | undefined> {
+  return trx<SaleOrderRow>('sale_orders').where({ organization_id: organizationId, id: saleId }).first();
+}
+
+export async function lockSale(
+  trx: Transaction,
+  organizationId: string,
+  saleId: string,
+): Promise<SaleOrderRow | undefined> {
+  return trx<SaleOrderRow>('sale_orders').where({ organization_id: organizationId, id: saleId }).forUpdate().first();
+}
+
+export async function insertSale(
+  trx: Transaction,
+  row: Pick<
+    SaleOrderRow,
+    'organization_id' | 'id' | 'leg_id' | 'account_id' | 'asset' | 'amount' | 'covers_usd' | 'vendor'
+  >,
+): Promise<void> {
+  await trx('sale_orders')
+    .insert({ ...stored(row), state: 'requested' })
+    .onConflict(['organization_id', 'id'])
+    .ignore();
+}
+
+export type SaleChange = Partial<
+  Pick<
+    SaleOrderRow,
+    | 'state'
+    | 'attempt'
+    | 'quoted_gross_usd'
+    | 'gross_usd'
+    | 'fee_usd'
+    | 'vendor_order_id'
+    | 'deposit_address'
+    | 'transaction_hash'
+    | 'return_transaction_hash'
+    | 'bank_reference'
+    | 'failure'
+  >
+>;
+
+export async function updateSale(
+  trx: Transaction,
+  organizationId: string,
+  saleId: string,
+  change: SaleChange,
+): Promise<void> {
+  await trx('sale_orders')
+    .where({ organization_id: organizationId, id: saleId })
+    .update({ ...stored(change), updated_at: trx.fn.now() });
+}
+
+/** From the vendor's own id of an order to ours. */
+export async function insertSaleRoute(
+  trx: Transaction,
+  route: { vendor: string; reference: string; organization_id: string; resource_id: string },
+): Promise<void> {
+  await trx('vendor_routes').insert(route).onConflict(['vendor', 'reference']).ignore();
+}
+
+export async function findSaleRoute(
+  trx: Transaction,
+  vendor: string,
+  reference: string,
+): Promise<{ readonly organization_id: string; readonly resource_id: string } | undefined> {
+  return trx('vendor_routes').where({ vendor, reference }).first('organization_id', 'resource_id');
+}
+
+export async function findDrawOrder(
+  trx: Transaction,
+  organizationId: string,
+  orderId: string,
+): Promise<DrawOrderRow | undefined> {
+  return trx<DrawOrderRow>('draw_orders').where({ organization_id: organizationId, id: orderId }).first();
+}
+
+export async function lockDrawOrder(
+  trx: Transaction,
+  organizationId: string,
+  orderId: string,
+): Promise<DrawOrderRow | undefined> {
+  return trx<DrawOrderRow>('draw_orders').where({ organization_id: organizationId, id: orderId }).forUpdate().first();
+}
+
+/** Returns whether it was new. */
+export async function insertDrawOrder(
+  trx: Transaction,
+  row: Pick<DrawOrderRow, 'organization_id' | 'id' | 'draw_id' | 'account_id' | 'asset' | 'amount'>,
+): Promise<boolean> {
+  const rows = await trx('draw_orders')
+    .insert({ ...stored(row), state: 'requested' })
+    .onConflict(['organization_id', 'id'])
+    .ignore()
+    .returning('id');
+  return rows.length > 0;
+}
+
+export type DrawOrderChange = Partial<
+  Pick<DrawOrderRow, 'state' | 'attempt' | 'transaction_hash' | 'block_number' | 'failure'>
+>;
+
+export async function updateDrawOrder(
+  trx: Transaction,
+  organizationId: string,
+  orderId: string,
+  change: DrawOrderChange,
+): Promise<void> {
+  await trx('draw_orders')
+    .where({ organization_id: organizationId, id: orderId })
+    .update({ ...stored(change), updated_at: trx.fn.now() });
+}
+
+/**
+ * What else changes the account's debt at the venue right now: the id of a draw or repayment that is on its way to the chain and not yet
+ * booked. Only one may be, or interest could not be told from principal. Call it under the account's lock.
+ */
+export async function findVenueOperationInFlight(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+  exceptId: string | null,
+): Promise<string | null> {
+  const result: { rows: { id: string }[] } = await trx.raw(
+    `SELECT id FROM draw_orders WHERE organization_id = ? AND account_id = ? AND state = 'submitted'
+     UNION ALL
+     SELECT id FROM repayments WHERE organization_id = ? AND account_id = ? AND state = 'submitted'`,
+    [organizationId, accountId, organizationId, accountId],
+  );
+  return result.rows.find((row) => row.id !== exceptId)?.id ?? null;
+}
+
+export async function insertRepayment(
+  trx: Transaction,
+  row: Pick<RepaymentRow, 'organization_id' | 'id' | 'account_id' | 'asset' | 'source' | 'amount' | 'refund_id'>,
+): Promise<RepaymentRow> {
+  const rows = await trx('repayments')
+    .insert({ ...stored(row), state: 'requested' })
+    .returning<RepaymentRow[]>('*');
+  const inserted = rows[0];
+  if (inserted === undefined) throw new Error('the new repayment was not returned');
+  return inserted;
+}
+
+export async function findRepayment(
+  trx: Transaction,
+  organizationId: string,
+  repaymentId: string,
+): Promise<RepaymentRow | undefined> {
+  return trx<RepaymentRow>('repayments').where({ organization_id: organizationId, id: repaymentId }).first();
+}
+
+export async function lockRepayment(
+  trx: Transaction,
+  organizationId: string,
+  repaymentId: string,
+): Promise<RepaymentRow | undefined> {
+  return trx<RepaymentRow>('repayments')
+    .where({ organization_id: organizationId, id: repaymentId })
+    .forUpdate()
+    .first();
+}
+
+export async function updateRepayment(
+  trx: Transaction,
+  organizationId: string,
+  repaymentId: string,
+  change: Partial<Pick<RepaymentRow, 'state' | 'venue_amount' | 'transaction_hash' | 'failure'>>,
+): Promise<void> {
+  await trx('repayments')
+    .where({ organization_id: organizationId, id: repaymentId })
+    .update({ ...stored(change), updated_at: trx.fn.now() });
+}
+
+/** Newest first. */
+export async function listRepayments(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+  limit: number,
+): Promise<RepaymentRow[]> {
+  return trx<RepaymentRow>('repayments')
+    .where({ organization_id: organizationId, account_id: accountId })
+    .orderBy('id', 'desc')
+    .limit(limit);
+}
+
+/** Repayments of the account that were asked for and not finished. */
+export async function findOpenRepayment(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+): Promise<RepaymentRow | undefined> {
+  return trx<RepaymentRow>('repayments')
+    .where({ organization_id: organizationId, account_id: accountId, source: 'funds' })
+    .whereIn('state', ['requested', 'submitted'])
+    .first();
+}

@@ -1,0 +1,23 @@
+import type { Transition } from '../../shared/result';
+
+export type SettlementState = 'open' | 'closed' | 'paid' | 'reconciled';
+
+/** `closed`: the network's figure is known. `paid`: the bank has moved it. `agreed`: network, ledger and bank say the same. */
+export type SettlementEvent = 'closed' | 'paid' | 'agreed';
+
+const ORDER: readonly SettlementState[] = ['open', 'closed', 'paid', 'reconciled'];
+const TARGET: Readonly<Record<SettlementEvent, SettlementState>> = {
+  closed: 'closed',
+  paid: 'paid',
+  agreed: 'reconciled',
+};
+
+/** One step at a time, in this order; a settlement with a difference stays `paid`. */
+export function next(state: SettlementState, event: SettlementEvent): Transition<SettlementState> {
+  const target = TARGET[event];
+  const from = ORDER.indexOf(state);
+  const to = ORDER.indexOf(target);
+  if (to <= from) return { kind: 'alreadyApplied', state };
+  if (to === from + 1) return { kind: 'changed', state: target };
+  return { kind: 'refused', reason: `${event} does not fit ${state}` };
+}
