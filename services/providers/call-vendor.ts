@@ -43,10 +43,12 @@ export async function callVendor(call: VendorCall): Promise<VendorOutcome<Vendor
   }
 }
 
+/** What went wrong, without `instanceof`: the runtime's own errors need not share our `Error`. */
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return 'no answer in time';
-  return error.cause instanceof Error ? error.cause.message : error.message;
+  const { name, message, cause } = error as { name?: unknown; message?: unknown; cause?: unknown };
+  if (name === 'TimeoutError') return 'no answer in time';
+  const inner = (cause as { message?: unknown } | undefined)?.message;
+  return String(inner ?? message ?? error);
 }
 
 /** The body as JSON, or undefined when it is not JSON. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -13,12 +13,7 @@ export interface StateFile<T> {
 }
 
 function read<T>(path: string, empty: () => T): T {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as T;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return empty();
-    throw error;
-  }
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as T) : empty();
 }
 
 /** Opens `path`, or a state that lives in memory only when it is null. */
