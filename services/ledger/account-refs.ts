@@ -67,19 +67,9 @@ export function networkPayableOf(programId: string): LedgerAccountRef {
   return refOf('network.payable', programId, 'USD');
 }
 
-/** Cents that a program's sponsor has put in beforehand. */
-export function programPrefundingOf(programId: string): LedgerAccountRef {
-  return refOf('program.prefunding', programId, 'USD');
-}
-
 /** The organization's capital in one asset. Not touched when its cash is used: float in use = float − operating wallet. */
 export function floatOf(asset: AssetCode): LedgerAccountRef {
   return refOf('organization.float', ORGANIZATION, asset);
-}
-
-/** Capital set aside against shortfalls of loans. */
-export function protectionOf(asset: AssetCode): LedgerAccountRef {
-  return refOf('fund.protection', ORGANIZATION, asset);
 }
 
 /** Arrived, confirmed, and not yet somebody's. */

@@ -20,9 +20,7 @@ export const LEDGER_ACCOUNT_TYPES = {
   'offramp.transit': { normal: 'debit', materialised: false },
   'bank.settlement': { normal: 'debit', materialised: false },
   'network.payable': { normal: 'credit', materialised: false },
-  'program.prefunding': { normal: 'credit', materialised: false },
   'organization.float': { normal: 'credit', materialised: false },
-  'fund.protection': { normal: 'credit', materialised: false },
   suspense: { normal: 'credit', materialised: false },
   position: { normal: 'debit', materialised: false },
   'revenue.interest': { normal: 'credit', materialised: false },
@@ -104,7 +102,6 @@ export const TEMPLATE_NAMES = [
   'venue-rounding',
   'post-refund',
   'buy-back-tokens',
-  'reverse-refund',
   'collect-overdue',
   'settle-network',
 ] as const;
