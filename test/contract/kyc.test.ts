@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { KycApplicantInput, KycDocument } from '../../services/providers/kyc/port';
 import { createSumsub } from '../../services/providers/kyc/sumsub';
+import { toVerdict } from '../../services/providers/kyc/sumsub/mapping';
 import { type KycVendorConfig, startKycVendor } from '../../simulators/kyc-vendor/app';
 import { control, eventually, openWebhookSink, type ReceivedWebhook, type WebhookSink } from './webhook-sink';
 
@@ -305,8 +306,7 @@ describe('webhooks', () => {
   });
 });
 
-test('words that Sumsub does not publish stay unrecognized', async () => {
-  const { toVerdict } = await import('../../services/providers/kyc/sumsub/mapping');
+test('words that Sumsub does not publish stay unrecognized', () => {
   expect(toVerdict({ reviewStatus: 'frozen' })).toMatchObject({ kind: 'unrecognized' });
   expect(toVerdict({ reviewStatus: 'completed', reviewResult: { reviewAnswer: 'YELLOW' } }).kind).toBe('unrecognized');
   expect(toVerdict({ reviewStatus: 'completed', reviewResult: { reviewAnswer: 'RED' } }).kind).toBe('unrecognized');
