@@ -300,6 +300,8 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     const now = clock.now();
     const answers: Answer[] = [];
     const drafts: Draft[] = [];
+    const conflicted: Job[] = [];
+    const drafted = new Set<string>();
     for (const [index, job] of batch.entries()) {
       const found = snapshots[index];
       if (!found || found.kind === 'unknown_card' || !found.snapshot.card) {
@@ -309,7 +311,11 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       const { snapshot, knownMessage } = found;
       job.account = { organizationId: snapshot.organizationId, accountId: snapshot.accountId };
       routes.set(job.request.cardToken, snapshot.accountId);
-      if (!knownMessage) {
+      if (!knownMessage && drafted.has(snapshot.accountId)) {
+        // Two cards of one account before their routes were known: the second cannot be decided on the same snapshot.
+        conflicted.push(job);
+      } else if (!knownMessage) {
+        drafted.add(snapshot.accountId);
         drafts.push(draftOf(job, drafts.length, snapshot, found.knownAuthorization, found.snapshot.card.id, now));
       } else if (knownMessage.contentHash === job.request.contentHash) {
         answers.push({ job, reply: storedReply(knownMessage.answer) });
@@ -318,7 +324,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         answers.push({ job, reply: declinedReply('duplicate_conflict') });
       }
     }
-    if (drafts.length === 0) return { answers, conflicted: [] };
+    if (drafts.length === 0) return { answers, conflicted };
     await ensurePositions(client, drafts);
     const committed = await commitDecisions(
       client,
@@ -326,7 +332,6 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       drafts.flatMap((draft) => draft.legs),
     );
     const lateByOrdinal = new Map(committed.map((each) => [each.ordinal, each.late]));
-    const conflicted: Job[] = [];
     for (const [ordinal, draft] of drafts.entries()) {
       const late = lateByOrdinal.get(ordinal);
       if (late === undefined) conflicted.push(draft.job);

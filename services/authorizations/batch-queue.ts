@@ -8,18 +8,13 @@ export interface BatchQueueLimits {
   readonly waitingMax: number;
 }
 
-interface Entry<T> {
-  readonly item: T;
-  readonly lane: string;
-}
-
 /**
  * Collects items while batches run and cuts the next batch when one ends. There is no timer: an idle queue runs an item
  * at once, a busy one batches by itself. At most one item per lane (an account) is in flight, because two in one batch
  * could not both be decided on the same snapshot.
  */
 export class BatchQueue<T> {
-  private waiting: Entry<T>[] = [];
+  private waiting: T[] = [];
   private readonly busyLanes = new Set<string>();
   private inFlight = 0;
 
@@ -27,13 +22,14 @@ export class BatchQueue<T> {
     private readonly limits: BatchQueueLimits,
     /** Runs a batch; returns the items to be run again. It never rejects. */
     private readonly run: (items: readonly T[]) => Promise<readonly T[]>,
+    /** Asked when a batch is cut; it may become better known while an item waits. */
     private readonly laneOf: (item: T) => string,
   ) {}
 
   /** Adds an item; false when the queue is full and it was not taken. */
   push(item: T): boolean {
     if (this.waiting.length >= this.limits.waitingMax) return false;
-    this.waiting.push({ item, lane: this.laneOf(item) });
+    this.waiting.push(item);
     this.pump();
     return true;
   }
@@ -46,35 +42,34 @@ export class BatchQueue<T> {
   private pump(): void {
     while (this.inFlight < this.limits.inFlightMax) {
       const batch = this.cut();
-      if (batch.length === 0) return;
+      if (batch.size === 0) return;
       void this.start(batch);
     }
   }
 
-  private cut(): Entry<T>[] {
-    const batch: Entry<T>[] = [];
-    const left: Entry<T>[] = [];
-    for (const entry of this.waiting) {
-      if (batch.length < this.limits.batchMax && !this.busyLanes.has(entry.lane)) {
-        this.busyLanes.add(entry.lane);
-        batch.push(entry);
+  /** The next batch, by lane. */
+  private cut(): ReadonlyMap<string, T> {
+    const batch = new Map<string, T>();
+    const left: T[] = [];
+    for (const item of this.waiting) {
+      const lane = this.laneOf(item);
+      if (batch.size < this.limits.batchMax && !this.busyLanes.has(lane)) {
+        this.busyLanes.add(lane);
+        batch.set(lane, item);
       } else {
-        left.push(entry);
+        left.push(item);
       }
     }
-    if (batch.length > 0) this.waiting = left;
+    if (batch.size > 0) this.waiting = left;
     return batch;
   }
 
-  private async start(batch: readonly Entry<T>[]): Promise<void> {
+  private async start(batch: ReadonlyMap<string, T>): Promise<void> {
     this.inFlight += 1;
-    const again = await this.run(batch.map((entry) => entry.item));
+    const again = await this.run([...batch.values()]);
     this.inFlight -= 1;
-    for (const entry of batch) this.busyLanes.delete(entry.lane);
-    if (again.length > 0) {
-      const retried = again.map((item) => ({ item, lane: this.laneOf(item) }));
-      this.waiting = [...retried, ...this.waiting];
-    }
+    for (const lane of batch.keys()) this.busyLanes.delete(lane);
+    if (again.length > 0) this.waiting = [...again, ...this.waiting];
     this.pump();
   }
 }
