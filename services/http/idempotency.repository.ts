@@ -1,0 +1,44 @@
+import type { Transaction } from '../database/transaction';
+
+export interface StoredAnswer {
+  readonly request_hash: string;
+  readonly status: number;
+  readonly response: unknown;
+}
+
+/** False while another transaction holds the same key; the lock ends with the transaction. */
+export async function tryLockIdempotencyKey(trx: Transaction, lockId: bigint): Promise<boolean> {
+  const result: { rows: { locked: boolean }[] } = await trx.raw(
+    'SELECT pg_try_advisory_xact_lock(?::bigint) AS locked',
+    [lockId.toString()],
+  );
+  return result.rows[0]?.locked === true;
+}
+
+export async function findStoredAnswer(
+  trx: Transaction,
+  organizationId: string,
+  key: string,
+): Promise<StoredAnswer | undefined> {
+  const rows: StoredAnswer[] = await trx('idempotency_keys')
+    .where({ organization_id: organizationId, key })
+    .select('request_hash', 'status', 'response');
+  return rows[0];
+}
+
+export async function insertStoredAnswer(
+  trx: Transaction,
+  organizationId: string,
+  key: string,
+  answer: StoredAnswer & { readonly method: string; readonly path: string },
+): Promise<void> {
+  await trx('idempotency_keys').insert({
+    organization_id: organizationId,
+    key,
+    request_hash: answer.request_hash,
+    method: answer.method,
+    path: answer.path,
+    status: answer.status,
+    response: JSON.stringify(answer.response),
+  });
+}

@@ -1,0 +1,46 @@
+import type { Request, Response } from 'express';
+
+/** Something this process leans on. Cards must go on without those that are not `required`: their loss only degrades. */
+export interface Dependency {
+  readonly name: string;
+  readonly required: boolean;
+  /** Rejects, or stays silent for too long, when the dependency cannot be used. */
+  check(): Promise<void>;
+}
+
+const PATIENCE_MS = 2_000;
+
+export function livez(_request: Request, response: Response): void {
+  response.json({ status: 'alive' });
+}
+
+/** Names every dependency. 503 only when a required one fails or the process is stopping. */
+export function readyz(dependencies: readonly Dependency[], isStopping: () => boolean) {
+  return async (_request: Request, response: Response): Promise<void> => {
+    const states = await Promise.all(
+      dependencies.map(async ({ name, required, check }) => ({ name, required, ok: await answers(check) })),
+    );
+    const missing = states.filter((state) => !state.ok);
+    const unready = isStopping() || missing.some((state) => state.required);
+    response.status(unready ? 503 : 200).json({
+      status: unready ? 'unready' : missing.length > 0 ? 'degraded' : 'ready',
+      stopping: isStopping(),
+      dependencies: states,
+    });
+  };
+}
+
+async function answers(check: () => Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('no answer')), PATIENCE_MS);
+  });
+  try {
+    await Promise.race([check(), patience]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}
