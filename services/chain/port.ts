@@ -105,7 +105,10 @@ export interface PendingIntent {
  * confirms it by the chain's confirmation policy. Neither waits: callers (workflows, a sweeper) call `advance` again.
  */
 export interface ChainTransactionSender {
-  /** Throws when the intent key is known with another signer, target, calldata or value: an intent is decided once. */
+  /**
+   * Throws when the intent key is known with another signer, target, calldata or value: an intent is decided once. Wait for
+   * `confirmed` before a call that builds on this one: not every node estimates on transactions that still wait.
+   */
   submit(call: ChainCall): Promise<ChainCallOutcome>;
   /** Throws when the intent is unknown. */
   advance(organizationId: string, intentKey: string): Promise<ChainCallOutcome>;

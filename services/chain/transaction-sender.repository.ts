@@ -167,6 +167,23 @@ export async function findIntent(
   return row ? toIntent(row) : null;
 }
 
+/** The signer's intent that has this nonce, or null when none of ours has it. */
+export async function findIntentByNonce(
+  trx: Transaction,
+  signer: Pick<StoredIntent, 'organizationId' | 'chainId' | 'signerAddress'>,
+  nonce: number,
+): Promise<StoredIntent | null> {
+  const row = await trx('chain_intents')
+    .where({
+      organization_id: signer.organizationId,
+      chain_id: signer.chainId,
+      signer_address: signer.signerAddress,
+      nonce,
+    })
+    .first<IntentRow | undefined>('*');
+  return row ? toIntent(row) : null;
+}
+
 /** The intent under a row lock, held until the transaction ends. Throws when it is unknown. */
 export async function lockIntent(trx: Transaction, organizationId: string, intentKey: string): Promise<StoredIntent> {
   const row = await trx('chain_intents')

@@ -16,6 +16,7 @@ import { type FeeMarket, type FeePolicy, type Fees, firstFees, replacementFees }
 import {
   findAttempts,
   findIntent,
+  findIntentByNonce,
   findPendingIntents,
   type IntentChange,
   insertAttempt,
@@ -410,6 +411,22 @@ export function createTransactionSender(deps: SenderDeps): ChainTransactionSende
     return null;
   }
 
+  /**
+   * Looks at the nonce that the chain wants next when it is below ours. A transaction that was called confirmed can be gone by a
+   * deeper reorg; no workflow looks at it any more, and everything behind it waits, so its bytes are sent again here.
+   */
+  async function tendNonceInFront(intent: StoredIntent, wanted: number): Promise<string | null> {
+    const front = await within(intent.organizationId, async (trx) => {
+      const found = await findIntentByNonce(trx, intent, wanted);
+      return found && { ...found, attempts: await findAttempts(trx, found.organizationId, found.intentKey) };
+    });
+    if (front === null) return `waits for nonce ${wanted} of ${intent.signerAddress}, which no call of ours has`;
+    const landed = front.attempts.find((attempt) => attempt.transactionHash === front.receipt?.transactionHash);
+    if (!landed) return null;
+    await offer(landed.raw);
+    return `waits for ${front.intentKey}, which was ${front.state} and is gone from the chain: sent again`;
+  }
+
   /** One look at the chain for an intent that a node has seen. */
   async function observe(intent: StoredIntent, attempts: readonly StoredAttempt[]): Promise<ChainCallOutcome> {
     const latest = latestOf(attempts);
@@ -445,11 +462,12 @@ export function createTransactionSender(deps: SenderDeps): ChainTransactionSende
     }
     if (used > nonce)
       return note(intent, `nonce ${nonce} is used in an unconfirmed block and no attempt has a receipt`);
+    const problem = used < nonce ? await tendNonceInFront(intent, used) : null;
     if (!(await isKnown(latest.transactionHash))) return send(intent, latest);
     const waitedMs = clock.now().getTime() - (latest.sentAt ?? latest.signedAt).getTime();
     // Paying more helps only the first in line; the others wait for it.
     if (used === nonce && waitedMs >= policy.replaceAfterMs) return replace(intent, latest);
-    return note(intent, null);
+    return note(intent, problem);
   }
 
   async function look(

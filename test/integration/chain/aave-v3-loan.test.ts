@@ -161,6 +161,16 @@ test('a delegation signed by someone else, or past its deadline, is refused', as
   expect(await run('expired', await delegation(value, 1n))).toEqual({ state: 'failed', detail: 'would revert: 78' });
 });
 
+test('a call may build on one that still waits in the node', async () => {
+  const call = { organizationId, signer: platform, value: 0n, purpose: 'test' };
+  const approve = erc20Calls.approve(weth, venue.poolAddress, 7n);
+  await sender.submit({ ...call, intentKey: 'approve-7', ...approve });
+  const supply = venue.supplyCall('WETH', 7n, user);
+  expect(await sender.submit({ ...call, intentKey: 'supply-7', ...supply })).toMatchObject({ state: 'broadcast' });
+  await chain.mine(CONFIRMATIONS);
+  expect(await sender.advance(organizationId, 'supply-7')).toMatchObject({ state: 'confirmed' });
+});
+
 test("the venue's own limits, rate and liquidity", async () => {
   expect(await venue.collateralLimits('WETH')).toEqual({
     ltvBps: 5_500,

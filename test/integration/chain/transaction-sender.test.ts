@@ -1,3 +1,4 @@
+import { advancePendingIntents } from '../../../services/chain/advance-pending-intents';
 import { createChainSandbox } from '../../../services/chain/chain-sandbox';
 import { erc20Calls } from '../../../services/chain/erc20';
 import type { Address, ChainCall, ChainCallOutcome, ChainTransactionSender } from '../../../services/chain/port';
@@ -219,6 +220,42 @@ test('a transaction that a reorg removes goes back to broadcast and is sent agai
   expect(await nonceOf(wallet)).toBe(1);
 });
 
+test('a reorg deeper than the policy does not block the calls behind the one it removed', async () => {
+  const wallet = await createWallet();
+  // The gas money must lie in a block below those that the reorg takes away.
+  await chain.mine(1);
+  const before = await chain.client.getBalance({ address: RECIPIENT });
+  await wallet.sender.submit(wallet.call('gone', { value: 2n }));
+  expect(await confirm(wallet, 'gone')).toMatchObject({ state: 'confirmed' });
+  await chain.reorg(CONFIRMATIONS + 1);
+  await chain.rpc('anvil_dropAllTransactions', []);
+  expect(await nonceOf(wallet)).toBe(0);
+
+  await wallet.sender.submit(wallet.call('behind', { value: 3n }));
+  expect((await intentRow(wallet, 'behind')).nonce).toBe(1n);
+  expect(await wallet.sender.advance(wallet.organizationId, 'behind')).toMatchObject({
+    state: 'broadcast',
+    problem: expect.stringContaining('waits for gone'),
+  });
+  expect(await confirm(wallet, 'behind')).toMatchObject({ state: 'confirmed' });
+  expect(await nonceOf(wallet)).toBe(2);
+  expect(await chain.client.getBalance({ address: RECIPIENT })).toBe(before + 5n);
+});
+
+test('a nonce in front that no call of ours has is said', async () => {
+  const wallet = await createWallet();
+  await wallet.sender.submit(wallet.call('first'));
+  await confirm(wallet, 'first');
+  await inOrganization(stack.database, wallet.organizationId, (trx) =>
+    trx('chain_signers').where({ address: wallet.address }).update({ next_nonce: 4 }),
+  );
+  await wallet.sender.submit(wallet.call('lonely'));
+  expect(await wallet.sender.advance(wallet.organizationId, 'lonely')).toMatchObject({
+    state: 'broadcast',
+    problem: expect.stringContaining('waits for nonce 1'),
+  });
+});
+
 test('a receipt whose block is not the canonical one is not believed', async () => {
   const wallet = await createWallet();
   await wallet.sender.submit(wallet.call('stale'));
@@ -351,6 +388,27 @@ test('a nonce that someone else used with our key fails the intent once that is 
   });
   expect(await wallet.sender.submit(wallet.call('fresh'))).toMatchObject({ state: 'broadcast' });
   expect((await intentRow(wallet, 'fresh')).nonce).toBe(1n);
+});
+
+test('the sweeper finishes what nobody looks at, and one that throws does not stop the others', async () => {
+  const [one, two] = [await createWallet(), await createWallet()];
+  await one.sender.submit(one.call('left'));
+  await two.sender.submit(two.call('broken'));
+  await chain.mine(CONFIRMATIONS);
+  const advance = one.sender.advance;
+  const failures: string[] = [];
+  const sweeping: ChainTransactionSender = {
+    ...one.sender,
+    async advance(organizationId, intentKey) {
+      if (organizationId === two.organizationId) throw new Error('no');
+      return advance(organizationId, intentKey);
+    },
+  };
+  const report = await advancePendingIntents(sweeping, (intent) => failures.push(intent.intentKey));
+  expect(report.failed).toBe(1);
+  expect(failures).toEqual(['broken']);
+  expect((await intentRow(one, 'left')).state).toBe('confirmed');
+  await two.sender.advance(two.organizationId, 'broken');
 });
 
 test('pending intents are found over organizations by the worker, and by an organization only its own', async () => {
