@@ -1,0 +1,112 @@
+import type { Transaction } from '../database/transaction';
+import type { DecisionRecord } from './rules/decision-record';
+import type { DeclineReason } from './rules/decline-reason';
+
+/** A row of `authorizations`. Amounts are cents of `currency`. */
+export interface AuthorizationRow {
+  readonly organization_id: string;
+  readonly id: string;
+  readonly account_id: string;
+  readonly card_id: string;
+  readonly program_id: string;
+  readonly vendor: string;
+  readonly processor_authorization_id: string;
+  readonly state: 'declined' | 'pending' | 'partially_cleared' | 'cleared' | 'reversed' | 'expired';
+  readonly decline_reason: DeclineReason | null;
+  readonly currency: string;
+  readonly requested_amount: bigint;
+  readonly approved_amount: bigint;
+  readonly hold_amount: bigint;
+  readonly cleared_amount: bigint;
+  readonly reversed_amount: bigint;
+  readonly refunded_amount: bigint;
+  readonly merchant_amount: bigint;
+  readonly merchant_currency: string;
+  readonly merchant: {
+    readonly id: string;
+    readonly name: string;
+    readonly city: string;
+    readonly country: string;
+    readonly mcc: string;
+  };
+  readonly channel: string;
+  readonly receipt: DecisionRecord;
+  readonly occurred_at: Date;
+  readonly respond_by: Date;
+  readonly expires_at: Date | null;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+/** A row of `funding_legs`. Amounts are base units of `asset`, `*_usd` cents. */
+export interface FundingLegRow {
+  readonly organization_id: string;
+  readonly id: string;
+  readonly account_id: string;
+  readonly authorization_id: string | null;
+  readonly card_transaction_id: string | null;
+  readonly ordinal: number;
+  readonly kind: 'stablecoin_sale' | 'loan_draw' | 'overdue' | 'refund';
+  readonly asset: string;
+  readonly price_usd_e8: bigint;
+  readonly held_amount: bigint;
+  readonly held_usd: bigint;
+  readonly posted_amount: bigint;
+  readonly posted_usd: bigint;
+  readonly released_amount: bigint;
+  readonly released_usd: bigint;
+  readonly refunded_amount: bigint;
+  readonly refunded_usd: bigint;
+  readonly hold_transfer_id: string | null;
+}
+
+export async function findAuthorization(
+  trx: Transaction,
+  organizationId: string,
+  authorizationId: string,
+): Promise<AuthorizationRow | null> {
+  const row = await trx<AuthorizationRow>('authorizations')
+    .where({ organization_id: organizationId, id: authorizationId })
+    .first();
+  return row ?? null;
+}
+
+export async function fundingLegsOf(
+  trx: Transaction,
+  organizationId: string,
+  authorizationIds: readonly string[],
+): Promise<readonly FundingLegRow[]> {
+  return trx<FundingLegRow>('funding_legs')
+    .where({ organization_id: organizationId })
+    .whereIn('authorization_id', [...authorizationIds])
+    .orderBy(['authorization_id', 'ordinal']);
+}
+
+export interface AuthorizationFilter {
+  readonly accountId?: string;
+  readonly cardId?: string;
+  readonly state?: AuthorizationRow['state'];
+  readonly createdAfter?: Date;
+  readonly createdBefore?: Date;
+}
+
+/** One page, newest first (ids are time-ordered), of at most `limit` + 1 rows: the surplus row says that there are more. */
+export async function listAuthorizations(
+  trx: Transaction,
+  organizationId: string,
+  filter: AuthorizationFilter,
+  page: { readonly limit: number; readonly startingAfter?: string; readonly endingBefore?: string },
+): Promise<readonly AuthorizationRow[]> {
+  const query = trx<AuthorizationRow>('authorizations')
+    .where({ organization_id: organizationId })
+    .limit(page.limit + 1);
+  if (filter.accountId !== undefined) query.andWhere('account_id', filter.accountId);
+  if (filter.cardId !== undefined) query.andWhere('card_id', filter.cardId);
+  if (filter.state !== undefined) query.andWhere('state', filter.state);
+  if (filter.createdAfter !== undefined) query.andWhere('created_at', '>', filter.createdAfter);
+  if (filter.createdBefore !== undefined) query.andWhere('created_at', '<', filter.createdBefore);
+  if (page.startingAfter !== undefined) query.andWhere('id', '<', page.startingAfter);
+  if (page.endingBefore !== undefined)
+    return (await query.andWhere('id', '>', page.endingBefore).orderBy('id', 'asc')).reverse();
+  return query.orderBy('id', 'desc');
+}
