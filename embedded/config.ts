@@ -15,13 +15,13 @@ export interface EmbeddedConfig {
 }
 
 export function readEmbeddedConfig(): EmbeddedConfig {
-  const dataDir = process.env['ESCUDO_DATA_DIR'];
-  const temporalAddress = process.env['TEMPORAL_ADDRESS'];
+  const dataDir = process.env.ESCUDO_DATA_DIR;
+  const temporalAddress = process.env.TEMPORAL_ADDRESS;
   return {
     dataDir: path.resolve(projectRoot, dataDir === undefined || dataDir === '' ? '.escudo' : dataDir),
     cacheDir: cacheFolder(),
     temporalAddress: temporalAddress === undefined || temporalAddress === '' ? null : temporalAddress,
-    searchPath: (process.env['PATH'] ?? '').split(path.delimiter).filter((folder) => folder !== ''),
+    searchPath: (process.env.PATH ?? '').split(path.delimiter).filter((folder) => folder !== ''),
   };
 }
 
@@ -52,7 +52,7 @@ function pick(names: readonly string[]): Record<string, string> {
 }
 
 function cacheFolder(): string {
-  const explicit = process.env['XDG_CACHE_HOME'];
+  const explicit = process.env.XDG_CACHE_HOME;
   if (explicit !== undefined && path.isAbsolute(explicit)) return path.join(explicit, 'escudo');
   if (process.platform === 'darwin') return path.join(homedir(), 'Library', 'Caches', 'escudo');
   return path.join(homedir(), '.cache', 'escudo');

@@ -16,6 +16,11 @@ export async function stopAllProcesses(): Promise<void> {
   for (const child of [...running].reverse()) await child.stop();
 }
 
+/** Kills them all at once, without waiting. */
+export function killAllProcesses(): void {
+  for (const child of running) void child.kill('SIGKILL');
+}
+
 export interface ProcessSpecification {
   readonly name: string;
   readonly command: string;

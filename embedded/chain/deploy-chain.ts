@@ -133,8 +133,8 @@ async function openLoan(
   pool: Hex,
   user: LocalAccount,
 ): Promise<void> {
-  const weth = required(tokens['WETH'], 'WETH');
-  const usdc = required(tokens['USDC'], 'USDC');
+  const weth = required(tokens.WETH, 'WETH');
+  const usdc = required(tokens.USDC, 'USDC');
   const from = { from: user };
   await batch.call(weth, tokenAbi, 'deposit', [], {
     ...from,

@@ -16,7 +16,7 @@ export interface TestDatabase {
 /** A database of its own with the newest schema and no rows, cloned in a few dozen milliseconds. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const { superuserUrl, passwords } = started(sharedTestServers().postgres, 'postgres');
-  const name = `escudo_test_${process.env['JEST_WORKER_ID'] ?? '0'}_${randomBytes(5).toString('hex')}`;
+  const name = `escudo_test_${process.env.JEST_WORKER_ID ?? '0'}_${randomBytes(5).toString('hex')}`;
   await createDatabase(superuserUrl, name, templateDatabase);
   return {
     name,

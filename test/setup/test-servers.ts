@@ -64,7 +64,7 @@ async function startDatabase(state: Started): Promise<void> {
   });
   await createRoles(superuserUrl, passwords);
   await createDatabase(superuserUrl, templateDatabase);
-  await runMigrations(roleUrls(superuserUrl, templateDatabase, passwords).escudo_migrator);
+  await runMigrations(roleUrls(superuserUrl, templateDatabase, passwords));
   state.servers.postgres = { superuserUrl, passwords };
 }
 

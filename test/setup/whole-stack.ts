@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdir, rmdir, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { removePostgresData } from '../../embedded/postgres';
+import { type Stack, type StackOptions, startStack } from '../../embedded/stack';
+
+/** One stack at a time on a machine: two of them on two cores only make each other late. */
+const turn = path.join(tmpdir(), 'escudo-whole-stack-turn');
+const ABANDONED_AFTER_MS = 15 * 60_000;
+
+/**
+ * A whole stack with state of its own for one test file. Ask for it in `beforeAll` with a limit of `wholeStackTimeout`,
+ * because it may have to wait for its turn; `end` it in `afterAll`.
+ */
+export async function startTestStack(
+  options: Omit<StackOptions, 'dataDir'> = {},
+): Promise<Stack & { end(): Promise<void> }> {
+  await takeTurn();
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'escudo-stack-'));
+  const clear = async (): Promise<void> => {
+    removePostgresData(path.join(dataDir, 'postgres'));
+    rmSync(dataDir, { recursive: true, force: true });
+    await rmdir(turn).catch(() => undefined);
+  };
+  try {
+    const stack = await startStack({ environment: 'test', ...options, dataDir });
+    return {
+      ...stack,
+      end: async () => {
+        await stack.stop();
+        await clear();
+      },
+    };
+  } catch (error) {
+    await clear();
+    throw error;
+  }
+}
+
+/** For `beforeAll`: the wait for another file's stack, and the start. Milliseconds. */
+export const wholeStackTimeout = 12 * 60_000;
+
+async function takeTurn(): Promise<void> {
+  for (;;) {
+    try {
+      await mkdir(turn);
+      return;
+    } catch {
+      const taken = await stat(turn).catch(() => null);
+      if (taken !== null && Date.now() - taken.mtimeMs > ABANDONED_AFTER_MS) await rmdir(turn).catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+  }
+}
