@@ -23,6 +23,8 @@ import {
 import { requestSignatureProblem, webhookHeaders } from './signature';
 
 export interface KycVendorConfig {
+  /** Address to listen on; this machine alone unless told. */
+  readonly host?: string;
   readonly port: number;
   /** Where the state is kept; null keeps it in memory. */
   readonly dataFile: string | null;
@@ -294,7 +296,7 @@ export async function startKycVendor(config: KycVendorConfig): Promise<Listening
 
   outbox.start();
   const decisions = setInterval(() => void decideDue(), 20);
-  const listening = await listen(app, config.port);
+  const listening = await listen(app, config.port, config.host);
   return {
     ...listening,
     faults,

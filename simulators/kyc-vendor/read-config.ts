@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { KycVendorConfig } from './app';
 
 const environment = z.object({
+  HOST: z.string().default('127.0.0.1'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(4020),
   DATA_FILE: z.string().min(1),
   SUMSUB_APP_TOKEN: z.string().min(1),
@@ -18,6 +19,7 @@ export function readConfig(env: NodeJS.ProcessEnv): KycVendorConfig {
   if (!parsed.success) throw new Error(z.prettifyError(parsed.error));
   const values = parsed.data;
   return {
+    host: values.HOST,
     port: values.PORT,
     dataFile: values.DATA_FILE,
     appToken: values.SUMSUB_APP_TOKEN,

@@ -17,6 +17,8 @@ import { pegOf, type Transfer, transferResource } from './transfers';
 import { privateKeyOf, strangersKey, webhookHeaders } from './webhook-signature';
 
 export interface OffRampVendorConfig {
+  /** Address to listen on; this machine alone unless told. */
+  readonly host?: string;
   readonly port: number;
   /** Where the state is kept; null keeps it in memory. */
   readonly dataFile: string | null;
@@ -293,7 +295,7 @@ export async function startOffRampVendor(
   }, config.pollMs ?? 100);
 
   outbox.start();
-  const listening = await listen(app, config.port);
+  const listening = await listen(app, config.port, config.host);
   return {
     ...listening,
     faults,

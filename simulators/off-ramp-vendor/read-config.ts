@@ -6,6 +6,7 @@ import type { OffRampVendorConfig } from './app';
 const DEVELOPMENT_MNEMONIC = 'legal winner thank year wave sausage worth useful legal winner thank yellow';
 
 const environment = z.object({
+  HOST: z.string().default('127.0.0.1'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(4030),
   DATA_FILE: z.string().min(1),
   BRIDGE_API_KEY: z.string().min(1),
@@ -50,6 +51,7 @@ export function readConfig(env: NodeJS.ProcessEnv): OffRampVendorConfig {
     }),
   );
   return {
+    host: values.HOST,
     port: values.PORT,
     dataFile: values.DATA_FILE,
     apiKey: values.BRIDGE_API_KEY,

@@ -8,16 +8,16 @@ export interface Listening {
   close(): Promise<void>;
 }
 
-/** Serves `app` on 127.0.0.1; port 0 takes a free one. */
-export async function listen(app: Express, port: number): Promise<Listening> {
+/** Serves `app` on `host`, this machine alone unless told; port 0 takes a free one. */
+export async function listen(app: Express, port: number, host = '127.0.0.1'): Promise<Listening> {
   const server: Server = createServer(app);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
+    server.listen(port, host, resolve);
   });
   const address = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url: `http://${host === '0.0.0.0' ? '127.0.0.1' : host}:${address.port}`,
     port: address.port,
     close: () =>
       new Promise((resolve, reject) => {
