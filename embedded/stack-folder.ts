@@ -1,6 +1,7 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { EmbeddedFailure } from './failure';
+import { lockHolder, tryLock, unlock } from './file-lock';
 import { removePostgresData } from './postgres';
 
 /** Where each thing of a stack is kept. */
@@ -38,23 +39,18 @@ export function lockFolder(folder: StackFolder): () => void {
   mkdirSync(folder.root, { recursive: true, mode: 0o755 });
   for (const part of [folder.simulators, folder.logs]) mkdirSync(part, { recursive: true });
   const lockFile = lockFileOf(folder);
-  const holder = runningHolder(folder);
-  if (holder !== null) {
+  if (!tryLock(lockFile)) {
     throw new EmbeddedFailure(
-      `another stack is running on ${folder.root} (process ${holder})`,
+      `another stack is running on ${folder.root} (process ${lockHolder(lockFile) ?? 'unknown'})`,
       'stop it with Ctrl-C, or set ESCUDO_DATA_DIR to start a second one beside it',
     );
   }
-  rmSync(lockFile, { force: true });
-  const file = openSync(lockFile, 'wx');
-  writeSync(file, String(process.pid));
-  closeSync(file);
-  return () => rmSync(lockFile, { force: true });
+  return () => unlock(lockFile);
 }
 
 /** Removes everything a stack kept. Throws {@link EmbeddedFailure} while one is running. */
 export function clearFolder(folder: StackFolder): void {
-  const holder = runningHolder(folder);
+  const holder = lockHolder(lockFileOf(folder));
   if (holder !== null) {
     throw new EmbeddedFailure(`a stack is running on ${folder.root} (process ${holder})`, 'stop it with Ctrl-C first');
   }
@@ -64,17 +60,4 @@ export function clearFolder(folder: StackFolder): void {
 
 function lockFileOf(folder: StackFolder): string {
   return path.join(folder.root, 'running.pid');
-}
-
-function runningHolder(folder: StackFolder): number | null {
-  const lockFile = lockFileOf(folder);
-  if (!existsSync(lockFile)) return null;
-  const pid = Number(readFileSync(lockFile, 'utf8'));
-  if (!Number.isSafeInteger(pid) || pid <= 0 || pid === process.pid) return null;
-  try {
-    process.kill(pid, 0);
-    return pid;
-  } catch {
-    return null;
-  }
 }

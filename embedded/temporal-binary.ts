@@ -10,15 +10,14 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeFileSync,
 } from 'node:fs';
-import { hostname } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { downloadEnvironment, type EmbeddedConfig } from './config';
 import { EmbeddedFailure } from './failure';
+import { tryLock, unlock } from './file-lock';
 import { startProcess } from './processes';
 
 /** Newest release of the command line tool that `go install` accepts; it carries server 1.29.1. */
@@ -198,17 +197,11 @@ function describeBuild(logFile: string, started: number): string {
   return `building the Temporal server: ${seconds} s, ${doing}`;
 }
 
-/** Runs `work` while holding the lock file; another holder on this machine that is still alive is waited for. */
+/** Runs `work` while holding the lock; another running holder is waited for. */
 async function withLock<T>(lockFile: string, onProgress: Progress, work: () => Promise<T>): Promise<T> {
-  const mine = `${hostname()} ${process.pid}`;
   const started = Date.now();
   let reportedAt = 0;
-  while (!tryLock(lockFile, mine)) {
-    if (!holderIsAlive(lockFile)) {
-      rmSync(lockFile, { force: true });
-      removeAbandonedScratch(path.dirname(lockFile));
-      continue;
-    }
+  while (!tryLock(lockFile)) {
     if (Date.now() - reportedAt > 10_000) {
       reportedAt = Date.now();
       const seconds = Math.round((Date.now() - started) / 1000);
@@ -217,37 +210,10 @@ async function withLock<T>(lockFile: string, onProgress: Progress, work: () => P
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
   try {
+    removeAbandonedScratch(path.dirname(lockFile));
     return await work();
   } finally {
-    rmSync(lockFile, { force: true });
-  }
-}
-
-function tryLock(lockFile: string, content: string): boolean {
-  try {
-    writeFileSync(lockFile, content, { flag: 'wx' });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-function holderIsAlive(lockFile: string): boolean {
-  let content: string;
-  try {
-    content = readFileSync(lockFile, 'utf8');
-  } catch {
-    return false;
-  }
-  const [host, pid] = content.split(' ');
-  // A process of another machine that shares this home folder cannot be asked: it is taken as alive for an hour.
-  if (host !== hostname()) return Date.now() - statSync(lockFile).mtimeMs < 3_600_000;
-  try {
-    process.kill(Number(pid), 0);
-    return true;
-  } catch {
-    return false;
+    unlock(lockFile);
   }
 }
 

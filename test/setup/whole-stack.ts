@@ -1,13 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { mkdir, rmdir, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { tryLock, unlock } from '../../embedded/file-lock';
 import { removePostgresData } from '../../embedded/postgres';
 import { type Stack, type StackOptions, startStack } from '../../embedded/stack';
 
 /** One stack at a time on a machine: two of them on two cores only make each other late. */
 const turn = path.join(tmpdir(), 'escudo-whole-stack-turn');
-const ABANDONED_AFTER_MS = 15 * 60_000;
 
 /**
  * A whole stack with state of its own for one test file. Ask for it in `beforeAll` with a limit of `wholeStackTimeout`,
@@ -18,10 +17,10 @@ export async function startTestStack(
 ): Promise<Stack & { end(): Promise<void> }> {
   await takeTurn();
   const dataDir = mkdtempSync(path.join(tmpdir(), 'escudo-stack-'));
-  const clear = async (): Promise<void> => {
+  const clear = (): void => {
     removePostgresData(path.join(dataDir, 'postgres'));
     rmSync(dataDir, { recursive: true, force: true });
-    await rmdir(turn).catch(() => undefined);
+    unlock(turn);
   };
   try {
     const stack = await startStack({ environment: 'test', ...options, dataDir });
@@ -29,11 +28,11 @@ export async function startTestStack(
       ...stack,
       end: async () => {
         await stack.stop();
-        await clear();
+        clear();
       },
     };
   } catch (error) {
-    await clear();
+    clear();
     throw error;
   }
 }
@@ -42,14 +41,5 @@ export async function startTestStack(
 export const wholeStackTimeout = 12 * 60_000;
 
 async function takeTurn(): Promise<void> {
-  for (;;) {
-    try {
-      await mkdir(turn);
-      return;
-    } catch {
-      const taken = await stat(turn).catch(() => null);
-      if (taken !== null && Date.now() - taken.mtimeMs > ABANDONED_AFTER_MS) await rmdir(turn).catch(() => undefined);
-      await new Promise((resolve) => setTimeout(resolve, 250));
-    }
-  }
+  while (!tryLock(turn)) await new Promise((resolve) => setTimeout(resolve, 250));
 }
