@@ -17,6 +17,8 @@ import { emptyNetworkState, type NetworkState } from './state';
 import { transactionResource } from './transactions';
 
 export interface CardNetworkConfig {
+  /** Address to listen on; this machine alone when left out. */
+  readonly host?: string;
   readonly port: number;
   /** Where the state is kept; null keeps it in memory. */
   readonly dataFile: string | null;
@@ -91,7 +93,7 @@ export async function startCardNetwork(config: CardNetworkConfig): Promise<Liste
   });
 
   outbox.start();
-  const listening = await listen(app, config.port);
+  const listening = await listen(app, config.port, config.host);
   return {
     ...listening,
     faults,

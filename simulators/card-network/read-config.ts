@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { CardNetworkConfig } from './app';
 
 const environment = z.object({
+  HOST: z.string().default('127.0.0.1'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(4010),
   DATA_FILE: z.string().min(1),
   LITHIC_API_KEY: z.string().min(1),
@@ -23,6 +24,7 @@ export function readConfig(env: NodeJS.ProcessEnv): CardNetworkConfig {
   const values = parsed.data;
   const { BANK_BASE_URL: baseUrl, BANK_API_KEY: apiKey, BANK_ACCOUNT_ID: accountId } = values;
   return {
+    host: values.HOST,
     port: values.PORT,
     dataFile: values.DATA_FILE,
     apiKey: values.LITHIC_API_KEY,

@@ -460,6 +460,15 @@ describe('the processor adapter against the simulated card network', () => {
       expect((await book()).totals.hold_amount).toBe(4700);
     });
 
+    it('clears the total of its last advice, even when that has expired', async () => {
+      const reference = await purchase(100n);
+      okValue(await lithic.sandbox.advice({ ...reference, amount: 4700n }));
+      okValue(await lithic.sandbox.expire(reference));
+      okValue(await lithic.sandbox.clear(reference));
+      await until(() => issuer.events.length === 3, 'all is told');
+      expect(kinds()).toContainEqual(['clearing', 4700n]);
+    });
+
     it('without an authorization is a force post', async () => {
       const { cardToken } = await newCard();
       const posted = okValue(await lithic.sandbox.forcePost({ cardToken, amount: 900n }));
