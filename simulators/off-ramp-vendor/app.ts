@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import express, { type NextFunction, type Request, type Response } from 'express';
 import { isAddress } from 'viem';
+import { english, generateMnemonic } from 'viem/accounts';
 import { z } from 'zod';
 import { createFaults, type Faults } from '../shared/faults';
 import { type Listening, listen } from '../shared/listen';
@@ -31,7 +32,8 @@ export interface OffRampVendorConfig {
   /** PEM, PEM with `\n` written out, or base64 of a PEM. */
   readonly webhookPrivateKey: string;
   readonly rpcUrl: string;
-  readonly mnemonic: string;
+  /** Of the deposit addresses; a random one, kept with the state, unless told. */
+  readonly mnemonic?: string;
   /** By the vendor's currency word, e.g. `usdc`. */
   readonly tokens: Readonly<Record<string, TokenOnChain>>;
   readonly confirmations: number;
@@ -87,7 +89,7 @@ export async function startOffRampVendor(
   config: OffRampVendorConfig,
 ): Promise<Listening & { readonly faults: Faults }> {
   const empty = () => {
-    const state = emptyVendorState(config.feeBps ?? 10);
+    const state = emptyVendorState(config.feeBps ?? 10, config.mnemonic ?? generateMnemonic(english));
     openAccount(state.bank, config.bankAccountId);
     return state;
   };
@@ -104,7 +106,7 @@ export async function startOffRampVendor(
   });
   const engine = new TransferEngine({
     file,
-    chain: connectChain(config),
+    chain: connectChain({ rpcUrl: config.rpcUrl, mnemonic: file.value.mnemonic }),
     tokens: config.tokens,
     confirmations: config.confirmations,
     stepMs: config.stepMs ?? 150,
@@ -128,15 +130,16 @@ export async function startOffRampVendor(
   app.use('/sim', express.json());
   app.all('/sim/faults', faults.handle);
   app.get('/sim/state', (_request, response) => {
-    response.json({ ...file.value, deliveries: outbox.deliveries, faults: faults.list(), last_error: lastError });
+    const { mnemonic: _secret, ...state } = file.value;
+    response.json({ ...state, deliveries: outbox.deliveries, faults: faults.list(), last_error: lastError });
   });
   app.get('/sim/book', (_request, response) => {
     response.json(bookOf(file.value));
   });
   app.post('/sim/reset', async (_request, response) => {
     // Deposit addresses are never given twice, not even after a reset: an old one may still hold tokens.
-    const { nextDepositIndex, scannedBlock } = file.value;
-    file.value = { ...empty(), nextDepositIndex, scannedBlock };
+    const { mnemonic, nextDepositIndex, scannedBlock } = file.value;
+    file.value = { ...empty(), mnemonic, nextDepositIndex, scannedBlock };
     faults.clear();
     await file.save();
     response.json({ ok: true });

@@ -2,9 +2,6 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { OffRampVendorConfig } from './app';
 
-/** For development only: deposit addresses of the simulator come from a mnemonic that everybody knows. */
-const DEVELOPMENT_MNEMONIC = 'legal winner thank year wave sausage worth useful legal winner thank yellow';
-
 const environment = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(4030),
@@ -18,7 +15,6 @@ const environment = z.object({
   WEBHOOK_PRIVATE_KEY: z.string().min(1),
   RPC_URL: z.url().optional(),
   CHAIN_DEPLOYMENT_FILE: z.string().min(1),
-  OFF_RAMP_MNEMONIC: z.string().default(DEVELOPMENT_MNEMONIC),
   STEP_MS: z.coerce.number().int().min(0).default(150),
 });
 
@@ -62,7 +58,6 @@ export function readConfig(env: NodeJS.ProcessEnv): OffRampVendorConfig {
     webhookUrl: values.WEBHOOK_URL,
     webhookPrivateKey: values.WEBHOOK_PRIVATE_KEY,
     rpcUrl: values.RPC_URL ?? chain.rpcUrl,
-    mnemonic: values.OFF_RAMP_MNEMONIC,
     tokens,
     confirmations: chain.confirmations,
     stepMs: values.STEP_MS,

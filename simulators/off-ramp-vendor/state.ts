@@ -4,6 +4,8 @@ import type { Transfer, TransferPlan } from './transfers';
 
 /** Everything the vendor and the bank know, in one document: a payout and its bank entry are stored together. */
 export interface VendorState {
+  /** Of the deposit addresses: made anew with each state, so that two vendors on one chain never share an address. */
+  mnemonic: string;
   transfers: Record<string, Transfer>;
   /** Newest last. */
   order: string[];
@@ -28,8 +30,9 @@ export interface VendorState {
   pending: PendingWebhook[];
 }
 
-export function emptyVendorState(feeBps: number): VendorState {
+export function emptyVendorState(feeBps: number, mnemonic: string): VendorState {
   return {
+    mnemonic,
     transfers: {},
     order: [],
     idempotency: {},

@@ -19,7 +19,6 @@ beforeEach(async () => {
     webhookPrivateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     // No chain: the bank answers while the vendor can't reach one.
     rpcUrl: 'http://127.0.0.1:1',
-    mnemonic: 'legal winner thank year wave sausage worth useful legal winner thank yellow',
     tokens: {},
     confirmations: 1,
   });

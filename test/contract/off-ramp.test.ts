@@ -54,8 +54,6 @@ beforeAll(async () => {
     webhookUrl: sink.url,
     webhookPrivateKey: privatePem,
     rpcUrl,
-    // Addresses of this run alone: the chain is shared with other files.
-    mnemonic: 'legal winner thank year wave sausage worth useful legal winner thank yellow',
     tokens: { usdc: { address: usdc, decimals: 6 }, eurc: { address: eurc, decimals: 6 } },
     confirmations: 1,
     stepMs: 20,
@@ -230,9 +228,12 @@ describe('a sale', () => {
     await orderIn('paid_out', order.vendorOrderId);
   });
 
-  test('of another amount than announced is not paid out by itself', async () => {
-    const order = await createOrder(4_000_000n);
-    await send(usdc, order.depositAddress, 3_999_999n);
+  test.each([
+    ['another amount', 3_999_999n, treasury.address],
+    ['another sender', 4_000_000n, '0x71C7656EC7ab88b098defB751B7401B5f6d8976F'],
+  ])('of %s than announced is not paid out by itself', async (_what, sent, fromAddress) => {
+    const order = value(await bridge().offRamp.createOrder({ ...orderInput(4_000_000n), fromAddress }));
+    await send(usdc, order.depositAddress, sent);
     const held = await eventually('in review', async () => {
       const line = (await book()).transfers.find((one) => one.id === order.vendorOrderId);
       return line?.state === 'in_review' ? line : undefined;
