@@ -1,0 +1,51 @@
+import { unreachable } from '../../shared/assert';
+import type { Transition } from '../../shared/result';
+
+/** `declined`, `cleared`, `reversed` and `expired` are final: what the network says later is linked, the state stays. */
+export type AuthorizationState = 'declined' | 'pending' | 'partially_cleared' | 'cleared' | 'reversed' | 'expired';
+
+/** What happened to an authorization. `holdLeft` is what is still held afterwards, cents. */
+export type AuthorizationEvent =
+  | { readonly kind: 'cleared'; readonly holdLeft: bigint }
+  | { readonly kind: 'reversed'; readonly holdLeft: bigint }
+  | { readonly kind: 'expired' }
+  | { readonly kind: 'advised' };
+
+/** Whether the authorization may still hold money. */
+export function isOpen(state: AuthorizationState): boolean {
+  return state === 'pending' || state === 'partially_cleared';
+}
+
+/**
+ * The authorization's state after an event. Total: a clearing posts whatever the state (in a final one it is forced and
+ * linked, the state stays), a release of nothing changes nothing; only a new total needs a hold that is still open.
+ */
+export function next(state: AuthorizationState, event: AuthorizationEvent): Transition<AuthorizationState> {
+  switch (event.kind) {
+    case 'cleared':
+      return isOpen(state) ? moved(state, event.holdLeft === 0n ? 'cleared' : 'partially_cleared') : same(state);
+    case 'reversed':
+      return isOpen(state) && event.holdLeft === 0n ? ended(state, 'reversed') : same(state);
+    case 'expired':
+      return isOpen(state) ? ended(state, 'expired') : same(state);
+    case 'advised':
+      return isOpen(state)
+        ? same(state)
+        : { kind: 'refused', reason: `an authorization that is ${state} holds nothing` };
+    default:
+      return unreachable(event, 'authorization event');
+  }
+}
+
+/** A hold that ends after part of it was cleared leaves a cleared purchase. */
+function ended(state: AuthorizationState, outcome: 'reversed' | 'expired'): Transition<AuthorizationState> {
+  return moved(state, state === 'partially_cleared' ? 'cleared' : outcome);
+}
+
+function moved(from: AuthorizationState, to: AuthorizationState): Transition<AuthorizationState> {
+  return from === to ? same(from) : { kind: 'changed', state: to };
+}
+
+function same(state: AuthorizationState): Transition<AuthorizationState> {
+  return { kind: 'alreadyApplied', state };
+}
