@@ -4,7 +4,7 @@ import type { IssuedCard, NetworkState } from './state';
 const TEST_BIN = '411111';
 const VALID_YEARS = 5;
 
-export interface CardInput {
+interface CardInput {
   readonly type: IssuedCard['type'];
   readonly memo: string;
   readonly programToken: string;

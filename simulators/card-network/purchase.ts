@@ -3,7 +3,7 @@ import type { NetworkMerchant } from './transactions';
 
 const cents = z.int().min(0).max(10_000_000_000);
 
-export const AUTHORIZATION_STATUSES = [
+const AUTHORIZATION_STATUSES = [
   'AUTHORIZATION',
   'BALANCE_INQUIRY',
   'CREDIT_AUTHORIZATION',

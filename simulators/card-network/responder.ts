@@ -41,7 +41,7 @@ const MALFORMED: Decision = {
 };
 
 /** Name under which faults address the request for a decision. */
-export const ASA_FAULT = 'asa';
+const ASA_FAULT = 'asa';
 
 type Attempt =
   | { readonly kind: 'answer'; readonly body: unknown }
@@ -49,7 +49,7 @@ type Attempt =
   | { readonly kind: 'timeout' }
   | { readonly kind: 'refused' };
 
-export interface DecisionRequest {
+interface DecisionRequest {
   readonly messageId: string;
   readonly body: string;
   readonly amount: number;

@@ -56,14 +56,14 @@ export interface NetworkState {
   pending: PendingWebhook[];
 }
 
-export interface NetworkSettings {
+interface NetworkSettings {
   /** What the network does when the issuer does not answer. */
   standIn: 'decline' | 'approve';
   /** How long an answer is waited for. */
   asaTimeoutMs: number;
 }
 
-export interface InitialState {
+interface InitialState {
   readonly asaUrl: string | null;
   readonly eventsUrl: string | null;
   readonly asaSecret: string;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-export type EventType =
+type EventType =
   | 'AUTHORIZATION'
   | 'AUTHORIZATION_ADVICE'
   | 'AUTHORIZATION_EXPIRY'
@@ -14,7 +14,7 @@ export type EventType =
   | 'RETURN'
   | 'RETURN_REVERSAL';
 
-export type TransactionStatus = 'DECLINED' | 'EXPIRED' | 'PENDING' | 'SETTLED' | 'VOIDED';
+type TransactionStatus = 'DECLINED' | 'EXPIRED' | 'PENDING' | 'SETTLED' | 'VOIDED';
 
 export interface NetworkMerchant {
   readonly acceptor_id: string;
@@ -29,7 +29,7 @@ export interface NetworkMerchant {
   readonly street_address: null;
 }
 
-export interface NetworkEvent {
+interface NetworkEvent {
   readonly token: string;
   readonly type: EventType;
   readonly result: string;

@@ -417,6 +417,9 @@ describe('the processor adapter against the simulated card network', () => {
         [700n, false],
         [300n, true],
       ]);
+      // The first clearing came twice, in two deliveries that are not the same.
+      expect(issuer.delivered.map(({ amount }) => amount)).toEqual([700n, 700n, 300n]);
+      expect(new Set(issuer.deliveries).size).toBe(issuer.deliveries.length);
     });
 
     it('clears in part with a closing flag: the rest expires', async () => {
@@ -533,6 +536,8 @@ describe('the processor adapter against the simulated card network', () => {
       okValue(await lithic.sandbox.clear(await purchase(1000n)));
       await quiet();
       expect(issuer.delivered).toHaveLength(4);
+      // The authorization's own webhook, and four times the same one.
+      expect(new Set(issuer.deliveries).size).toBe(2);
       expect(new Set(issuer.delivered.map(({ contentHash }) => contentHash)).size).toBe(1);
       expect(kinds()).toEqual([['clearing', 1000n]]);
     });

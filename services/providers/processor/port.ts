@@ -188,6 +188,11 @@ export interface ProcessorIngress {
   ):
     | {
         readonly kind: 'events';
+        /**
+         * Identity of the delivery itself: kept when it is repeated, another for every other one. Not that of an event: a
+         * vendor may send a purchase's whole history each time, so that one event comes in many deliveries.
+         */
+        readonly deliveryId: string;
         readonly events: readonly CardEvent[];
         readonly unknown: readonly UnknownVendorMessage[];
       }

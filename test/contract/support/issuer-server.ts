@@ -19,6 +19,8 @@ export interface IssuerServer {
   readonly events: CardEvent[];
   /** Every card event as delivered, repetitions included. */
   readonly delivered: CardEvent[];
+  /** Identity of each delivery of events that was taken. */
+  readonly deliveries: string[];
   readonly unknown: UnknownVendorMessage[];
   readonly refused: string[];
   /** Decides the next requests. */
@@ -78,6 +80,7 @@ export async function startIssuerServer(ingress: () => ProcessorIngress): Promis
   function takeEvents(raw: Buffer, headers: NodeJS.Dict<string | string[]>, now: Date) {
     const found = ingress().toEvents(raw, headers, now);
     if (found.kind === 'malformed') return { status: 400, body: '{}' };
+    issuer.deliveries.push(found.deliveryId);
     issuer.unknown.push(...found.unknown);
     for (const event of found.events) {
       issuer.delivered.push(event);
@@ -95,6 +98,7 @@ export async function startIssuerServer(ingress: () => ProcessorIngress): Promis
     asked: [],
     events: [],
     delivered: [],
+    deliveries: [],
     unknown: [],
     refused: [],
     answer: approve,
@@ -105,6 +109,7 @@ export async function startIssuerServer(ingress: () => ProcessorIngress): Promis
         issuer.asked,
         issuer.events,
         issuer.delivered,
+        issuer.deliveries,
         issuer.unknown,
         issuer.refused,
       ])

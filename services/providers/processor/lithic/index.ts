@@ -4,7 +4,7 @@ import { createLithicIngress } from './ingress';
 import { createLithicProcessor, type LithicProgram } from './processor';
 import { createLithicSandbox } from './sandbox';
 
-export interface LithicConfig extends Partial<LithicProgram> {
+interface LithicConfig extends Partial<LithicProgram> {
   readonly baseUrl: string;
   readonly apiKey: string;
   /** `whsec_…`, the newest first; the one before stays listed for the 24 h that a rotation takes. */

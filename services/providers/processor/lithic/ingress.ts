@@ -4,7 +4,7 @@ import { hasPlausibleSign, toAsaResponse, toAuthorizationRequest, toCardEvents, 
 import { createSignatureCheck } from './signature';
 import { type AsaResponse, asaRequestShape, eventEnvelope, transactionShape } from './wire';
 
-export const CARD_TRANSACTION_UPDATED = 'card_transaction.updated';
+const CARD_TRANSACTION_UPDATED = 'card_transaction.updated';
 
 /** Declines in Lithic's words what could not be read: a 4xx would decline as well, but without saying so. */
 const MALFORMED_REPLY: VendorHttpReply = { status: 200, body: { result: 'DO_NOT_HONOR' } satisfies AsaResponse };
@@ -46,6 +46,7 @@ export function createLithicIngress(config: {
       if (envelope.data.event_type !== CARD_TRANSACTION_UPDATED) {
         return {
           kind: 'events',
+          deliveryId: messageId(headers),
           events: [],
           unknown: [
             {
@@ -59,7 +60,7 @@ export function createLithicIngress(config: {
       }
       const parsed = transactionShape.safeParse(json.value);
       if (!parsed.success) return { kind: 'malformed', detail: problem(parsed.error) };
-      return { kind: 'events', ...toCardEvents(parsed.data) };
+      return { kind: 'events', deliveryId: messageId(headers), ...toCardEvents(parsed.data) };
     },
 
     toReply: (reply, request) => ({ status: 200, body: toAsaResponse(reply, request) }),

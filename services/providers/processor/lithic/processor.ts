@@ -151,7 +151,7 @@ export function mapOutcome<A, B>(outcome: VendorOutcome<A>, map: (value: A) => B
 }
 
 /** Lithic takes UUIDs as idempotency keys: any other key is turned into one, always the same. */
-export function toIdempotencyUuid(key: string): string {
+function toIdempotencyUuid(key: string): string {
   if (UUID.test(key)) return key;
   const hash = createHash('sha256').update(key).digest('hex');
   return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-4${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`;

@@ -11,7 +11,7 @@ const MIN_KEY_BYTES = 24;
 const SECRET_PREFIX = 'whsec_';
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-export type VerifySignature = (rawBody: Buffer, headers: IngressHeaders, now: Date) => SignatureVerdict;
+type VerifySignature = (rawBody: Buffer, headers: IngressHeaders, now: Date) => SignatureVerdict;
 
 /**
  * A check of Standard Webhooks signatures (headers `webhook-id`, `webhook-timestamp`, `webhook-signature`; HMAC-SHA256 over

@@ -22,14 +22,13 @@ const merchant = z.object({
   mcc: z.string(),
 });
 
-export const ASA_STATUSES = [
+const ASA_STATUSES = [
   'AUTHORIZATION',
   'CREDIT_AUTHORIZATION',
   'FINANCIAL_AUTHORIZATION',
   'FINANCIAL_CREDIT_AUTHORIZATION',
   'BALANCE_INQUIRY',
 ] as const;
-export type AsaStatus = (typeof ASA_STATUSES)[number];
 
 /** Auth Stream Access request (`card_authorization.approval_request`). */
 export const asaRequestShape = z.object({
@@ -57,7 +56,7 @@ export const asaRequestShape = z.object({
 export type AsaRequest = z.infer<typeof asaRequestShape>;
 
 /** Results that Lithic publishes for an Auth Stream Access response. */
-export type PublishedAsaResult =
+type PublishedAsaResult =
   | 'APPROVED'
   | 'AVS_INVALID'
   | 'CARD_PAUSED'
