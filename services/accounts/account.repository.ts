@@ -1,3 +1,5 @@
+import type { Page, PageRequest } from '../database/page';
+import { findPage } from '../database/page.repository';
 import type { Transaction } from '../database/transaction';
 import type { StoredFundingPolicy } from '../funding/rules/funding-policy';
 
@@ -87,4 +89,65 @@ export async function updateFundingPolicy(
       version: trx.raw('version + 1'),
       updated_at: trx.fn.now(),
     });
+}
+
+/** What an account holds in one materialised ledger account, base units. `free` is what is neither spent nor held. */
+export interface HoldingRow {
+  readonly type: 'cardholder.funds' | 'cardholder.collateral';
+  readonly asset: string;
+  readonly posted: bigint;
+  readonly held: bigint;
+}
+
+export async function findHoldings(trx: Transaction, organizationId: string, accountId: string): Promise<HoldingRow[]> {
+  return trx('ledger_accounts')
+    .where({ organization_id: organizationId, account_id: accountId })
+    .whereIn('type', ['cardholder.funds', 'cardholder.collateral'])
+    .orderBy(['type', 'asset'])
+    .select<HoldingRow[]>(
+      'type',
+      'asset',
+      trx.raw('posted_credits - posted_debits AS posted'),
+      trx.raw('pending_debits AS held'),
+    );
+}
+
+/** What decides whether an account may be opened. */
+export interface OpeningTerms {
+  readonly program_state: string;
+  readonly cardholder_program_id: string;
+  readonly kyc_state: string;
+  readonly time_zone: string;
+}
+
+export async function findOpeningTerms(
+  trx: Transaction,
+  organizationId: string,
+  programId: string,
+  cardholderId: string,
+): Promise<OpeningTerms | undefined> {
+  return trx('cardholders as h')
+    .join('programs as p', 'p.organization_id', 'h.organization_id')
+    .where({ 'h.organization_id': organizationId, 'h.id': cardholderId, 'p.id': programId })
+    .first<OpeningTerms | undefined>(
+      'p.state as program_state',
+      'h.program_id as cardholder_program_id',
+      'h.kyc_state',
+      'h.time_zone',
+    );
+}
+
+export async function findAccounts(
+  trx: Transaction,
+  organizationId: string,
+  page: PageRequest,
+  filter: {
+    readonly programId?: string | undefined;
+    readonly cardholderId?: string | undefined;
+    readonly state?: AccountState | undefined;
+  },
+): Promise<Page<AccountRow>> {
+  return findPage<AccountRow>(trx, 'accounts', organizationId, page, {
+    where: { program_id: filter.programId, cardholder_id: filter.cardholderId, state: filter.state },
+  });
 }

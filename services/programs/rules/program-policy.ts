@@ -15,7 +15,9 @@ export const MERCHANT_GROUPS = {
 export type MerchantGroup = keyof typeof MERCHANT_GROUPS;
 
 const GROUP_OF_MCC: ReadonlyMap<string, MerchantGroup> = new Map(
-  Object.entries(MERCHANT_GROUPS).flatMap(([group, codes]) => codes.map((code) => [code, group as MerchantGroup] as const)),
+  Object.entries(MERCHANT_GROUPS).flatMap(([group, codes]) =>
+    codes.map((code) => [code, group as MerchantGroup] as const),
+  ),
 );
 
 /** The group of a merchant category code, or null. Airlines (3000–3350), car rental (3351–3500) and hotels (3501–3999) have ranges. */
@@ -79,7 +81,23 @@ export interface ProgramPolicy {
 
 /** Defaults: loan-to-value figures as EtherFi publishes them; hold days as networks use them. */
 export const DEFAULT_PROGRAM_POLICY: ProgramPolicy = {
-  allowed_residence_countries: ['USA', 'GBR', 'DEU', 'FRA', 'ESP', 'ITA', 'NLD', 'PRT', 'IRL', 'AUT', 'BEL', 'CHE', 'BRA', 'SGP', 'JPN'],
+  allowed_residence_countries: [
+    'USA',
+    'GBR',
+    'DEU',
+    'FRA',
+    'ESP',
+    'ITA',
+    'NLD',
+    'PRT',
+    'IRL',
+    'AUT',
+    'BEL',
+    'CHE',
+    'BRA',
+    'SGP',
+    'JPN',
+  ],
   blocked_merchant_countries: ['CUB', 'IRN', 'PRK', 'SYR'],
   blocked_merchant_groups: ['quasi_cash', 'gambling'],
   stablecoins: ['USDC', 'EURC'],

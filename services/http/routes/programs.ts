@@ -1,0 +1,162 @@
+import { changeProgramPolicy } from '../../programs/change-program-policy';
+import { createProgram, type ProgramWithPolicy } from '../../programs/create-program';
+import { listPrograms } from '../../programs/list-programs';
+import type { PolicyPatch } from '../../programs/rules/policy-patch';
+import { setProgramState } from '../../programs/set-program-state';
+import { showProgram } from '../../programs/show-program';
+import { formatId } from '../../shared/ids';
+import type { Refusal } from '../../shared/refusal';
+import { ok, type Result } from '../../shared/result';
+import { type AnyRoute, route } from '../route';
+import type { RouteDeps } from '../route-deps';
+import { idInput, idView, textInput, timestampView } from '../schemas/common';
+import { listQuery, listView, toListView, toPageRequest } from '../schemas/list';
+import { policyPatch, policyView } from '../schemas/policy';
+import { z } from '../schemas/zod';
+
+const programView = z
+  .strictObject({
+    id: idView('program'),
+    name: z.string(),
+    state: z.enum(['active', 'disabled']),
+    currency: z.string(),
+    processor: z.string(),
+    policy_version: z.int(),
+    policy: policyView,
+    created_at: timestampView,
+    updated_at: timestampView,
+  })
+  .openapi('Program');
+
+function programOf({ program, policy }: ProgramWithPolicy): z.input<typeof programView> {
+  return {
+    id: formatId('program', program.id),
+    name: program.name,
+    state: program.state,
+    currency: program.currency,
+    processor: program.processor,
+    policy_version: program.policy_version,
+    policy: {
+      ...policy,
+      allowed_residence_countries: [...policy.allowed_residence_countries],
+      blocked_merchant_countries: [...policy.blocked_merchant_countries],
+      blocked_merchant_groups: [...policy.blocked_merchant_groups],
+      stablecoins: [...policy.stablecoins],
+    },
+    created_at: program.created_at.toISOString(),
+    updated_at: program.updated_at.toISOString(),
+  };
+}
+
+function shown(result: Result<ProgramWithPolicy, Refusal>): Result<z.input<typeof programView>, Refusal> {
+  return result.ok ? ok(programOf(result.value)) : result;
+}
+
+const params = z.strictObject({ program_id: idInput('program') });
+const tag = 'Programs';
+const write = { kind: 'organization', scope: 'programs:write' } as const;
+const read = { kind: 'organization', scope: 'read' } as const;
+
+export function programRoutes(deps: RouteDeps): AnyRoute[] {
+  return [
+    route({
+      method: 'post',
+      path: '/v1/programs',
+      operationId: 'createProgram',
+      summary: 'Open a card program',
+      description: 'The policy begins with sensible defaults; send only what should differ.',
+      tag,
+      access: write,
+      body: z.strictObject({ name: textInput(120), policy: policyPatch.optional() }),
+      status: 201,
+      view: programView,
+      handler: {
+        kind: 'write',
+        run: async (trx, { organizationId }, { body }) =>
+          shown(
+            await createProgram(trx, deps, { organizationId, name: body.name, policy: toPatch(body.policy ?? {}) }),
+          ),
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/programs',
+      operationId: 'listPrograms',
+      summary: 'Programs, newest first',
+      tag,
+      access: read,
+      query: listQuery('program', { state: z.enum(['active', 'disabled']).optional() }),
+      status: 200,
+      view: listView(programView),
+      handler: {
+        kind: 'read',
+        run: async (trx, { organizationId }, { query }) => {
+          const page = await listPrograms(trx, { organizationId, state: query.state, page: toPageRequest(query) });
+          return ok(toListView(page, programOf));
+        },
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/programs/{program_id}',
+      operationId: 'getProgram',
+      summary: 'A program with its current policy',
+      tag,
+      access: read,
+      params,
+      status: 200,
+      view: programView,
+      handler: {
+        kind: 'read',
+        run: async (trx, { organizationId }, { params: { program_id } }) =>
+          shown(await showProgram(trx, { organizationId, programId: program_id })),
+      },
+    }),
+    route({
+      method: 'put',
+      path: '/v1/programs/{program_id}/policy',
+      operationId: 'changeProgramPolicy',
+      summary: 'Change the policy of a program',
+      description: 'Stores a new version; decisions taken before keep naming theirs.',
+      tag,
+      access: write,
+      params,
+      body: policyPatch,
+      status: 200,
+      view: programView,
+      handler: {
+        kind: 'write',
+        run: async (trx, { organizationId }, { params: { program_id }, body }) =>
+          shown(await changeProgramPolicy(trx, deps, { organizationId, programId: program_id, patch: toPatch(body) })),
+      },
+    }),
+    ...(['enable', 'disable'] as const).map((verb) =>
+      route({
+        method: 'post',
+        path: `/v1/programs/{program_id}/${verb}`,
+        operationId: `${verb}Program`,
+        summary: verb === 'enable' ? 'Switch a program on' : 'Switch a program off: every authorization is declined',
+        tag,
+        access: write,
+        params,
+        status: 200,
+        view: programView,
+        handler: {
+          kind: 'write',
+          run: async (trx, { organizationId }, { params: { program_id } }) =>
+            shown(
+              await setProgramState(trx, {
+                organizationId,
+                programId: program_id,
+                state: verb === 'enable' ? 'active' : 'disabled',
+              }),
+            ),
+        },
+      }),
+    ),
+  ];
+}
+
+function toPatch(body: z.output<typeof policyPatch>): PolicyPatch {
+  return body;
+}

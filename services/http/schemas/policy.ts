@@ -1,0 +1,124 @@
+import { MERCHANT_GROUPS, type MerchantGroup } from '../../programs/rules/program-policy';
+import { countryInput } from './common';
+import { z } from './zod';
+
+const GROUPS = Object.keys(MERCHANT_GROUPS) as [MerchantGroup, ...MerchantGroup[]];
+
+export const merchantGroupInput = z.enum(GROUPS).openapi({ description: 'A group of merchant category codes.' });
+
+const cents = z
+  .string()
+  .regex(/^(0|[1-9]\d{0,17})$/, 'must be a whole number of cents, as a string')
+  .openapi({ pattern: '^(0|[1-9]\\d{0,17})$', example: '500000' });
+
+const times = z.int().min(0).max(1_000_000);
+const bps = (maximum: number) => z.int().min(0).max(maximum);
+
+const limitFields = {
+  per_transaction_amount: cents,
+  day_amount: cents,
+  week_amount: cents,
+  month_amount: cents,
+  year_amount: cents,
+  all_time_amount: cents,
+  day_count: times,
+  week_count: times,
+  month_count: times,
+  year_count: times,
+  all_time_count: times,
+};
+
+/** Limits as they are: amounts in cents and counts; a missing entry is no limit. */
+export const limits = z.strictObject(limitFields).partial().openapi('SpendLimits');
+
+const limitsPatch = z
+  .strictObject({
+    per_transaction_amount: cents.nullable(),
+    day_amount: cents.nullable(),
+    week_amount: cents.nullable(),
+    month_amount: cents.nullable(),
+    year_amount: cents.nullable(),
+    all_time_amount: cents.nullable(),
+    day_count: times.nullable(),
+    week_count: times.nullable(),
+    month_count: times.nullable(),
+    year_count: times.nullable(),
+    all_time_count: times.nullable(),
+  })
+  .partial();
+
+const collateralTerms = z.strictObject({
+  ltv_bps: bps(9_500),
+  liquidation_threshold_bps: bps(9_900),
+  liquidation_bonus_bps: bps(3_000),
+});
+
+const groupTable = (value: z.ZodType<number>) => z.partialRecord(z.enum(GROUPS), value.nullable());
+
+/** A change of a program's policy. */
+export const policyPatch = z
+  .strictObject({
+    allowed_residence_countries: z.array(countryInput).max(250),
+    blocked_merchant_countries: z.array(countryInput).max(250),
+    blocked_merchant_groups: z.array(merchantGroupInput).max(GROUPS.length),
+    stablecoins: z.array(z.string()).min(1).max(10),
+    default_funding_mode: z.enum(['sell', 'borrow']),
+    partial_approvals: z.boolean(),
+    decline_on_avs_mismatch: z.boolean(),
+    decline_on_cvc_mismatch: z.boolean(),
+    hold_allowance_bps: groupTable(bps(10_000)),
+    conversion_buffer_bps: bps(2_000),
+    hold_days: z.partialRecord(z.enum(['default', ...GROUPS]), z.int().min(1).max(60).nullable()),
+    limits: limitsPatch,
+    credit: z
+      .strictObject({
+        enabled: z.boolean(),
+        spread_bps: bps(5_000),
+        collateral: z.record(z.string(), collateralTerms.nullable()),
+      })
+      .partial(),
+  })
+  .partial()
+  .openapi('ProgramPolicyChange', {
+    description: 'What is left out stays; a null inside a table removes that entry; lists are replaced.',
+  });
+
+/** A program's policy as it stands. */
+export const policyView = z
+  .strictObject({
+    allowed_residence_countries: z.array(z.string()),
+    blocked_merchant_countries: z.array(z.string()),
+    blocked_merchant_groups: z.array(z.string()),
+    stablecoins: z.array(z.string()),
+    default_funding_mode: z.enum(['sell', 'borrow']),
+    funding_at: z.enum(['clearing', 'authorization']),
+    partial_approvals: z.boolean(),
+    decline_on_avs_mismatch: z.boolean(),
+    decline_on_cvc_mismatch: z.boolean(),
+    hold_allowance_bps: z.record(z.string(), z.int()),
+    conversion_buffer_bps: z.int(),
+    hold_days: z.record(z.string(), z.int()),
+    limits,
+    credit: z.strictObject({
+      enabled: z.boolean(),
+      venue: z.literal('aave_v3'),
+      borrow_asset: z.string(),
+      spread_bps: z.int(),
+      collateral: z.record(z.string(), collateralTerms),
+    }),
+  })
+  .openapi('ProgramPolicy');
+
+/** A card's own controls; what is left out is not restricted. */
+export const controls = z
+  .strictObject({
+    limits: limits.optional(),
+    allowed_merchant_groups: z.array(merchantGroupInput).max(GROUPS.length).optional(),
+    blocked_merchant_groups: z.array(merchantGroupInput).max(GROUPS.length).optional(),
+    blocked_merchant_countries: z.array(countryInput).max(250).optional(),
+    blocked_channels: z
+      .array(z.enum(['ecommerce', 'contactless', 'chip', 'magstripe', 'manual', 'atm', 'recurring']))
+      .max(7)
+      .optional(),
+  })
+  .openapi('CardControls');
