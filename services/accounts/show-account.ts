@@ -1,6 +1,7 @@
 import { quoteSpend } from '../authorizations/quote-spend';
 import type { SpendSnapshot } from '../authorizations/rules/spend-snapshot';
 import { debtValueUsdE8RoundUp, loanHealth, owedRoundUp, USD_E8 } from '../credit/rules/loan-to-value';
+import type { PriceState } from '../credit/rules/price-state';
 import { type SpendingPower, spendingPower } from '../credit/rules/spending-power';
 import type { Transaction } from '../database/transaction';
 import { required } from '../shared/assert';
@@ -25,7 +26,7 @@ export interface AccountStanding {
     readonly asset: string;
     readonly amount: bigint;
     readonly valueUsd: bigint;
-    readonly priceState: string;
+    readonly priceState: PriceState;
   }[];
   readonly credit: {
     readonly asset: string;

@@ -49,3 +49,18 @@ export async function findRow<Row>(
   const rows: Row[] = await trx(table).where({ organization_id: organizationId, id }).limit(1);
   return rows[0];
 }
+
+/** Rows of a tenant table that carry one value in one column, oldest first. For what belongs to one resource, so never many. */
+export async function findRowsOf<Row>(
+  trx: Transaction,
+  table: string,
+  organizationId: string,
+  column: string,
+  values: readonly string[],
+): Promise<Row[]> {
+  if (values.length === 0) return [];
+  return trx(table)
+    .where({ organization_id: organizationId })
+    .whereIn(column, [...values])
+    .orderBy('id');
+}
