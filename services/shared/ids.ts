@@ -24,6 +24,9 @@ export const ID_PREFIX = {
   transfer: 'xfer',
   event: 'evt',
   taxLot: 'lot',
+  taxDisposal: 'disp',
+  legPosting: 'part',
+  ledgerAccount: 'lacc',
   chainTransaction: 'ctxn',
 } as const;
 

@@ -1,0 +1,187 @@
+import { type AssetCatalog, moneyJson } from '../../assets/load-asset-catalog';
+import type { AuthorizationRow } from '../../authorizations/authorization.repository';
+import { listAuthorizations } from '../../authorizations/list-authorizations';
+import { DECLINE_REASON_TEXT, DECLINE_REASONS } from '../../authorizations/rules/decline-reason';
+import { type AuthorizationWithLegs, showAuthorization } from '../../authorizations/show-authorization';
+import { formatId } from '../../shared/ids';
+import { formatDecimal } from '../../shared/money';
+import { ok } from '../../shared/result';
+import { type AnyRoute, route } from '../route';
+import type { RouteDeps } from '../route-deps';
+import { idInput, idView, timestampView } from '../schemas/common';
+import { listQuery, listView, toListView, toPageRequest } from '../schemas/list';
+import { merchantView } from '../schemas/merchant';
+import { moneyView } from '../schemas/money';
+import { z } from '../schemas/zod';
+
+const STATES = ['declined', 'pending', 'partially_cleared', 'cleared', 'reversed', 'expired'] as const;
+
+const authorizationFields = {
+  id: idView('authorization'),
+  account_id: idView('account'),
+  card_id: idView('card'),
+  program_id: idView('program'),
+  state: z.enum(STATES),
+  decline: z
+    .strictObject({ reason: z.enum(DECLINE_REASONS), text: z.string() })
+    .nullable()
+    .openapi({ description: 'Why it was declined, for machines and for people.' }),
+  requested: moneyView,
+  approved: moneyView,
+  hold: moneyView,
+  cleared: moneyView,
+  reversed: moneyView,
+  refunded: moneyView,
+  largest_amount: moneyView.openapi({
+    description: 'The largest purchase that would have been approved at that moment.',
+  }),
+  merchant: merchantView,
+  merchant_amount: z.strictObject({ minor_units: z.string(), currency: z.string() }),
+  channel: z.string(),
+  processor_authorization_id: z.string(),
+  occurred_at: timestampView,
+  expires_at: timestampView.nullable(),
+  created_at: timestampView,
+  updated_at: timestampView,
+};
+
+const authorizationView = z.strictObject(authorizationFields).openapi('Authorization');
+
+const legView = z
+  .strictObject({
+    id: idView('fundingLeg'),
+    kind: z.enum(['stablecoin_sale', 'loan_draw', 'overdue', 'refund']),
+    price_usd: z.string(),
+    held: moneyView,
+    held_covers: moneyView,
+    posted: moneyView,
+    posted_covers: moneyView,
+    released: moneyView,
+    refunded: moneyView,
+  })
+  .openapi('FundingLeg');
+
+const detailView = z
+  .strictObject({
+    ...authorizationFields,
+    legs: z.array(legView),
+    options: z
+      .array(
+        z.strictObject({
+          kind: z.enum(['stablecoin_sale', 'loan_draw']),
+          asset: z.string(),
+          capacity: moneyView,
+          used: moneyView,
+          rejection: z.string().nullable(),
+        }),
+      )
+      .openapi({ description: 'Every source that was considered and why not more of it was used.' }),
+  })
+  .openapi('AuthorizationDetail');
+
+export function authorizationRoutes({ assets }: RouteDeps): AnyRoute[] {
+  const access = { kind: 'organization', scope: 'read' } as const;
+  return [
+    route({
+      method: 'get',
+      path: '/v1/authorizations',
+      operationId: 'listAuthorizations',
+      summary: 'Authorizations, approved and declined, newest first',
+      tag: 'Authorizations',
+      access,
+      query: listQuery('authorization', {
+        account_id: idInput('account').optional(),
+        card_id: idInput('card').optional(),
+        state: z.enum(STATES).optional(),
+      }),
+      status: 200,
+      view: listView(authorizationView),
+      handler: {
+        kind: 'read',
+        run: async (trx, { organizationId }, { query }) => {
+          const page = await listAuthorizations(trx, {
+            organizationId,
+            accountId: query.account_id,
+            cardId: query.card_id,
+            state: query.state,
+            page: toPageRequest(query),
+          });
+          return ok(toListView(page, (row) => authorizationOf(assets, row)));
+        },
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/authorizations/{authorization_id}',
+      operationId: 'getAuthorization',
+      summary: 'An authorization with its funding legs and the options not taken',
+      tag: 'Authorizations',
+      access,
+      params: z.strictObject({ authorization_id: idInput('authorization') }),
+      status: 200,
+      view: detailView,
+      handler: {
+        kind: 'read',
+        run: async (trx, { organizationId }, { params: { authorization_id } }) => {
+          const shown = await showAuthorization(trx, { organizationId, authorizationId: authorization_id });
+          return shown.ok ? ok(detailOf(assets, shown.value)) : shown;
+        },
+      },
+    }),
+  ];
+}
+
+function authorizationOf(assets: AssetCatalog, row: AuthorizationRow): z.input<typeof authorizationView> {
+  const cents = (amount: bigint) => moneyJson(assets, amount, 'USD');
+  return {
+    id: formatId('authorization', row.id),
+    account_id: formatId('account', row.account_id),
+    card_id: formatId('card', row.card_id),
+    program_id: formatId('program', row.program_id),
+    state: row.state,
+    decline:
+      row.decline_reason === null
+        ? null
+        : { reason: row.decline_reason, text: DECLINE_REASON_TEXT[row.decline_reason] },
+    requested: cents(row.requested_amount),
+    approved: cents(row.approved_amount),
+    hold: cents(row.hold_amount),
+    cleared: cents(row.cleared_amount),
+    reversed: cents(row.reversed_amount),
+    refunded: cents(row.refunded_amount),
+    largest_amount: cents(BigInt(row.receipt.largest_amount ?? '0')),
+    merchant: row.merchant,
+    merchant_amount: { minor_units: row.merchant_amount.toString(), currency: row.merchant_currency },
+    channel: row.channel,
+    processor_authorization_id: row.processor_authorization_id,
+    occurred_at: row.occurred_at.toISOString(),
+    expires_at: row.expires_at?.toISOString() ?? null,
+    created_at: row.created_at.toISOString(),
+    updated_at: row.updated_at.toISOString(),
+  };
+}
+
+function detailOf(assets: AssetCatalog, { authorization, legs }: AuthorizationWithLegs): z.input<typeof detailView> {
+  const cents = (amount: bigint) => moneyJson(assets, amount, 'USD');
+  return {
+    ...authorizationOf(assets, authorization),
+    legs: legs.map((leg) => ({
+      id: formatId('fundingLeg', leg.id),
+      kind: leg.kind,
+      price_usd: formatDecimal(leg.price_usd_e8, 8),
+      held: moneyJson(assets, leg.held_amount, leg.asset),
+      held_covers: cents(leg.held_usd),
+      posted: moneyJson(assets, leg.posted_amount, leg.asset),
+      posted_covers: cents(leg.posted_usd),
+      released: moneyJson(assets, leg.released_amount, leg.asset),
+      refunded: moneyJson(assets, leg.refunded_amount, leg.asset),
+    })),
+    options: (authorization.receipt.options ?? []).map((option) => ({
+      kind: option.kind,
+      asset: option.asset,
+      capacity: cents(BigInt(option.capacity_usd)),
+      used: cents(BigInt(option.used_usd)),
+      rejection: option.rejection,
+    })),
+  };
+}
