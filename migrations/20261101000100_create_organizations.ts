@@ -56,7 +56,10 @@ export async function up(knex: Knex): Promise<void> {
       CONSTRAINT idempotency_keys_pkey PRIMARY KEY (organization_id, key),
       CONSTRAINT idempotency_keys_key_length_check CHECK (length(key) BETWEEN 1 AND 255)
     )`);
-  await protectTenantTable(knex, 'idempotency_keys', { app: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'], worker: ['SELECT', 'DELETE'] });
+  await protectTenantTable(knex, 'idempotency_keys', {
+    app: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+    worker: ['SELECT', 'DELETE'],
+  });
 }
 
 export async function down(knex: Knex): Promise<void> {

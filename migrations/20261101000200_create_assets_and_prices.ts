@@ -27,7 +27,11 @@ export async function up(knex: Knex): Promise<void> {
       CONSTRAINT asset_tokens_address_key UNIQUE (chain_id, address),
       CONSTRAINT asset_tokens_asset_fkey FOREIGN KEY (asset) REFERENCES assets (code)
     )`);
-  await grantSharedTable(knex, 'asset_tokens', { app: ['SELECT'], worker: ['SELECT', 'INSERT', 'UPDATE'], authorizer: ['SELECT'] });
+  await grantSharedTable(knex, 'asset_tokens', {
+    app: ['SELECT'],
+    worker: ['SELECT', 'INSERT', 'UPDATE'],
+    authorizer: ['SELECT'],
+  });
 
   // The newest price of each asset, kept fresh by the price watcher; decisions read it, never the chain.
   await knex.raw(`
@@ -44,7 +48,11 @@ export async function up(knex: Knex): Promise<void> {
       CONSTRAINT asset_prices_asset_fkey FOREIGN KEY (asset) REFERENCES assets (code),
       CONSTRAINT asset_prices_positive_check CHECK (price_usd_e8 > 0)
     )`);
-  await grantSharedTable(knex, 'asset_prices', { app: ['SELECT'], worker: ['SELECT', 'INSERT', 'UPDATE'], authorizer: ['SELECT'] });
+  await grantSharedTable(knex, 'asset_prices', {
+    app: ['SELECT'],
+    worker: ['SELECT', 'INSERT', 'UPDATE'],
+    authorizer: ['SELECT'],
+  });
 
   await knex.raw(`
     CREATE TABLE price_rounds (
@@ -70,7 +78,11 @@ export async function up(knex: Knex): Promise<void> {
       CONSTRAINT venue_reserves_pkey PRIMARY KEY (venue, asset),
       CONSTRAINT venue_reserves_asset_fkey FOREIGN KEY (asset) REFERENCES assets (code)
     )`);
-  await grantSharedTable(knex, 'venue_reserves', { app: ['SELECT'], worker: ['SELECT', 'INSERT', 'UPDATE'], authorizer: ['SELECT'] });
+  await grantSharedTable(knex, 'venue_reserves', {
+    app: ['SELECT'],
+    worker: ['SELECT', 'INSERT', 'UPDATE'],
+    authorizer: ['SELECT'],
+  });
 }
 
 export async function down(knex: Knex): Promise<void> {

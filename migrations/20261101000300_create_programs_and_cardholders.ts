@@ -22,7 +22,11 @@ export async function up(knex: Knex): Promise<void> {
       CONSTRAINT programs_state_check CHECK (state IN ('active', 'disabled')),
       CONSTRAINT programs_authorization_path_check CHECK (authorization_path IN ('direct', 'workflow'))
     )`);
-  await protectTenantTable(knex, 'programs', { app: ['SELECT', 'INSERT', 'UPDATE'], worker: ['SELECT', 'UPDATE'], authorizer: ['SELECT'] });
+  await protectTenantTable(knex, 'programs', {
+    app: ['SELECT', 'INSERT', 'UPDATE'],
+    worker: ['SELECT', 'UPDATE'],
+    authorizer: ['SELECT'],
+  });
 
   // Policy documents are immutable: a change is a new version, so that a stored decision can name the one it used.
   await knex.raw(`
@@ -35,7 +39,11 @@ export async function up(knex: Knex): Promise<void> {
       CONSTRAINT program_policies_pkey PRIMARY KEY (organization_id, program_id, version),
       CONSTRAINT program_policies_program_fkey FOREIGN KEY (organization_id, program_id) REFERENCES programs (organization_id, id)
     )`);
-  await protectTenantTable(knex, 'program_policies', { app: ['SELECT', 'INSERT'], worker: ['SELECT'], authorizer: ['SELECT'] });
+  await protectTenantTable(knex, 'program_policies', {
+    app: ['SELECT', 'INSERT'],
+    worker: ['SELECT'],
+    authorizer: ['SELECT'],
+  });
 
   await knex.raw(`
     CREATE TABLE cardholders (
@@ -60,7 +68,11 @@ export async function up(knex: Knex): Promise<void> {
       CONSTRAINT cardholders_kyc_state_check CHECK (kyc_state IN
         ('not_started', 'pending', 'in_review', 'approved', 'resubmission_required', 'rejected', 'expired'))
     )`);
-  await protectTenantTable(knex, 'cardholders', { app: ['SELECT', 'INSERT', 'UPDATE'], worker: ['SELECT'], authorizer: ['SELECT'] });
+  await protectTenantTable(knex, 'cardholders', {
+    app: ['SELECT', 'INSERT', 'UPDATE'],
+    worker: ['SELECT'],
+    authorizer: ['SELECT'],
+  });
 
   await knex.raw(`
     CREATE TABLE kyc_cases (

@@ -61,6 +61,8 @@ export async function up(knex: Knex): Promise<void> {
       expiry_year smallint,
       controls jsonb NOT NULL DEFAULT '{}',
       controls_version integer NOT NULL DEFAULT 1,
+      -- What the processor was last heard to hold the card as; it is told until this is what the column state asks for.
+      processor_state text,
       failure text,
       created_at timestamptz NOT NULL DEFAULT now(),
       updated_at timestamptz NOT NULL DEFAULT now(),
@@ -71,7 +73,11 @@ export async function up(knex: Knex): Promise<void> {
         ('pending', 'pending_fulfillment', 'shipped', 'inactive', 'active', 'paused', 'closed'))
     )`);
   await knex.raw('CREATE INDEX cards_account_index ON cards (organization_id, account_id)');
-  await protectTenantTable(knex, 'cards', { app: ['SELECT', 'INSERT', 'UPDATE'], worker: ['SELECT'], authorizer: ['SELECT'] });
+  await protectTenantTable(knex, 'cards', {
+    app: ['SELECT', 'INSERT', 'UPDATE'],
+    worker: ['SELECT'],
+    authorizer: ['SELECT'],
+  });
 
   // The entry of the hot path: a message names only the processor's card token.
   await knex.raw(`
@@ -83,7 +89,11 @@ export async function up(knex: Knex): Promise<void> {
       account_id uuid NOT NULL,
       CONSTRAINT card_routes_pkey PRIMARY KEY (vendor, card_token)
     )`);
-  await grantSharedTable(knex, 'card_routes', { app: ['SELECT', 'INSERT'], worker: ['SELECT'], authorizer: ['SELECT'] });
+  await grantSharedTable(knex, 'card_routes', {
+    app: ['SELECT', 'INSERT'],
+    worker: ['SELECT'],
+    authorizer: ['SELECT'],
+  });
 
   // A card's or a cardholder's change is a decision input: it moves the version of the accounts it touches.
   await knex.raw(`
@@ -92,7 +102,9 @@ export async function up(knex: Knex): Promise<void> {
       UPDATE accounts SET version = version + 1 WHERE organization_id = NEW.organization_id AND id = NEW.account_id;
       RETURN NULL;
     END $$`);
-  await knex.raw('CREATE TRIGGER cards_bump_account AFTER UPDATE ON cards FOR EACH ROW EXECUTE FUNCTION bump_account_of_card()');
+  await knex.raw(
+    'CREATE TRIGGER cards_bump_account AFTER UPDATE ON cards FOR EACH ROW EXECUTE FUNCTION bump_account_of_card()',
+  );
   await knex.raw(`
     CREATE FUNCTION bump_accounts_of_cardholder() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN

@@ -25,7 +25,8 @@ export async function up(knex: Knex): Promise<void> {
       merchant_currency text NOT NULL,
       merchant jsonb NOT NULL,
       channel text NOT NULL,
-      receipt jsonb NOT NULL,
+      -- json, not jsonb: it is written on the hot path, kept to the letter and never searched.
+      receipt json NOT NULL,
       occurred_at timestamptz NOT NULL,
       respond_by timestamptz NOT NULL,
       expires_at timestamptz,
@@ -38,7 +39,11 @@ export async function up(knex: Knex): Promise<void> {
         ('declined', 'pending', 'partially_cleared', 'cleared', 'reversed', 'expired')),
       CONSTRAINT authorizations_decline_reason_check CHECK ((state = 'declined') = (decline_reason IS NOT NULL))
     )`);
-  await knex.raw('CREATE INDEX authorizations_account_index ON authorizations (organization_id, account_id, id)');
+  // A receipt is a little over 2 kB: compressing it on every insert cost more than the row did, so rows stay whole up to a page.
+  await knex.raw('ALTER TABLE authorizations SET (toast_tuple_target = 8160)');
+  // Indexes of hot tables that do not serve the hot path leave the organization out: with it, a plan made on an empty table
+  // could take one of them for a lookup by key and read a whole organization (measured: 20 ms instead of 0.3).
+  await knex.raw('CREATE INDEX authorizations_account_index ON authorizations (account_id, id)');
   await knex.raw(`CREATE INDEX authorizations_expiry_index ON authorizations (expires_at)
     WHERE state IN ('pending', 'partially_cleared')`);
   await protectTenantTable(knex, 'authorizations', {
@@ -97,8 +102,8 @@ export async function up(knex: Knex): Promise<void> {
       CONSTRAINT funding_legs_kind_check CHECK (kind IN ('stablecoin_sale', 'loan_draw', 'overdue', 'refund')),
       CONSTRAINT funding_legs_hold_check CHECK (held_amount >= 0 AND released_amount >= 0 AND posted_amount >= 0)
     ) WITH (fillfactor = 80)`);
-  await knex.raw('CREATE INDEX funding_legs_authorization_index ON funding_legs (organization_id, authorization_id)');
-  await knex.raw('CREATE INDEX funding_legs_account_index ON funding_legs (organization_id, account_id)');
+  await knex.raw('CREATE INDEX funding_legs_authorization_index ON funding_legs (authorization_id)');
+  await knex.raw('CREATE INDEX funding_legs_account_index ON funding_legs (account_id)');
   await protectTenantTable(knex, 'funding_legs', {
     app: ['SELECT', 'INSERT', 'UPDATE'],
     worker: ['SELECT'],

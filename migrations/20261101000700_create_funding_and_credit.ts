@@ -195,7 +195,9 @@ export async function up(knex: Knex): Promise<void> {
       CONSTRAINT collateral_operations_state_check CHECK (state IN ('requested', 'submitted', 'confirmed', 'failed')),
       CONSTRAINT collateral_operations_amount_check CHECK (amount > 0)
     )`);
-  await knex.raw('CREATE INDEX collateral_operations_account_index ON collateral_operations (organization_id, account_id, id)');
+  await knex.raw(
+    'CREATE INDEX collateral_operations_account_index ON collateral_operations (organization_id, account_id, id)',
+  );
   await protectTenantTable(knex, 'collateral_operations', { app: ['SELECT', 'INSERT', 'UPDATE'], worker: ['SELECT'] });
 
   // Tax lots: what was acquired at which basis, and what each disposal took from them, first in first out.

@@ -20,8 +20,13 @@ export async function up(knex: Knex): Promise<void> {
       CONSTRAINT inbox_messages_pkey PRIMARY KEY (vendor, message_id),
       CONSTRAINT inbox_messages_state_check CHECK (state IN ('received', 'processed', 'unknown', 'conflict', 'failed'))
     )`);
-  await knex.raw(`CREATE INDEX inbox_messages_waiting_index ON inbox_messages (next_attempt_at) WHERE state = 'received'`);
-  await grantSharedTable(knex, 'inbox_messages', { app: ['SELECT', 'INSERT', 'UPDATE'], worker: ['SELECT', 'INSERT', 'UPDATE'] });
+  await knex.raw(
+    `CREATE INDEX inbox_messages_waiting_index ON inbox_messages (next_attempt_at) WHERE state = 'received'`,
+  );
+  await grantSharedTable(knex, 'inbox_messages', {
+    app: ['SELECT', 'INSERT', 'UPDATE'],
+    worker: ['SELECT', 'INSERT', 'UPDATE'],
+  });
 
   // What Temporal is to be told: written with the effect, relayed afterwards, at least once.
   await knex.raw(`
@@ -40,7 +45,9 @@ export async function up(knex: Knex): Promise<void> {
       failure text,
       CONSTRAINT outbox_commands_pkey PRIMARY KEY (organization_id, id)
     )`);
-  await knex.raw('CREATE INDEX outbox_commands_waiting_index ON outbox_commands (available_at, id) WHERE done_at IS NULL');
+  await knex.raw(
+    'CREATE INDEX outbox_commands_waiting_index ON outbox_commands (available_at, id) WHERE done_at IS NULL',
+  );
   await protectTenantTable(knex, 'outbox_commands', {
     app: ['SELECT', 'INSERT'],
     worker: ['SELECT', 'UPDATE', 'DELETE'],

@@ -1,4 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
+import { invariant } from '../shared/assert';
 
 /**
  * One decided request as the commit writes it. Amounts are strings of base units, instants ISO 8601. The statement
@@ -35,7 +36,6 @@ export interface CommitItem {
   readonly occurred_at: string;
   readonly expires_at: string | null;
   readonly answer: unknown;
-  readonly late_answer: unknown;
   /** Base units of the borrowed asset that this hold adds to the account's pending loans. */
   readonly loan_hold: string;
   /** Null when nothing is held. */
@@ -46,7 +46,6 @@ export interface CommitItem {
   readonly event_id: string;
   readonly event_type: string;
   readonly event_data: unknown;
-  readonly late_event_data: unknown;
   /** Null when no workflow follows (declined, or nothing held). */
   readonly command_id: string | null;
 }
@@ -73,16 +72,96 @@ export interface Committed {
   readonly late: boolean;
 }
 
+/** Separates the values of a column in one text parameter. JSON escapes it, and no other value may carry it. */
+const SEPARATOR = '\u001e';
+
+/**
+ * The columns of an item, in the order of the statement's parameters. Each travels as one text, its values joined by a
+ * separator: building and parsing arrays of arrays cost more than deciding did.
+ */
+const ITEM_COLUMNS: readonly (readonly [keyof CommitItem, string])[] = [
+  ['ordinal', 'int'],
+  ['organization_id', 'uuid'],
+  ['account_id', 'uuid'],
+  ['expected_version', 'bigint'],
+  ['respond_by', 'timestamptz'],
+  ['vendor', 'text'],
+  ['message_id', 'text'],
+  ['content_hash', 'text'],
+  ['kind', 'text'],
+  ['processor_authorization_id', 'text'],
+  ['authorization_id', 'uuid'],
+  ['known_authorization_id', 'uuid'],
+  ['card_id', 'uuid'],
+  ['program_id', 'uuid'],
+  ['state', 'text'],
+  ['decline_reason', 'text'],
+  ['currency', 'text'],
+  ['requested_amount', 'numeric'],
+  ['approved_amount', 'numeric'],
+  ['hold_amount', 'numeric'],
+  ['merchant_amount', 'numeric'],
+  ['merchant_currency', 'text'],
+  ['merchant', 'jsonb'],
+  ['channel', 'text'],
+  ['receipt', 'json'],
+  ['occurred_at', 'timestamptz'],
+  ['expires_at', 'timestamptz'],
+  ['answer', 'jsonb'],
+  ['loan_hold', 'numeric'],
+  ['ledger_transaction_id', 'uuid'],
+  ['decided_at', 'timestamptz'],
+  ['account_windows', 'jsonb'],
+  ['card_windows', 'jsonb'],
+  ['event_id', 'uuid'],
+  ['event_type', 'text'],
+  ['event_data', 'jsonb'],
+  ['command_id', 'uuid'],
+];
+
+const LEG_COLUMNS: readonly (readonly [keyof CommitLeg, string])[] = [
+  ['ordinal', 'int'],
+  ['leg_id', 'uuid'],
+  ['leg_ordinal', 'smallint'],
+  ['kind', 'text'],
+  ['asset', 'text'],
+  ['amount', 'numeric'],
+  ['amount_usd', 'numeric'],
+  ['price_usd_e8', 'numeric'],
+  ['transfer_id', 'uuid'],
+  ['label', 'text'],
+  ['debit_account_id', 'uuid'],
+  ['debit_key', 'text'],
+  ['credit_account_id', 'uuid'],
+];
+
+/** `unnest(…) AS name(columns)` over joined texts, the first of which is parameter `first`. An empty value is null. */
+function unnestColumns(columns: readonly (readonly [string, string])[], first: number, name: string): string {
+  const arrays = columns.map(([, type], index) => `string_to_array($${first + index}, E'\\x1e', '')::${type}[]`);
+  return `unnest(${arrays.join(', ')}) AS ${name}(${columns.map(([column]) => column).join(', ')})`;
+}
+
+function joinColumns<T>(rows: readonly T[], columns: readonly (readonly [keyof T, string])[]): string[] {
+  return columns.map(([column]) =>
+    rows
+      .map((row) => {
+        const value = row[column];
+        const text = value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+        invariant(!text.includes(SEPARATOR), `${String(column)} carries a control character`);
+        return text;
+      })
+      .join(SEPARATOR),
+  );
+}
+
+/** What an item past its time is stored with instead. */
+const LATE_ANSWER = '{"outcome": "declined", "approved_amount": "0", "decline_reason": "late", "balance": null}';
+const LATE_EVENT =
+  '{"state": "declined", "decline_reason": "late", "approved_amount": "0", "hold_amount": "0", "expires_at": null}';
+
 const COMMIT_SQL = `
 WITH item AS MATERIALIZED (
-  SELECT * FROM json_to_recordset($1::json) AS x(
-    ordinal int, organization_id uuid, account_id uuid, expected_version bigint, respond_by timestamptz, vendor text,
-    message_id text, content_hash text, kind text, processor_authorization_id text, authorization_id uuid,
-    known_authorization_id uuid, card_id uuid, program_id uuid, state text, decline_reason text, currency text,
-    requested_amount numeric, approved_amount numeric, hold_amount numeric, merchant_amount numeric, merchant_currency text,
-    merchant jsonb, channel text, receipt jsonb, occurred_at timestamptz, expires_at timestamptz, answer jsonb,
-    late_answer jsonb, loan_hold numeric, ledger_transaction_id uuid, decided_at timestamptz, account_windows jsonb,
-    card_windows jsonb, event_id uuid, event_type text, event_data jsonb, late_event_data jsonb, command_id uuid)
+  SELECT * FROM ${unnestColumns(ITEM_COLUMNS, 1, 'x')}
 ), locked AS MATERIALIZED (
   SELECT item.ordinal, item.respond_by, item.state
   FROM item JOIN accounts a ON a.organization_id = item.organization_id AND a.id = item.account_id
@@ -96,9 +175,7 @@ WITH item AS MATERIALIZED (
   SELECT item.*, live.late, live.late OR item.state = 'declined' AS refused FROM item JOIN live USING (ordinal)
 ), leg AS MATERIALIZED (
   SELECT y.*, survivor.organization_id, survivor.account_id, survivor.authorization_id, survivor.ledger_transaction_id
-  FROM json_to_recordset($2::json) AS y(
-    ordinal int, leg_id uuid, leg_ordinal smallint, kind text, asset text, amount numeric, amount_usd numeric,
-    price_usd_e8 numeric, transfer_id uuid, label text, debit_account_id uuid, debit_key text, credit_account_id uuid)
+  FROM ${unnestColumns(LEG_COLUMNS, ITEM_COLUMNS.length + 1, 'y')}
   JOIN survivor ON survivor.ordinal = y.ordinal AND NOT survivor.refused
 ), bumped AS (
   UPDATE accounts a SET version = a.version + 1,
@@ -135,7 +212,7 @@ WITH item AS MATERIALIZED (
 ), message AS (
   INSERT INTO card_messages (organization_id, vendor, message_id, content_hash, kind, processor_authorization_id, account_id, authorization_id, answer)
   SELECT organization_id, vendor, message_id, content_hash, kind, processor_authorization_id, account_id,
-    coalesce(authorization_id, known_authorization_id), CASE WHEN late THEN late_answer ELSE answer END
+    coalesce(authorization_id, known_authorization_id), CASE WHEN late THEN answer || '${LATE_ANSWER}' ELSE answer END
   FROM survivor
 ), counter AS (
   INSERT INTO limit_counters (organization_id, account_id, scope_id, windows)
@@ -146,7 +223,7 @@ WITH item AS MATERIALIZED (
 ), event AS (
   INSERT INTO events (organization_id, id, type, resource_kind, resource_id, data)
   SELECT organization_id, event_id, CASE WHEN late THEN 'authorization.declined' ELSE event_type END, 'authorization', authorization_id,
-    CASE WHEN late THEN late_event_data ELSE event_data END
+    CASE WHEN late THEN event_data || '${LATE_EVENT}' ELSE event_data END
   FROM survivor WHERE authorization_id IS NOT NULL
 ), command AS (
   INSERT INTO outbox_commands (organization_id, id, workflow_type, workflow_id, payload)
@@ -168,7 +245,7 @@ export async function commitDecisions(
   const { rows } = await client.query<Committed>({
     name: 'authorization-commit',
     text: COMMIT_SQL,
-    values: [JSON.stringify(items), JSON.stringify(legs)],
+    values: [...joinColumns(items, ITEM_COLUMNS), ...joinColumns(legs, LEG_COLUMNS)],
   });
   return rows;
 }

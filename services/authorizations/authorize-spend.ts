@@ -234,7 +234,6 @@ function draftOf(
     occurred_at: request.occurredAt.toISOString(),
     expires_at: decision.expiresAt?.toISOString() ?? null,
     answer: toStoredAnswer(reply),
-    late_answer: toStoredAnswer(lateReply),
     loan_hold: loanHold.toString(),
     ledger_transaction_id: holds ? newId() : null,
     decided_at: decidedAt,
@@ -243,14 +242,6 @@ function draftOf(
     event_id: newId(),
     event_type: decision.outcome === 'declined' ? 'authorization.declined' : 'authorization.approved',
     event_data: event,
-    late_event_data: {
-      ...event,
-      state: 'declined',
-      decline_reason: 'late',
-      approved_amount: '0',
-      hold_amount: '0',
-      expires_at: null,
-    },
     command_id: holds ? newId() : null,
   };
   return { job, reply, lateReply, item, legs };

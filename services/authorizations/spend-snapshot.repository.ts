@@ -28,8 +28,8 @@ const ACCOUNT_COLUMNS = `
   p.state AS program_state, p.currency, p.policy_version, p.spread_factor_ray::text AS spread_factor_ray,
   h.kyc_state, c.id AS card_id, c.state AS card_state, c.expiry_month, c.expiry_year, c.controls,
   (SELECT json_agg(json_build_array(l.type, l.asset, (l.posted_credits - l.posted_debits - l.pending_debits)::text))
-     FROM ledger_accounts l WHERE l.organization_id = a.organization_id AND l.account_id = a.id
-      AND l.type IN ('cardholder.funds', 'cardholder.collateral')) AS balances,
+     FROM ledger_accounts l WHERE l.organization_id = a.organization_id AND l.type IN ('cardholder.funds', 'cardholder.collateral')
+      AND l.key = a.id::text) AS balances,
   (SELECT json_object_agg(n.scope_id, n.windows) FROM limit_counters n
     WHERE n.organization_id = a.organization_id AND n.account_id = a.id AND n.scope_id IN (a.id, c.id)) AS counters`;
 

@@ -1,0 +1,67 @@
+import { createAuthorizer } from '../services/authorizations/authorize-spend';
+import { createAuthorizerPool } from '../services/authorizations/authorizer-pool';
+import { systemClock } from '../services/shared/clock';
+import { createSpendingWorld, purchase } from '../test/builders/spending-world';
+import { type BenchDatabase, startBenchDatabase } from './bench-database';
+import { measureFloor, prepareFloor } from './floor';
+import { type BenchRun, closedLoop, report, type Series, toRun } from './measure';
+
+const ACCOUNTS = 2_000;
+const LEVELS = [1, 8, 32, 128];
+
+/** Purchases of 5 USD over many accounts, decided and committed by the authorizer in this process. */
+async function inProcess(database: BenchDatabase, seconds: number, floors: ReadonlyMap<number, Series>) {
+  const { accounts } = await createSpendingWorld(database.superuserUrl, {
+    accounts: ACCOUNTS,
+    funds: { USDC: 10n ** 15n },
+    policy: { limits: { per_transaction_amount: '1000000', day_amount: '100000000000' } },
+  });
+  const pool = createAuthorizerPool(database.urls.escudo_authorizer, 4);
+  const batches = { count: 0, items: 0, conflicts: 0 };
+  const authorizer = createAuthorizer({
+    pool,
+    clock: systemClock,
+    limits: { inFlightMax: 2, batchMax: 64, waitingMax: 10_000 },
+    observer: {
+      decided: () => undefined,
+      batchRan: (size, _ms, conflicts) => {
+        batches.count += 1;
+        batches.items += size;
+        batches.conflicts += conflicts;
+      },
+      conflicting: () => undefined,
+      failed: (error) => {
+        throw error;
+      },
+    },
+  });
+  const runs: BenchRun[] = [];
+  for (const inFlight of LEVELS) {
+    const series = await closedLoop(inFlight, seconds, async () => {
+      const account = accounts[Math.floor(Math.random() * accounts.length)];
+      if (!account) throw new Error('the world has no accounts');
+      const reply = await authorizer.authorize(purchase(account, 500n));
+      if (reply.outcome !== 'approved') throw new Error(`declined: ${reply.declineReason}`);
+    });
+    const floor = floors.get(inFlight);
+    if (floor) runs.push(toRun('in-process', inFlight, series, floor));
+  }
+  await pool.end();
+  return { runs, batches };
+}
+
+export async function benchAuthorizations(json: boolean, seconds: number): Promise<void> {
+  const database = await startBenchDatabase();
+  try {
+    await prepareFloor(database.superuserUrl);
+    const floors = new Map<number, Series>();
+    for (const inFlight of LEVELS) floors.set(inFlight, await measureFloor(database.superuserUrl, inFlight, seconds));
+    const direct = await inProcess(database, seconds, floors);
+    report('authorizations', direct.runs, json, {
+      batch_size_mean: Number((direct.batches.items / direct.batches.count).toFixed(1)),
+      conflicts: direct.batches.conflicts,
+    });
+  } finally {
+    await database.stop();
+  }
+}
