@@ -3,6 +3,7 @@ import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
 import { appendEvent } from '../outbox/append-event';
 import type { Clock } from '../shared/clock';
+import { formatId } from '../shared/ids';
 import { type Refusal, refusal } from '../shared/refusal';
 import { err, type Result } from '../shared/result';
 import { insertAgreement, setAccountAgreement } from './loan.repository';
@@ -56,7 +57,7 @@ export async function acceptCreditAgreement(
     resourceKind: 'creditAgreement',
     resourceId: agreement.id,
     data: {
-      account_id: accountId,
+      account_id: formatId('account', accountId),
       terms_version: agreement.terms_version,
       venue_rate_bps: agreement.venue_rate_bps,
       spread_bps: agreement.spread_bps,

@@ -1,4 +1,5 @@
 import type { Transaction } from '../database/transaction';
+import { sumBigint } from '../shared/money';
 import type { ChainOrderState } from './rules/chain-order-state';
 import type { SaleState } from './rules/sale-state';
 
@@ -351,4 +352,91 @@ export async function findOpenRepayment(
     .where({ organization_id: organizationId, account_id: accountId, source: 'funds' })
     .whereIn('state', ['requested', 'submitted'])
     .first();
+}
+
+/** Stablecoins taken to be sold for what is overdue: a leg of its own beside the overdue one, named by the token as its asset. */
+export async function insertOverdueCollection(
+  trx: Transaction,
+  row: {
+    readonly organization_id: string;
+    readonly leg_id: string;
+    readonly posting_id: string;
+    readonly account_id: string;
+    readonly card_transaction_id: string;
+    readonly asset: string;
+    readonly amount: bigint;
+    readonly amount_usd: bigint;
+    readonly price_usd_e8: bigint;
+  },
+): Promise<void> {
+  const amounts = { amount: row.amount.toString(), amount_usd: row.amount_usd.toString() };
+  await trx('funding_legs').insert({
+    organization_id: row.organization_id,
+    id: row.leg_id,
+    account_id: row.account_id,
+    card_transaction_id: row.card_transaction_id,
+    ordinal: 0,
+    kind: 'overdue',
+    asset: row.asset,
+    price_usd_e8: row.price_usd_e8.toString(),
+    held_amount: 0,
+    held_usd: 0,
+    posted_amount: amounts.amount,
+    posted_usd: amounts.amount_usd,
+  });
+  await trx('leg_postings').insert({
+    organization_id: row.organization_id,
+    id: row.posting_id,
+    leg_id: row.leg_id,
+    account_id: row.account_id,
+    card_transaction_id: row.card_transaction_id,
+    kind: 'overdue',
+    asset: row.asset,
+    ...amounts,
+  });
+}
+
+/** Cents of overdue that sales on their way will pay. */
+export async function overdueInCollection(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+): Promise<bigint> {
+  const rows = await trx<PostingRow>('leg_postings')
+    .where({ organization_id: organizationId, account_id: accountId, kind: 'overdue' })
+    .whereNot('asset', 'USD')
+    .whereIn('state', ['posted', 'funding'])
+    .select('amount_usd');
+  return sumBigint(rows.map((row) => row.amount_usd));
+}
+
+/** The oldest clearing of the account with something that nothing has covered yet. */
+export async function oldestOverdueTransaction(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+): Promise<string | null> {
+  const row: { card_transaction_id: string } | undefined = await uncovered(trx, organizationId, accountId)
+    .orderBy('id')
+    .first('card_transaction_id');
+  return row?.card_transaction_id ?? null;
+}
+
+/** Nothing is overdue any more: what was uncovered counts as funded. */
+export async function markOverdueFunded(trx: Transaction, organizationId: string, accountId: string): Promise<void> {
+  const rows: { card_transaction_id: string }[] = await uncovered(trx, organizationId, accountId)
+    .update({ state: 'funded', updated_at: trx.fn.now() })
+    .returning('card_transaction_id');
+  for (const id of new Set(rows.map((row) => row.card_transaction_id))) {
+    await markTransactionFundedIfWhole(trx, organizationId, id);
+  }
+}
+
+/** Parts of clearings that became overdue, at once or because their draw failed. */
+function uncovered(trx: Transaction, organizationId: string, accountId: string) {
+  return trx('leg_postings')
+    .where({ organization_id: organizationId, account_id: accountId })
+    .andWhere((part) =>
+      part.where({ kind: 'overdue', asset: 'USD', state: 'posted' }).orWhere({ kind: 'loan_draw', state: 'failed' }),
+    );
 }

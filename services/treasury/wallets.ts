@@ -85,3 +85,7 @@ export function assetOfToken(deployment: Pick<ChainDeployment, 'tokens'>, addres
   );
   return found?.[0] ?? null;
 }
+
+export function tokenDecimals(deployment: Pick<ChainDeployment, 'chainId' | 'tokens'>, asset: string): number {
+  return required(deployment.tokens[asset], `token ${asset} of chain ${deployment.chainId}`).decimals;
+}
