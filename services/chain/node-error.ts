@@ -2,7 +2,12 @@ import { BaseError, decodeErrorResult, ExecutionRevertedError, type Hex, isHex, 
 
 const builtInErrors = parseAbi(['error Error(string reason)', 'error Panic(uint256 code)']);
 
-/** Every message on the way down to the node's own words, which viem keeps in `details`. */
+/** Whether the error came from asking the node (its answer, or none), and not from our own code or database. */
+export function isNodeError(error: unknown): boolean {
+  return error instanceof BaseError;
+}
+
+/** The node's own words, which viem keeps at the bottom of the chain of causes. */
 export function nodeMessage(error: unknown): string {
   const messages: string[] = [];
   for (let at: unknown = error; at instanceof Error; at = at.cause) {

@@ -7,7 +7,7 @@ import type { Clock } from '../shared/clock';
 import { basisPointsRoundUp } from '../shared/rounding';
 import { findBlock, findReceipt } from './chain-reader';
 import type { ChainClient } from './clients';
-import { nodeMessage, revertReason } from './node-error';
+import { isNodeError, nodeMessage, revertReason } from './node-error';
 import type { ChainCall, ChainCallOutcome, ChainReceipt, ChainTransactionSender } from './port';
 import { type BroadcastRefusal, classifyBroadcastRefusal } from './rules/broadcast-refusal';
 import { type IntentEvent, next } from './rules/chain-intent-state';
@@ -185,6 +185,7 @@ export function createTransactionSender(deps: SenderDeps): ChainTransactionSende
       if (reason !== null) {
         return apply(intent, { kind: 'refusedUnsigned' }, { failureDetail: `would revert: ${reason}`, problem: null });
       }
+      if (!isNodeError(error)) throw error;
       return note(intent, `gas can't be estimated: ${nodeMessage(error)}`);
     }
 
@@ -201,6 +202,7 @@ export function createTransactionSender(deps: SenderDeps): ChainTransactionSende
       chainNonce = used;
       balance = native;
     } catch (error) {
+      if (!isNodeError(error)) throw error;
       return note(intent, `the node can't be asked: ${nodeMessage(error)}`);
     }
     const needed = gas * fees.maxFeePerGas + value;
@@ -292,6 +294,7 @@ export function createTransactionSender(deps: SenderDeps): ChainTransactionSende
       fees = replacementFees(latest, await feeMarket(), policy.fees);
       gas = kind === 'cancel' ? await cancelGas(intent) : required(intent.gasLimit, 'gas limit');
     } catch (error) {
+      if (!isNodeError(error)) throw error;
       return note(intent, `the node can't be asked: ${nodeMessage(error)}`);
     }
     if (fees === null) return note(intent, 'a replacement would pass the fee limit');
@@ -485,7 +488,7 @@ export function createTransactionSender(deps: SenderDeps): ChainTransactionSende
         try {
           return await observe(intent, attempts);
         } catch (error) {
-          if (error instanceof InvariantError) throw error;
+          if (!isNodeError(error)) throw error;
           return note(intent, `the node can't be asked: ${nodeMessage(error)}`);
         }
       default:

@@ -1,5 +1,6 @@
 import { advancePendingIntents } from '../../../services/chain/advance-pending-intents';
 import { createChainSandbox } from '../../../services/chain/chain-sandbox';
+import { createChainClient } from '../../../services/chain/clients';
 import { erc20Calls } from '../../../services/chain/erc20';
 import type { Address, ChainCall, ChainCallOutcome, ChainTransactionSender } from '../../../services/chain/port';
 import { inOrganization } from '../../../services/database/transaction';
@@ -388,6 +389,40 @@ test('a nonce that someone else used with our key fails the intent once that is 
   });
   expect(await wallet.sender.submit(wallet.call('fresh'))).toMatchObject({ state: 'broadcast' });
   expect((await intentRow(wallet, 'fresh')).nonce).toBe(1n);
+});
+
+test('nonces that the chain has used already are passed over', async () => {
+  const wallet = await createWallet();
+  await wallet.sender.submit(wallet.call('ours'));
+  await chain.mine(1);
+  await chain.rpc('anvil_impersonateAccount', [wallet.address]);
+  await chain.rpc('eth_sendTransaction', [{ from: wallet.address, to: wallet.address, value: '0x0' }]);
+  await chain.mine(1);
+  await wallet.sender.submit(wallet.call('next'));
+  expect((await intentRow(wallet, 'next')).nonce).toBe(2n);
+  expect(await confirm(wallet, 'next')).toMatchObject({ state: 'confirmed' });
+});
+
+test('a node that does not answer changes nothing but the stated problem', async () => {
+  const wallet = await createWallet();
+  const dead = stack.newSender(
+    createChainClient(
+      { chainId: chain.deployment.chainId, rpcUrl: 'http://127.0.0.1:1' },
+      { timeoutMs: 500, retryCount: 0 },
+    ),
+  );
+  const queued = await dead.submit(wallet.call('outage'));
+  expect(queued).toMatchObject({ state: 'queued', transactionHash: null, problem: expect.stringContaining('gas') });
+  expect(await attemptsOf(wallet, 'outage')).toEqual([]);
+
+  const sent = await wallet.sender.submit(wallet.call('outage'));
+  expect(sent).toMatchObject({ state: 'broadcast' });
+  expect(sent).not.toHaveProperty('problem');
+  expect(await dead.advance(wallet.organizationId, 'outage')).toMatchObject({
+    state: 'broadcast',
+    problem: expect.stringContaining("can't be asked"),
+  });
+  expect(await confirm(wallet, 'outage')).toMatchObject({ state: 'confirmed' });
 });
 
 test('the sweeper finishes what nobody looks at, and one that throws does not stop the others', async () => {
