@@ -1,7 +1,7 @@
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
 import { fundingPolicyForMode, fundingPolicyToStored } from '../funding/rules/funding-policy';
-import { findOrganization } from '../organizations/organization.repository';
+import { getOrganization } from '../organizations/read-organizations';
 import { appendEvent } from '../outbox/append-event';
 import { showProgram } from '../programs/show-program';
 import type { Custody } from '../providers/custody/port';
@@ -35,7 +35,7 @@ export async function createAccount(
       refusal('kyc_not_approved', `the cardholder's verification is ${terms.kyc_state}: it must be approved first`),
     );
   }
-  const organization = required(await findOrganization(trx, organizationId), 'the organization');
+  const organization = required(await getOrganization(trx, organizationId), 'the organization');
   const accountIndex = await nextChainIndex(trx);
   const address = await deps.custody.address({
     purpose: 'account',

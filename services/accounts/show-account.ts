@@ -12,6 +12,8 @@ import { err, ok, type Result } from '../shared/result';
 import { basisPointsRoundDown, divideRoundDown, divideRoundUp } from '../shared/rounding';
 import { type AccountRow, findAccount, findHoldings, type HoldingRow } from './account.repository';
 
+export type { AccountRow };
+
 /** USD with 8 decimals in one cent. */
 const E8_PER_CENT = 1_000_000n;
 

@@ -8,6 +8,8 @@ import {
   fundingLegsOf,
 } from './authorization.repository';
 
+export type { AuthorizationRow };
+
 export interface AuthorizationWithLegs {
   readonly authorization: AuthorizationRow;
   readonly legs: readonly FundingLegRow[];

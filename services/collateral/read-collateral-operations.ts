@@ -5,6 +5,8 @@ import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
 import type { CollateralOperationRow } from './collateral.repository';
 
+export type { CollateralOperationRow };
+
 /** Pledges and releases of the organization, newest first. */
 export async function listCollateralOperations(
   trx: Transaction,

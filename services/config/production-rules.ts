@@ -9,14 +9,17 @@ const DEVELOPMENT_VALUE = /^(dev|development|test|example|change-?me|secret|pass
 
 /**
  * Production starts on real vendors and real keys or not at all: simulators, vendor sandboxes, the development custody
- * and well-known secrets are problems. Elsewhere it refuses nothing.
+ * and well-known secrets are problems. Elsewhere only the development custody must be there.
  */
 export function refuseInProduction(
   read: EnvironmentReader,
   config: PlatformConfig,
   ownSecrets: Readonly<Record<string, string>>,
 ): void {
-  if (config.environment !== 'production') return;
+  if (config.environment !== 'production') {
+    if (config.custodyMnemonic === null) read.problem('CUSTODY_MNEMONIC is not set: development keys are derived from it');
+    return;
+  }
   if (config.custodyMnemonic !== null) {
     read.problem('CUSTODY_MNEMONIC is a development key: remove it, production signs with a vault');
   }

@@ -6,6 +6,8 @@ import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
 import type { LoanDrawRow, LoanDrawState } from './loan.repository';
 
+export type { LoanDrawRow, RepaymentRow };
+
 export interface LoanDrawWithOrders {
   readonly draw: LoanDrawRow;
   readonly orders: readonly DrawOrderRow[];

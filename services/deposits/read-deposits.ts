@@ -5,6 +5,8 @@ import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
 import type { DepositRow } from './deposit.repository';
 
+export type { DepositRow };
+
 /** Deposits of the organization, newest first. */
 export async function listDeposits(
   trx: Transaction,

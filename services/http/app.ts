@@ -32,6 +32,8 @@ export interface AppDeps {
     readonly operatorKey: string;
     readonly apiKeyPepper: string;
     readonly requestsPerMinute: number;
+    /** Seals what is stored of answers; 32 bytes. */
+    readonly answerKey: Buffer;
     /** Compare every answer with its schema. */
     readonly checkAnswers: boolean;
   };
@@ -94,6 +96,7 @@ function mountAll(app: express.Express, deps: AppDeps): void {
       failures: new RateLimiter(WRONG_KEYS_PER_MINUTE),
     },
     limiter: new RateLimiter(deps.config.requestsPerMinute),
+    answerKey: deps.config.answerKey,
     checkAnswers: deps.config.checkAnswers,
   };
   const methodsOf = new Map<string, string[]>();

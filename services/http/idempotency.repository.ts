@@ -3,7 +3,8 @@ import type { Transaction } from '../database/transaction';
 export interface StoredAnswer {
   readonly request_hash: string;
   readonly status: number;
-  readonly response: unknown;
+  /** The sealed answer, base64. */
+  readonly response: string;
 }
 
 /** False while another transaction holds the same key; the lock ends with the transaction. */

@@ -6,6 +6,9 @@ export interface HttpMetrics {
   /** Messages at the processor's and vendors' doors, by what became of them. */
   readonly ingressMessages: Counter<'vendor' | 'route' | 'outcome'>;
   readonly authorizationSeconds: Histogram<'vendor'>;
+  readonly batchSize: Histogram;
+  readonly batchSeconds: Histogram;
+  readonly batchConflicts: Counter;
 }
 
 export function createMetrics(): HttpMetrics {
@@ -31,6 +34,23 @@ export function createMetrics(): HttpMetrics {
       help: 'Time from the first byte of an authorization request to its answer',
       labelNames: ['vendor'],
       buckets: [0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1, 3],
+      registers: [registry],
+    }),
+    batchSize: new Histogram({
+      name: 'escudo_authorization_batch_size',
+      help: 'Authorizations decided in one batch',
+      buckets: [1, 2, 4, 8, 16, 32, 64],
+      registers: [registry],
+    }),
+    batchSeconds: new Histogram({
+      name: 'escudo_authorization_batch_seconds',
+      help: 'Time from the snapshot of a batch to its commit',
+      buckets: [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5],
+      registers: [registry],
+    }),
+    batchConflicts: new Counter({
+      name: 'escudo_authorization_conflicts_total',
+      help: 'Authorizations decided again because their account had moved on',
       registers: [registry],
     }),
   };

@@ -22,6 +22,8 @@ export interface MountDeps {
   readonly clock: Clock;
   readonly authentication: AuthenticationDeps;
   readonly limiter: RateLimiter;
+  /** Seals what is stored of answers; 32 bytes. */
+  readonly answerKey: Buffer;
   /** Compare every answer with its schema: in tests, where a difference must be seen. */
   readonly checkAnswers: boolean;
 }
@@ -163,7 +165,15 @@ async function perform(
     const { organizationId } = context;
     return runIdempotently(
       deps.knex,
-      { organizationId, key, method: request.method, path: request.path, body: request.body, status: route.status },
+      {
+        organizationId,
+        key,
+        method: request.method,
+        path: request.path,
+        body: request.body,
+        status: route.status,
+        answerKey: deps.answerKey,
+      },
       (trx) => handler.run(trx, context, input),
       handler.forReplay ?? ((view) => view),
     );

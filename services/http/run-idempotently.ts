@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Knex } from 'knex';
 import { inOrganization, type Transaction } from '../database/transaction';
+import { open, seal } from '../encryption/sealed-box';
 import type { Refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
 import { findStoredAnswer, insertStoredAnswer, tryLockIdempotencyKey } from './idempotency.repository';
@@ -13,6 +14,8 @@ export interface IdempotentRequest {
   readonly path: string;
   readonly body: unknown;
   readonly status: number;
+  /** 32 bytes: stored answers may carry personal data, so they are sealed. */
+  readonly answerKey: Buffer;
 }
 
 export interface IdempotentAnswer {
@@ -61,7 +64,7 @@ export async function runIdempotently(
             [{ header: 'Idempotency-Key', code: 'reused', detail: 'belongs to another request' }],
           );
         }
-        return { status: stored.status, view: stored.response, replayed: true };
+        return { status: stored.status, view: openAnswer(request, stored.response), replayed: true };
       }
       const view = await valueOrRollback(effect(trx));
       await insertStoredAnswer(trx, request.organizationId, request.key, {
@@ -69,7 +72,7 @@ export async function runIdempotently(
         method: request.method,
         path: request.path,
         status: request.status,
-        response: forReplay(view),
+        response: sealAnswer(request, forReplay(view)),
       });
       return { status: request.status, view, replayed: false };
     }),
@@ -98,6 +101,18 @@ async function orRefusal<T>(work: Promise<T>): Promise<Result<T, Refusal>> {
     if (error instanceof RolledBack) return err(error.refusal);
     throw error;
   }
+}
+
+function sealAnswer(request: IdempotentRequest, view: unknown): string {
+  return seal(request.answerKey, Buffer.from(JSON.stringify(view)), answerContext(request)).toString('base64');
+}
+
+function openAnswer(request: IdempotentRequest, sealed: string): unknown {
+  return JSON.parse(open(request.answerKey, Buffer.from(sealed, 'base64'), answerContext(request)).toString('utf8'));
+}
+
+function answerContext({ organizationId, key }: IdempotentRequest): string {
+  return `${organizationId}\nidempotency_keys.response\n${key}`;
 }
 
 function requestHash(request: IdempotentRequest): string {

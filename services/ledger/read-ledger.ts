@@ -9,6 +9,8 @@ import { type TrialBalanceLine, trialBalance } from './ledger-report.repository'
 import type { Counters } from './rules/account-balance';
 import { postedBalance } from './rules/account-balance';
 
+export type { TransferRow };
+
 export interface LedgerAccountBalance {
   readonly account: Pick<LedgerAccountRow, 'id' | 'type' | 'key' | 'asset' | 'account_id'>;
   readonly counters: Counters;

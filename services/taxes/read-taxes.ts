@@ -3,6 +3,8 @@ import { findPage } from '../database/page.repository';
 import type { Transaction } from '../database/transaction';
 import type { TaxDisposalRow, TaxLotRow } from './tax.repository';
 
+export type { TaxDisposalRow, TaxLotRow };
+
 interface TaxListInput {
   readonly organizationId: string;
   readonly accountId?: string | undefined;

@@ -1,8 +1,7 @@
-import type { AccountRow } from '../../accounts/account.repository';
 import { createAccount } from '../../accounts/create-account';
 import { listAccounts } from '../../accounts/list-accounts';
 import { type RequestedFunding, setFundingPolicy } from '../../accounts/set-funding-policy';
-import { type AccountStanding, showAccount } from '../../accounts/show-account';
+import { type AccountRow, type AccountStanding, showAccount } from '../../accounts/show-account';
 import { type AssetCatalog, moneyJson } from '../../assets/load-asset-catalog';
 import { type Quote, quoteSpend } from '../../authorizations/quote-spend';
 import { ensureDepositAddress } from '../../deposits/ensure-deposit-address';

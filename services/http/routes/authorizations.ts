@@ -1,8 +1,11 @@
 import { type AssetCatalog, moneyJson } from '../../assets/load-asset-catalog';
-import type { AuthorizationRow } from '../../authorizations/authorization.repository';
 import { listAuthorizations } from '../../authorizations/list-authorizations';
 import { DECLINE_REASON_TEXT, DECLINE_REASONS } from '../../authorizations/rules/decline-reason';
-import { type AuthorizationWithLegs, showAuthorization } from '../../authorizations/show-authorization';
+import {
+  type AuthorizationRow,
+  type AuthorizationWithLegs,
+  showAuthorization,
+} from '../../authorizations/show-authorization';
 import { formatId } from '../../shared/ids';
 import { formatDecimal } from '../../shared/money';
 import { ok } from '../../shared/result';

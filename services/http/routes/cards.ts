@@ -1,4 +1,3 @@
-import type { CardRow } from '../../cards/card.repository';
 import { issueCard } from '../../cards/issue-card';
 import { listCards } from '../../cards/list-cards';
 import type { CardControls } from '../../cards/rules/spend-controls';
@@ -13,6 +12,8 @@ import { idInput, idView, timestampView } from '../schemas/common';
 import { listQuery, listView, toListView, toPageRequest } from '../schemas/list';
 import { controls } from '../schemas/policy';
 import { z } from '../schemas/zod';
+
+type CardRow = Awaited<ReturnType<typeof listCards>>['data'][number];
 
 const STATES = ['pending', 'pending_fulfillment', 'shipped', 'inactive', 'active', 'paused', 'closed'] as const;
 

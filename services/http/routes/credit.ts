@@ -1,9 +1,14 @@
 import { type AssetCatalog, moneyJson } from '../../assets/load-asset-catalog';
 import { acceptCreditAgreement } from '../../credit/accept-credit-agreement';
-import type { LoanDrawRow } from '../../credit/loan.repository';
-import { listLoanDraws, listRepayments, showLoanDraw, showRepayment } from '../../credit/read-loans';
+import {
+  type LoanDrawRow,
+  listLoanDraws,
+  listRepayments,
+  type RepaymentRow,
+  showLoanDraw,
+  showRepayment,
+} from '../../credit/read-loans';
 import { type CreditAgreementView, showCreditAgreement } from '../../credit/show-credit-agreement';
-import type { RepaymentRow } from '../../funding/funding.repository';
 import { formatId } from '../../shared/ids';
 import { ok } from '../../shared/result';
 import { type AnyRoute, route } from '../route';

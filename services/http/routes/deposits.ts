@@ -1,6 +1,5 @@
 import { type AssetCatalog, moneyJson } from '../../assets/load-asset-catalog';
-import type { DepositRow } from '../../deposits/deposit.repository';
-import { listDeposits, showDeposit } from '../../deposits/read-deposits';
+import { type DepositRow, listDeposits, showDeposit } from '../../deposits/read-deposits';
 import { formatId } from '../../shared/ids';
 import { ok } from '../../shared/result';
 import { type AnyRoute, route } from '../route';

@@ -1,6 +1,5 @@
 import { type AssetCatalog, moneyJson } from '../../assets/load-asset-catalog';
 import { LEDGER_ACCOUNT_TYPES, type LedgerAccountType } from '../../ledger/draft';
-import type { TransferRow } from '../../ledger/ledger.repository';
 import {
   type LedgerAccountBalance,
   type LedgerTransactionRow,
@@ -9,6 +8,7 @@ import {
   listTransfers,
   showLedgerTransaction,
   showTrialBalance,
+  type TransferRow,
 } from '../../ledger/read-ledger';
 import { formatId } from '../../shared/ids';
 import { ok } from '../../shared/result';

@@ -1,7 +1,11 @@
 import { createApiKey } from '../../organizations/create-api-key';
 import { createOrganization } from '../../organizations/create-organization';
-import type { ApiKeyRow, OrganizationRow } from '../../organizations/organization.repository';
-import { getOrganization, listApiKeys } from '../../organizations/read-organizations';
+import {
+  type ApiKeyRow,
+  getOrganization,
+  listApiKeys,
+  type OrganizationRow,
+} from '../../organizations/read-organizations';
 import { revokeApiKey } from '../../organizations/revoke-api-key';
 import { API_KEY_SCOPES } from '../../organizations/rules/api-key-scopes';
 import { formatId } from '../../shared/ids';

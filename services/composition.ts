@@ -1,0 +1,207 @@
+import { hkdfSync } from 'node:crypto';
+import type { RequestListener } from 'node:http';
+import type { Knex } from 'knex';
+import { loadAssetCatalog } from './assets/load-asset-catalog';
+import { createAuthorizer } from './authorizations/authorize-spend';
+import { createAuthorizerPool } from './authorizations/authorizer-pool';
+import { recordCardEvent } from './authorizations/record-card-event';
+import { handleKycHint } from './cardholders/handle-kyc-hint';
+import { createChainReader } from './chain/chain-reader';
+import { createChainSandbox } from './chain/chain-sandbox';
+import { type ChainClient, createChainClient } from './chain/clients';
+import { loadDeployment } from './chain/load-deployment';
+import type { ChainDeployment, ChainReader } from './chain/port';
+import type { ApiConfig, PlatformConfig } from './config/load-config';
+import { createKnex } from './database/knex';
+import { handleOffRampHint } from './funding/handle-off-ramp-hint';
+import { createApp } from './http/app';
+import { createLogger, type Logger } from './http/logging';
+import { createMetrics } from './http/metrics';
+import { createRoutes } from './http/routes';
+import type { Dependency } from './http/routes/health';
+import { createIngress } from './http/routes/processor-ingress';
+import { createCardEventSource, createKycHintSource, createOffRampHintSource } from './inbox/sources';
+import { createDevelopmentCustody } from './providers/custody/development';
+import type { Custody } from './providers/custody/port';
+import { createLocalKeyProvider } from './providers/keys/local-key-provider';
+import type { KeyProvider } from './providers/keys/port';
+import { createSumsub } from './providers/kyc/sumsub';
+import { createBank } from './providers/off-ramp/bank';
+import { createBridge } from './providers/off-ramp/bridge';
+import { createLithic } from './providers/processor/lithic';
+import { required } from './shared/assert';
+import { type Clock, systemClock } from './shared/clock';
+import { createTemporalClient, type TemporalClient } from './temporal/client';
+import type { WorkflowStarter } from './temporal/port';
+import { createWorkflowStarter } from './temporal/workflow-starter';
+
+/** Connections of an api process to PostgreSQL, apart from the hot path's. */
+const APP_POOL_MAX = 12;
+const AUTHORIZER_POOL_MAX = 4;
+/** Measured in decision 0001. */
+const BATCH_LIMITS = { inFlightMax: 2, batchMax: 64, waitingMax: 4_096 } as const;
+
+/** What the api and the worker both stand on: pools, clients and adapters, made once for each process. */
+export interface Platform {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly knex: Knex;
+  readonly deployment: ChainDeployment;
+  readonly chainClient: ChainClient;
+  readonly reader: ChainReader;
+  readonly custody: Custody;
+  readonly keys: KeyProvider;
+  readonly lithic: ReturnType<typeof createLithic>;
+  readonly sumsub: ReturnType<typeof createSumsub>;
+  readonly bridge: ReturnType<typeof createBridge>;
+  readonly bank: ReturnType<typeof createBank>;
+  readonly temporal: TemporalClient;
+  readonly starter: WorkflowStarter;
+  close(): Promise<void>;
+}
+
+/** Builds the shared parts. Nothing is connected yet, except that the chain's deployment file is read. */
+export function composePlatform(config: PlatformConfig, processName: string, appPoolMax: number): Platform {
+  const logger = createLogger(config.logLevel, processName);
+  const knex = createKnex(config.database.appUrl, appPoolMax, processName);
+  const deployment = loadDeployment(config.chainDeploymentFile);
+  const chainClient = createChainClient(deployment);
+  const lithic = createLithic(config.lithic);
+  const temporal = createTemporalClient(config.temporal);
+  return {
+    clock: systemClock,
+    logger,
+    knex,
+    deployment,
+    chainClient,
+    reader: createChainReader(chainClient),
+    custody: createDevelopmentCustody(required(config.custodyMnemonic, 'a vault for keys: production has no adapter for one yet, and CUSTODY_MNEMONIC')),
+    keys: createLocalKeyProvider(config.dataEncryptionKey),
+    lithic,
+    sumsub: createSumsub(config.sumsub),
+    bridge: createBridge(config.bridge),
+    bank: createBank(config.bank),
+    temporal,
+    starter: createWorkflowStarter(temporal),
+    async close() {
+      await Promise.allSettled([knex.destroy(), lithic.close(), temporal.close()]);
+    },
+  };
+}
+
+/** What a process needs of PostgreSQL, Temporal and the chain, each named. Only PostgreSQL is worth being unready for. */
+export function platformDependencies(platform: Platform): readonly Dependency[] {
+  return [
+    { name: 'postgresql', required: true, check: async () => void (await platform.knex.raw('SELECT 1')) },
+    {
+      name: 'temporal',
+      required: false,
+      check: async () => {
+        if (!(await platform.starter.check())) throw new Error('Temporal does not answer');
+      },
+    },
+    { name: 'chain', required: false, check: async () => void (await platform.reader.head()) },
+  ];
+}
+
+export interface Api {
+  readonly listener: RequestListener;
+  readonly logger: Logger;
+  /** From now on the process reports itself unready; what runs is finished. */
+  beginStopping(): void;
+  close(): Promise<void>;
+}
+
+/** Builds the api process. Reads the assets, so the schema must be there. */
+export async function composeApi(config: ApiConfig): Promise<Api> {
+  const platform = composePlatform(config, 'escudo-api', APP_POOL_MAX);
+  const { clock, logger, knex, keys, lithic, sumsub, bridge, deployment } = platform;
+  const readonlyKnex = createKnex(config.database.readonlyUrl, 2, 'escudo-api-readonly');
+  const authorizerPool = createAuthorizerPool(config.database.authorizerUrl, AUTHORIZER_POOL_MAX);
+  authorizerPool.on('error', (error) => logger.error({ err: error }, 'a connection of the authorizer was lost'));
+  const metrics = createMetrics();
+  const authorizer = createAuthorizer({
+    pool: authorizerPool,
+    clock,
+    limits: BATCH_LIMITS,
+    observer: {
+      decided: () => undefined,
+      batchRan: (size, milliseconds, conflicts) => {
+        metrics.batchSize.observe(size);
+        metrics.batchSeconds.observe(milliseconds / 1_000);
+        if (conflicts > 0) metrics.batchConflicts.inc(conflicts);
+      },
+      conflicting: (request) =>
+        logger.error({ vendor: request.vendor, message_id: request.messageId }, 'message id reused with other content'),
+      failed: (error) => logger.error({ err: error }, 'a batch of authorizations failed'),
+    },
+  });
+  let stopping = false;
+  const assets = await loadAssetCatalog(knex);
+  const sandbox = config.sandboxEnabled
+    ? {
+        processor: lithic.sandbox,
+        kyc: sumsub.sandbox,
+        offRamp: bridge.sandbox,
+        chain: createChainSandbox(platform.chainClient, deployment),
+      }
+    : null;
+  const listener = createApp({
+    knex,
+    clock,
+    logger,
+    metrics,
+    routes: createRoutes({
+      clock,
+      assets,
+      apiKeyPepper: config.apiKeyPepper,
+      custody: platform.custody,
+      keys,
+      kyc: sumsub.vendor,
+      deployment,
+      knex,
+      sandbox,
+    }),
+    ingress: createIngress({
+      clock,
+      logger,
+      metrics,
+      processor: lithic.ingress,
+      authorize: (request) => authorizer.authorize(request),
+      inbox: { knex, clock },
+      webhooks: {
+        '/processors/lithic/events': createCardEventSource(lithic.ingress, (event) =>
+          recordCardEvent({ knex, clock }, event),
+        ),
+        '/webhooks/sumsub': createKycHintSource(sumsub.ingress, (hint) =>
+          handleKycHint({ knex, kyc: sumsub.vendor }, hint),
+        ),
+        '/webhooks/bridge': createOffRampHintSource(bridge.ingress, (hint) =>
+          handleOffRampHint({ knex, offRamp: bridge.offRamp }, hint),
+        ),
+      },
+    }),
+    dependencies: platformDependencies(platform),
+    isStopping: () => stopping,
+    config: {
+      publicUrl: config.publicUrl,
+      operatorKey: config.operatorKey,
+      apiKeyPepper: config.apiKeyPepper,
+      requestsPerMinute: config.requestsPerMinute,
+      answerKey: Buffer.from(
+        hkdfSync('sha256', config.dataEncryptionKey, Buffer.alloc(0), 'escudo stored answers', 32),
+      ),
+      checkAnswers: config.environment === 'test',
+    },
+  });
+  return {
+    listener,
+    logger,
+    beginStopping: () => {
+      stopping = true;
+    },
+    async close() {
+      await Promise.allSettled([authorizerPool.end(), readonlyKnex.destroy(), platform.close()]);
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import type { Knex } from 'knex';
+import type { Sandbox } from '../../sandbox/sandbox';
+import type { AnyRoute } from '../route';
+import type { RouteDeps } from '../route-deps';
+import { accountRoutes } from './accounts';
+import { authorizationRoutes } from './authorizations';
+import { cardholderRoutes } from './cardholders';
+import { cardRoutes } from './cards';
+import { creditRoutes } from './credit';
+import { depositRoutes } from './deposits';
+import { eventRoutes } from './events';
+import { ledgerRoutes } from './ledger';
+import { organizationRoutes } from './organizations';
+import { programRoutes } from './programs';
+import { simulateRoutes } from './simulate';
+import { taxRoutes } from './taxes';
+import { transactionRoutes } from './transactions';
+
+/** Every route of `/v1`. Without a sandbox there is nothing to simulate with, and no route for it. */
+export function createRoutes(
+  deps: RouteDeps & { readonly knex: Knex; readonly sandbox: Sandbox | null },
+): readonly AnyRoute[] {
+  const { sandbox } = deps;
+  return [
+    ...organizationRoutes(deps),
+    ...programRoutes(deps),
+    ...cardholderRoutes(deps),
+    ...accountRoutes(deps),
+    ...cardRoutes(),
+    ...authorizationRoutes(deps),
+    ...transactionRoutes(deps),
+    ...creditRoutes(deps),
+    ...depositRoutes(deps),
+    ...taxRoutes(deps),
+    ...eventRoutes(),
+    ...ledgerRoutes(deps),
+    ...(sandbox === null ? [] : simulateRoutes({ ...deps, sandbox })),
+  ];
+}
