@@ -1,0 +1,435 @@
+import type { StoredLimitCounters } from '../cards/rules/limit-counters';
+import type { Transaction } from '../database/transaction';
+import { ledgerAccountId } from '../ledger/account-id';
+import { interestOf, loanOf } from '../ledger/account-refs';
+import type { CardEvent } from '../providers/processor/port';
+import type { AuthorizationRow, FundingLegRow } from './authorization.repository';
+import type { AuthorizationState } from './rules/authorization-state';
+import type { StoredAnswer } from './spend-snapshot.repository';
+
+/** Where a card's messages belong. `card_routes` has no tenant: it is how the tenant is found. */
+export interface CardRoute {
+  readonly organization_id: string;
+  readonly card_id: string;
+  readonly account_id: string;
+}
+
+export async function findCardRoute(
+  knex: Transaction,
+  vendor: string,
+  cardToken: string,
+): Promise<CardRoute | undefined> {
+  return knex<CardRoute & { vendor: string; card_token: string }>('card_routes')
+    .where({ vendor, card_token: cardToken })
+    .first('organization_id', 'card_id', 'account_id');
+}
+
+export interface StoredMessage {
+  readonly content_hash: string;
+  readonly authorization_id: string | null;
+}
+
+export async function findMessage(
+  trx: Transaction,
+  organizationId: string,
+  vendor: string,
+  messageId: string,
+): Promise<StoredMessage | undefined> {
+  return trx('card_messages')
+    .where({ organization_id: organizationId, vendor, message_id: messageId })
+    .first<StoredMessage | undefined>('content_hash', 'authorization_id');
+}
+
+/**
+ * Stores an event with what it said. A reversal without authorization stays on record that way: the authorizer looks for
+ * one before it holds money for a purchase that was called off already.
+ */
+export async function insertEventMessage(
+  trx: Transaction,
+  organizationId: string,
+  event: CardEvent,
+  accountId: string,
+  authorizationId: string | null,
+): Promise<void> {
+  const answer: StoredAnswer = {
+    outcome: 'recorded',
+    approved_amount: event.amount.toString(),
+    decline_reason: null,
+    balance: null,
+    authorization_id: authorizationId,
+  };
+  await trx('card_messages').insert({
+    organization_id: organizationId,
+    vendor: event.vendor,
+    message_id: event.messageId,
+    content_hash: event.contentHash,
+    kind: event.kind,
+    processor_authorization_id: event.processorAuthorizationId,
+    account_id: accountId,
+    authorization_id: authorizationId,
+    answer: JSON.stringify(answer),
+  });
+}
+
+/** The purchase's authorization on this account, whatever its state. */
+export async function findAuthorizationOf(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+  vendor: string,
+  processorAuthorizationId: string,
+): Promise<AuthorizationRow | undefined> {
+  return trx<AuthorizationRow>('authorizations')
+    .where({
+      organization_id: organizationId,
+      account_id: accountId,
+      vendor,
+      processor_authorization_id: processorAuthorizationId,
+    })
+    .first();
+}
+
+export interface AuthorizationChange {
+  readonly state: AuthorizationState;
+  readonly cleared?: bigint;
+  readonly reversed?: bigint;
+  readonly refunded?: bigint;
+  /** Set, not added. */
+  readonly approvedAmount?: bigint;
+  readonly holdAmount?: bigint;
+}
+
+/** Adds to an authorization's counters (cents) and sets its state. Call it under the account's lock. */
+export async function changeAuthorization(
+  trx: Transaction,
+  organizationId: string,
+  authorizationId: string,
+  change: AuthorizationChange,
+): Promise<void> {
+  const plus = (column: string, amount = 0n) => trx.raw('?? + ?::numeric', [column, amount.toString()]);
+  await trx('authorizations')
+    .where({ organization_id: organizationId, id: authorizationId })
+    .update({
+      state: change.state,
+      cleared_amount: plus('cleared_amount', change.cleared),
+      reversed_amount: plus('reversed_amount', change.reversed),
+      refunded_amount: plus('refunded_amount', change.refunded),
+      ...(change.approvedAmount === undefined ? {} : { approved_amount: change.approvedAmount.toString() }),
+      ...(change.holdAmount === undefined ? {} : { hold_amount: change.holdAmount.toString() }),
+      updated_at: trx.fn.now(),
+    });
+}
+
+export async function insertLeg(trx: Transaction, leg: FundingLegRow): Promise<void> {
+  await trx('funding_legs').insert(
+    Object.fromEntries(
+      Object.entries(leg).map(([column, value]) => [column, typeof value === 'bigint' ? value.toString() : value]),
+    ),
+  );
+}
+
+/** What is added to a leg: base units of its asset and cents. */
+export interface LegChange {
+  readonly legId: string;
+  readonly amount: bigint;
+  readonly amountUsd: bigint;
+}
+
+/** Adds to what a leg has posted, released or refunded. */
+export async function addToLeg(
+  trx: Transaction,
+  organizationId: string,
+  what: 'posted' | 'released' | 'refunded',
+  change: LegChange,
+): Promise<void> {
+  const plus = (column: string, amount: bigint) => trx.raw('?? + ?::numeric', [column, amount.toString()]);
+  await trx('funding_legs')
+    .where({ organization_id: organizationId, id: change.legId })
+    .update({
+      [`${what}_amount`]: plus(`${what}_amount`, change.amount),
+      [`${what}_usd`]: plus(`${what}_usd`, change.amountUsd),
+      updated_at: trx.fn.now(),
+    });
+}
+
+export interface NewCardTransaction {
+  readonly id: string;
+  readonly kind: 'clearing' | 'refund' | 'refund_reversal';
+  readonly accountId: string;
+  readonly cardId: string;
+  readonly programId: string;
+  readonly authorizationId: string | null;
+  readonly originalTransactionId: string | null;
+  readonly forced: boolean;
+}
+
+export async function insertCardTransaction(
+  trx: Transaction,
+  organizationId: string,
+  event: CardEvent,
+  row: NewCardTransaction,
+): Promise<void> {
+  await trx('card_transactions').insert({
+    organization_id: organizationId,
+    id: row.id,
+    kind: row.kind,
+    state: 'posted',
+    account_id: row.accountId,
+    card_id: row.cardId,
+    program_id: row.programId,
+    authorization_id: row.authorizationId,
+    original_transaction_id: row.originalTransactionId,
+    vendor: event.vendor,
+    message_id: event.messageId,
+    processor_authorization_id: event.processorAuthorizationId,
+    amount: event.amount.toString(),
+    currency: event.currency,
+    merchant_amount: event.merchantAmount.toString(),
+    merchant_currency: event.merchantCurrency,
+    merchant: JSON.stringify(event.merchant),
+    forced: row.forced,
+    effective_at: event.effectiveAt,
+  });
+}
+
+/** A purchase's clearings, oldest first. */
+export async function clearingsOf(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+  vendor: string,
+  processorAuthorizationId: string,
+): Promise<readonly { readonly id: string; readonly amount: bigint; readonly refunded_amount: bigint }[]> {
+  return trx('card_transactions')
+    .where({
+      organization_id: organizationId,
+      account_id: accountId,
+      vendor,
+      processor_authorization_id: processorAuthorizationId,
+      kind: 'clearing',
+    })
+    .orderBy('id')
+    .select('id', 'amount', 'refunded_amount');
+}
+
+/** Legs of the purchase that clearings have used, in plan order: also those of clearings that no authorization went before. */
+export async function postedLegsOf(
+  trx: Transaction,
+  organizationId: string,
+  cardTransactionIds: readonly string[],
+): Promise<readonly FundingLegRow[]> {
+  const legIds = trx('leg_postings')
+    .where({ organization_id: organizationId })
+    .whereIn('card_transaction_id', [...cardTransactionIds])
+    .select('leg_id');
+  return trx<FundingLegRow>('funding_legs')
+    .where({ organization_id: organizationId })
+    .whereIn('id', legIds)
+    .whereIn('kind', ['stablecoin_sale', 'loan_draw', 'overdue'])
+    .orderBy(['ordinal', 'id']);
+}
+
+export async function addRefunded(
+  trx: Transaction,
+  organizationId: string,
+  cardTransactionId: string,
+  amount: bigint,
+): Promise<void> {
+  await trx('card_transactions')
+    .where({ organization_id: organizationId, id: cardTransactionId })
+    .update({
+      refunded_amount: trx.raw('refunded_amount + ?::numeric', [amount.toString()]),
+      updated_at: trx.fn.now(),
+    });
+}
+
+export interface NewLegPosting {
+  readonly id: string;
+  readonly legId: string;
+  readonly accountId: string;
+  readonly cardTransactionId: string;
+  readonly kind: FundingLegRow['kind'];
+  readonly asset: string;
+  readonly amount: bigint;
+  readonly amountUsd: bigint;
+  readonly state?: 'posted' | 'funded';
+}
+
+export async function insertLegPosting(trx: Transaction, organizationId: string, row: NewLegPosting): Promise<void> {
+  await trx('leg_postings').insert({
+    organization_id: organizationId,
+    id: row.id,
+    leg_id: row.legId,
+    account_id: row.accountId,
+    card_transaction_id: row.cardTransactionId,
+    kind: row.kind,
+    asset: row.asset,
+    amount: row.amount.toString(),
+    amount_usd: row.amountUsd.toString(),
+    state: row.state ?? 'posted',
+  });
+}
+
+/** What a card message adds to an account's aggregates; each may be negative. Loans in base units, overdue in cents. */
+export interface AccountAggregates {
+  readonly loanHold?: bigint;
+  readonly loanUnconfirmed?: bigint;
+  readonly overdueUsd?: bigint;
+}
+
+/** Adds to the aggregates and sums the debt's shares again. Call it under the account's lock. */
+export async function addToAccount(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+  change: AccountAggregates,
+): Promise<void> {
+  await trx.raw(
+    `UPDATE accounts SET
+       loan_hold = loan_hold + ?::numeric, loan_unconfirmed = loan_unconfirmed + ?::numeric,
+       overdue_amount = overdue_amount + ?::numeric,
+       debt_shares = (SELECT coalesce(sum(d.shares), 0) FROM loan_draws d
+                       WHERE d.organization_id = accounts.organization_id AND d.account_id = accounts.id),
+       version = version + 1, updated_at = now()
+     WHERE organization_id = ? AND id = ?`,
+    [
+      (change.loanHold ?? 0n).toString(),
+      (change.loanUnconfirmed ?? 0n).toString(),
+      (change.overdueUsd ?? 0n).toString(),
+      organizationId,
+      accountId,
+    ],
+  );
+}
+
+/** A loan leg posted `amount` of principal: its draw exists from its first posting. */
+export async function postDrawPrincipal(
+  trx: Transaction,
+  organizationId: string,
+  draw: {
+    readonly id: string;
+    readonly accountId: string;
+    readonly asset: string;
+    readonly venue: string;
+    readonly amount: bigint;
+  },
+): Promise<void> {
+  await trx.raw(
+    `INSERT INTO loan_draws AS draw (organization_id, id, account_id, asset, venue, state, principal_posted)
+     VALUES (?, ?, ?, ?, ?, 'requested', ?::numeric)
+     ON CONFLICT (organization_id, id) DO UPDATE SET
+       principal_posted = draw.principal_posted + excluded.principal_posted,
+       state = CASE WHEN draw.state = 'repaid' THEN 'requested' ELSE draw.state END, updated_at = now()`,
+    [organizationId, draw.id, draw.accountId, draw.asset, draw.venue, draw.amount.toString()],
+  );
+}
+
+/** A draw as its refund needs it, base units of its asset. */
+export interface DrawForRefund {
+  readonly asset: string;
+  readonly principal_confirmed: bigint;
+  readonly principal_repaid: bigint;
+  readonly shares: bigint;
+  /** On the ledger, owed now. */
+  readonly principal_open: bigint;
+  readonly interest_open: bigint;
+  /** On the ledger, ever posted. */
+  readonly venue_interest: bigint;
+  readonly spread: bigint;
+}
+
+export async function findDrawForRefund(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+  drawId: string,
+  asset: string,
+): Promise<DrawForRefund | undefined> {
+  const loanId = ledgerAccountId(organizationId, loanOf(accountId, drawId, asset));
+  const interestId = ledgerAccountId(organizationId, interestOf(accountId, drawId, asset));
+  const result: { rows: DrawForRefund[] } = await trx.raw(
+    `SELECT draw.asset, draw.principal_confirmed, draw.principal_repaid, draw.shares,
+            coalesce((SELECT posted_debits - posted_credits FROM ledger_accounts
+                       WHERE organization_id = draw.organization_id AND id = :loanId), 0) AS principal_open,
+            coalesce((SELECT posted_debits - posted_credits FROM ledger_accounts
+                       WHERE organization_id = draw.organization_id AND id = :interestId), 0) AS interest_open,
+            coalesce((SELECT sum(amount) FROM ledger_transfers WHERE organization_id = draw.organization_id
+                       AND debit_account_id = :interestId AND label = 'venue-interest'), 0) AS venue_interest,
+            coalesce((SELECT sum(amount) FROM ledger_transfers WHERE organization_id = draw.organization_id
+                       AND debit_account_id = :interestId AND label = 'spread'), 0) AS spread
+       FROM loan_draws draw
+      WHERE draw.organization_id = :organizationId AND draw.id = :drawId FOR UPDATE`,
+    { organizationId, drawId, loanId, interestId },
+  );
+  return result.rows[0];
+}
+
+export async function refundDraw(
+  trx: Transaction,
+  organizationId: string,
+  drawId: string,
+  change: { readonly principal: bigint; readonly interest: bigint; readonly shares: bigint; readonly repaid: boolean },
+): Promise<void> {
+  await trx('loan_draws')
+    .where({ organization_id: organizationId, id: drawId })
+    .update({
+      principal_repaid: trx.raw('principal_repaid + ?::numeric', [change.principal.toString()]),
+      interest_repaid: trx.raw('interest_repaid + ?::numeric', [change.interest.toString()]),
+      shares: change.shares.toString(),
+      ...(change.repaid ? { state: 'repaid' } : {}),
+      updated_at: trx.fn.now(),
+    });
+}
+
+/**
+ * What a refund has to buy back for one posting: `amount` in all, `venueAmount` of it to be repaid to the venue, the rest
+ * for the treasury.
+ */
+export async function insertRefundRepayment(
+  trx: Transaction,
+  organizationId: string,
+  row: {
+    readonly id: string;
+    readonly accountId: string;
+    readonly asset: string;
+    readonly amount: bigint;
+    readonly venueAmount: bigint;
+    readonly postingId: string;
+  },
+): Promise<void> {
+  await trx('repayments').insert({
+    organization_id: organizationId,
+    id: row.id,
+    account_id: row.accountId,
+    asset: row.asset,
+    source: 'refund',
+    amount: row.amount.toString(),
+    state: 'requested',
+    venue_amount: row.venueAmount.toString(),
+    refund_id: row.postingId,
+  });
+}
+
+export async function findCounters(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+  scopeId: string,
+): Promise<StoredLimitCounters | undefined> {
+  const row: { windows: StoredLimitCounters } | undefined = await trx('limit_counters')
+    .where({ organization_id: organizationId, account_id: accountId, scope_id: scopeId })
+    .first('windows');
+  return row?.windows;
+}
+
+export async function saveCounters(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+  scopeId: string,
+  windows: StoredLimitCounters,
+): Promise<void> {
+  await trx('limit_counters')
+    .where({ organization_id: organizationId, account_id: accountId, scope_id: scopeId })
+    .update({ windows: JSON.stringify(windows) });
+}

@@ -1,0 +1,103 @@
+import type { Knex } from 'knex';
+import { lockAccount } from '../accounts/account.repository';
+import { inOrganization, type Transaction } from '../database/transaction';
+import { appendEvent } from '../outbox/append-event';
+import { invariant, required } from '../shared/assert';
+import type { Clock } from '../shared/clock';
+import { type AuthorizationRow, findAuthorization, fundingLegsOf } from './authorization.repository';
+import { changeAuthorization } from './card-event.repository';
+import {
+  authorizationEventData,
+  type CardEventContext,
+  heldLegsOf,
+  type RecordedCardEvent,
+} from './card-event-context';
+import { giveLimitBack, releaseHold } from './release-hold';
+import { isOpen, next } from './rules/authorization-state';
+import { releaseAll } from './rules/hold-legs';
+
+export interface ExpireAuthorizationInput {
+  readonly organizationId: string;
+  readonly authorizationId: string;
+}
+
+/** `not_due`: its deadline is later, or it has none. `ended`: it holds nothing any more. */
+export type ExpireAuthorizationOutcome = { readonly kind: 'expired' | 'not_due' | 'ended' | 'unknown' };
+
+/**
+ * Ends a hold whose deadline row has passed. Safe to repeat: the workflow's timer and the sweeper both call it, and the
+ * row alone decides.
+ */
+export async function expireAuthorization(
+  deps: { readonly knex: Knex; readonly clock: Clock },
+  input: ExpireAuthorizationInput,
+): Promise<ExpireAuthorizationOutcome> {
+  const { organizationId, authorizationId } = input;
+  return inOrganization(deps.knex, organizationId, async (trx) => {
+    const found = await findAuthorization(trx, organizationId, authorizationId);
+    if (found === null) return { kind: 'unknown' };
+    const account = required(
+      await lockAccount(trx, organizationId, found.account_id),
+      'the account of an authorization',
+    );
+    const authorization = required(await findAuthorization(trx, organizationId, authorizationId), 'the authorization');
+    if (!isOpen(authorization.state)) return { kind: 'ended' };
+    const now = deps.clock.now();
+    if (authorization.expires_at === null || authorization.expires_at > now) return { kind: 'not_due' };
+    await expire(trx, authorization, {
+      timeZone: account.time_zone,
+      effectiveAt: authorization.expires_at,
+      reference: 'expiry',
+      now,
+    });
+    return { kind: 'expired' };
+  });
+}
+
+/** The network says that the hold ran out: ended now, whatever our own deadline. */
+export async function expireByNetwork(trx: Transaction, context: CardEventContext): Promise<RecordedCardEvent> {
+  const { account, authorization, event, now } = context;
+  if (authorization === null) return { authorizationId: null, cardTransactionId: null };
+  if (isOpen(authorization.state)) {
+    await expire(trx, authorization, {
+      timeZone: account.time_zone,
+      effectiveAt: event.effectiveAt,
+      reference: event.messageId,
+      now,
+    });
+  }
+  return { authorizationId: authorization.id, cardTransactionId: null };
+}
+
+async function expire(
+  trx: Transaction,
+  authorization: AuthorizationRow,
+  input: { readonly timeZone: string; readonly effectiveAt: Date; readonly reference: string; readonly now: Date },
+): Promise<void> {
+  const { organization_id: organizationId, id: authorizationId, account_id: accountId } = authorization;
+  const held = heldLegsOf(await fundingLegsOf(trx, organizationId, [authorizationId]));
+  await releaseHold(trx, {
+    organizationId,
+    authorizationId,
+    accountId,
+    reference: input.reference,
+    reason: 'expire',
+    effectiveAt: input.effectiveAt,
+    shares: releaseAll(held).shares,
+  });
+  const transition = next(authorization.state, { kind: 'expired' });
+  invariant(transition.kind === 'changed', 'an open authorization can expire');
+  await changeAuthorization(trx, organizationId, authorizationId, { state: transition.state });
+  const unspent = authorization.approved_amount - authorization.cleared_amount - authorization.reversed_amount;
+  if (unspent > 0n) {
+    const wholly = transition.state === 'expired';
+    await giveLimitBack(trx, authorization, { timeZone: input.timeZone, amount: unspent, wholly, now: input.now });
+  }
+  await appendEvent(trx, {
+    organizationId,
+    type: 'authorization.expired',
+    resourceKind: 'authorization',
+    resourceId: authorizationId,
+    data: authorizationEventData(authorization, { state: transition.state }),
+  });
+}

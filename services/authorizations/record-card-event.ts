@@ -1,0 +1,92 @@
+import type { Knex } from 'knex';
+import { lockAccount } from '../accounts/account.repository';
+import { inOrganization, type Transaction } from '../database/transaction';
+import { appendCommand } from '../outbox/append-command';
+import type { CardEvent } from '../providers/processor/port';
+import { invariant, required } from '../shared/assert';
+import type { Clock } from '../shared/clock';
+import { findAuthorizationOf, findCardRoute, findMessage, insertEventMessage } from './card-event.repository';
+import type { CardEventContext, RecordedCardEvent } from './card-event-context';
+import { expireByNetwork } from './expire-authorization';
+import { recordAdvice } from './record-advice';
+import { recordClearing, recordRefundReversal } from './record-clearing';
+import { recordRefund } from './record-refund';
+import { recordReversal } from './record-reversal';
+
+export type CardEventOutcome =
+  | {
+      readonly kind: 'recorded';
+      readonly organizationId: string;
+      readonly accountId: string;
+      readonly authorizationId: string | null;
+      readonly cardTransactionId: string | null;
+    }
+  | { readonly kind: 'already_recorded'; readonly organizationId: string }
+  /** The message's id is known with other content: nothing was done, somebody has to look. */
+  | { readonly kind: 'conflict'; readonly organizationId: string }
+  | { readonly kind: 'unknown_card' };
+
+const RECORD: Readonly<
+  Record<CardEvent['kind'], (trx: Transaction, context: CardEventContext) => Promise<RecordedCardEvent>>
+> = {
+  clearing: recordClearing,
+  reversal: recordReversal,
+  expiry: expireByNetwork,
+  refund: recordRefund,
+  refund_reversal: recordRefundReversal,
+  authorization_advice: recordAdvice,
+};
+
+/**
+ * Records what the network tells about a purchase, once, with all it does to the ledger, in one transaction; the workflow
+ * that funds it is signalled afterwards. It has happened, so it is never refused: not for a closed card, an empty account
+ * or a message that comes before the one it belongs to.
+ */
+export async function recordCardEvent(
+  deps: { readonly knex: Knex; readonly clock: Clock },
+  event: CardEvent,
+): Promise<CardEventOutcome> {
+  const route = await deps.knex.transaction((trx) => findCardRoute(trx, event.vendor, event.cardToken));
+  if (route === undefined) return { kind: 'unknown_card' };
+  const organizationId = route.organization_id;
+  return inOrganization(deps.knex, organizationId, async (trx) => {
+    // All messages of an account are recorded one after the other.
+    const account = required(await lockAccount(trx, organizationId, route.account_id), 'the account of a card');
+    const known = await findMessage(trx, organizationId, event.vendor, event.messageId);
+    if (known !== undefined) {
+      return { kind: known.content_hash === event.contentHash ? 'already_recorded' : 'conflict', organizationId };
+    }
+    invariant(event.currency === 'USD', `a card is billed in USD, the network says ${event.currency}`);
+    const authorization = await findAuthorizationOf(
+      trx,
+      organizationId,
+      account.id,
+      event.vendor,
+      event.processorAuthorizationId,
+    );
+    const recorded = await RECORD[event.kind](trx, {
+      organizationId,
+      account,
+      cardId: route.card_id,
+      authorization: authorization ?? null,
+      event,
+      now: deps.clock.now(),
+    });
+    await insertEventMessage(trx, organizationId, event, account.id, recorded.authorizationId);
+    await signalWorkflow(trx, organizationId, recorded);
+    return { kind: 'recorded', organizationId, accountId: account.id, ...recorded };
+  });
+}
+
+async function signalWorkflow(trx: Transaction, organizationId: string, recorded: RecordedCardEvent): Promise<void> {
+  const { authorizationId, cardTransactionId } = recorded;
+  const id = authorizationId ?? cardTransactionId;
+  if (id === null) return;
+  await appendCommand(trx, {
+    organizationId,
+    workflowType: 'spendAuthorization',
+    workflowId: `authorization:${id}`,
+    signal: 'cardEvent',
+    payload: authorizationId === null ? { organizationId, cardTransactionId: id } : { organizationId, authorizationId },
+  });
+}
