@@ -18,7 +18,7 @@ import { createApp } from './http/app';
 import { createLogger, type Logger } from './http/logging';
 import { createMetrics } from './http/metrics';
 import { createRoutes } from './http/routes';
-import type { Dependency } from './http/routes/health';
+import { acceptsConnections, type Dependency } from './http/routes/health';
 import { createIngress } from './http/routes/processor-ingress';
 import { createCardEventSource, createKycHintSource, createOffRampHintSource } from './inbox/sources';
 import { createDevelopmentCustody } from './providers/custody/development';
@@ -31,9 +31,6 @@ import { createBridge } from './providers/off-ramp/bridge';
 import { createLithic } from './providers/processor/lithic';
 import { required } from './shared/assert';
 import { type Clock, systemClock } from './shared/clock';
-import { createTemporalClient, type TemporalClient } from './temporal/client';
-import type { WorkflowStarter } from './temporal/port';
-import { createWorkflowStarter } from './temporal/workflow-starter';
 
 /** Connections of an api process to PostgreSQL, apart from the hot path's. */
 const APP_POOL_MAX = 12;
@@ -55,8 +52,6 @@ export interface Platform {
   readonly sumsub: ReturnType<typeof createSumsub>;
   readonly bridge: ReturnType<typeof createBridge>;
   readonly bank: ReturnType<typeof createBank>;
-  readonly temporal: TemporalClient;
-  readonly starter: WorkflowStarter;
   close(): Promise<void>;
 }
 
@@ -67,7 +62,6 @@ export function composePlatform(config: PlatformConfig, processName: string, app
   const deployment = loadDeployment(config.chainDeploymentFile);
   const chainClient = createChainClient(deployment);
   const lithic = createLithic(config.lithic);
-  const temporal = createTemporalClient(config.temporal);
   return {
     clock: systemClock,
     logger,
@@ -75,31 +69,25 @@ export function composePlatform(config: PlatformConfig, processName: string, app
     deployment,
     chainClient,
     reader: createChainReader(chainClient),
-    custody: createDevelopmentCustody(required(config.custodyMnemonic, 'a vault for keys: production has no adapter for one yet, and CUSTODY_MNEMONIC')),
+    custody: createDevelopmentCustody(
+      required(config.custodyMnemonic, 'a vault for keys: production has no adapter for one yet, and CUSTODY_MNEMONIC'),
+    ),
     keys: createLocalKeyProvider(config.dataEncryptionKey),
     lithic,
     sumsub: createSumsub(config.sumsub),
     bridge: createBridge(config.bridge),
     bank: createBank(config.bank),
-    temporal,
-    starter: createWorkflowStarter(temporal),
     async close() {
-      await Promise.allSettled([knex.destroy(), lithic.close(), temporal.close()]);
+      await Promise.allSettled([knex.destroy(), lithic.close()]);
     },
   };
 }
 
 /** What a process needs of PostgreSQL, Temporal and the chain, each named. Only PostgreSQL is worth being unready for. */
-export function platformDependencies(platform: Platform): readonly Dependency[] {
+export function platformDependencies(platform: Platform, temporalAddress: string): readonly Dependency[] {
   return [
     { name: 'postgresql', required: true, check: async () => void (await platform.knex.raw('SELECT 1')) },
-    {
-      name: 'temporal',
-      required: false,
-      check: async () => {
-        if (!(await platform.starter.check())) throw new Error('Temporal does not answer');
-      },
-    },
+    { name: 'temporal', required: false, check: () => acceptsConnections(temporalAddress) },
     { name: 'chain', required: false, check: async () => void (await platform.reader.head()) },
   ];
 }
@@ -181,7 +169,7 @@ export async function composeApi(config: ApiConfig): Promise<Api> {
         ),
       },
     }),
-    dependencies: platformDependencies(platform),
+    dependencies: platformDependencies(platform, config.temporal.address),
     isStopping: () => stopping,
     config: {
       publicUrl: config.publicUrl,

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import type { Request, Response } from 'express';
 
 /** Something this process leans on. Cards must go on without those that are not `required`: their loss only degrades. */
@@ -28,6 +29,21 @@ export function readyz(dependencies: readonly Dependency[], isStopping: () => bo
       dependencies: states,
     });
   };
+}
+
+/** Rejects when nobody takes a TCP connection at `address` (`host:port`). */
+export async function acceptsConnections(address: string): Promise<void> {
+  const { hostname, port } = new URL(`tcp://${address}`);
+  const socket = connect({ host: hostname, port: Number(port), timeout: PATIENCE_MS });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', reject);
+      socket.once('timeout', () => reject(new Error('no answer')));
+    });
+  } finally {
+    socket.destroy();
+  }
 }
 
 async function answers(check: () => Promise<void>): Promise<boolean> {
