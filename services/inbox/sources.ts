@@ -18,8 +18,8 @@ export function createCardEventSource(
     verify: (raw, headers, now) => ingress.verify(raw, headers, now, 'events'),
     messageId({ raw, headers, receivedAt }) {
       const read = ingress.toEvents(raw, headers, receivedAt);
-      if (read.kind === 'malformed') return null;
-      return read.events[0]?.messageId ?? read.unknown[0]?.messageId ?? null;
+      // The delivery's own id: the events inside may all have come before, as a vendor repeats a purchase's whole history.
+      return read.kind === 'malformed' ? null : read.deliveryId;
     },
     async process({ raw, headers, receivedAt }) {
       const read = ingress.toEvents(raw, headers, receivedAt);
