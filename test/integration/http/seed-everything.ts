@@ -1,0 +1,281 @@
+import { randomUUID } from 'node:crypto';
+import type { Client } from 'pg';
+import request from 'supertest';
+import { newId } from '../../../services/database/new-id';
+import { formatId, type IdKind, parseId } from '../../../services/shared/ids';
+
+/** One thing of every kind, as the API names it. */
+export type SeededIds = Readonly<Partial<Record<IdKind, string>>> &
+  Readonly<Record<'program' | 'cardholder' | 'account' | 'card' | 'authorization', string>>;
+
+function uuidOf(kind: IdKind, id: string): string {
+  const parsed = parseId(kind, id);
+  if (!parsed.ok) throw new Error(`${id} is no ${kind}`);
+  return parsed.value;
+}
+
+/**
+ * One row of everything a fintech can read: what the API makes is made by it; what needs vendors or a chain is put in as
+ * superuser.
+ */
+export async function seedEverything(
+  sql: Client,
+  owner: { readonly url: string; readonly id: string; readonly key: string },
+): Promise<SeededIds> {
+  const ids = await seedAccount(sql, owner);
+  const organizationId = uuidOf('organization', owner.id);
+  const account = uuidOf('account', ids.account);
+  const program = uuidOf('program', ids.program);
+  const card = uuidOf('card', ids.card);
+  const insert = (table: string, row: Record<string, unknown>) =>
+    insertRow(sql, table, { organization_id: organizationId, ...row });
+
+  const authorization = newId();
+  const merchant = JSON.stringify({ id: 'M', name: 'Shop', city: 'Berlin', country: 'DEU', mcc: '5411' });
+  await insert('authorizations', {
+    id: authorization,
+    account_id: account,
+    card_id: card,
+    program_id: program,
+    vendor: 'lithic',
+    processor_authorization_id: randomUUID(),
+    state: 'cleared',
+    currency: 'USD',
+    requested_amount: 4250,
+    approved_amount: 4250,
+    hold_amount: 4250,
+    merchant_amount: 4250,
+    merchant_currency: 'USD',
+    merchant,
+    channel: 'chip',
+    receipt: JSON.stringify({ largest_amount: '50000', options: [] }),
+    occurred_at: new Date(),
+    respond_by: new Date(),
+  });
+  const leg = newId();
+  await insert('funding_legs', {
+    id: leg,
+    account_id: account,
+    authorization_id: authorization,
+    ordinal: 0,
+    kind: 'loan_draw',
+    asset: 'USDC',
+    price_usd_e8: 100_000_000,
+    held_amount: 42_500_000,
+    held_usd: 4250,
+  });
+  const transaction = newId();
+  await insert('card_transactions', {
+    id: transaction,
+    kind: 'clearing',
+    state: 'posted',
+    account_id: account,
+    card_id: card,
+    program_id: program,
+    authorization_id: authorization,
+    vendor: 'lithic',
+    message_id: randomUUID(),
+    processor_authorization_id: randomUUID(),
+    amount: 4250,
+    currency: 'USD',
+    merchant_amount: 4250,
+    merchant_currency: 'USD',
+    merchant,
+    effective_at: new Date(),
+  });
+  const posting = newId();
+  await insert('leg_postings', {
+    id: posting,
+    leg_id: leg,
+    account_id: account,
+    card_transaction_id: transaction,
+    kind: 'loan_draw',
+    asset: 'USDC',
+    amount: 42_500_000,
+    amount_usd: 4250,
+  });
+  await insert('loan_draws', { id: leg, account_id: account, asset: 'USDC', venue: 'aave_v3', state: 'requested' });
+  await insert('draw_orders', {
+    id: posting,
+    draw_id: leg,
+    account_id: account,
+    asset: 'USDC',
+    amount: 42_500_000,
+    state: 'requested',
+  });
+  const repayment = newId();
+  await insert('repayments', {
+    id: repayment,
+    account_id: account,
+    asset: 'USDC',
+    source: 'funds',
+    amount: 1,
+    state: 'requested',
+  });
+  const deposit = newId();
+  await insert('deposits', {
+    id: deposit,
+    account_id: account,
+    chain_id: 31_337,
+    asset: 'USDC',
+    amount: 1,
+    from_address: '0x1',
+    to_address: '0x2',
+    transaction_hash: '0x3',
+    receipt_position: 0,
+    block_hash: '0x4',
+    block_number: 1,
+    state: 'seen',
+  });
+  const operation = newId();
+  await insert('collateral_operations', {
+    id: operation,
+    account_id: account,
+    kind: 'pledge',
+    asset: 'WETH',
+    amount: 1,
+    state: 'requested',
+  });
+  const lot = newId();
+  await insert('tax_lots', {
+    id: lot,
+    account_id: account,
+    asset: 'USDC',
+    quantity: 2,
+    remaining: 1,
+    basis_price_usd_e8: 100_000_000,
+    price_source: 'test',
+    source: 'deposit',
+    source_id: deposit,
+    acquired_at: new Date(),
+  });
+  await insert('tax_disposals', {
+    id: newId(),
+    account_id: account,
+    asset: 'USDC',
+    lot_id: lot,
+    quantity: 1,
+    basis_usd: 0,
+    proceeds_usd: 0,
+    price_source: 'test',
+    source: 'sale',
+    source_id: posting,
+    ordinal: 0,
+    disposed_at: new Date(),
+  });
+  const settlement = newId();
+  await insert('settlements', { id: settlement, program_id: program, date: '2026-11-01', state: 'closed' });
+  const ledgerTransaction = await seedLedger(insert, account);
+  const apiKeys = await sql.query('SELECT id FROM api_keys WHERE organization_id = $1', [organizationId]);
+  return {
+    ...ids,
+    organization: owner.id,
+    apiKey: formatId('apiKey', apiKeys.rows[0].id),
+    authorization: formatId('authorization', authorization),
+    fundingLeg: formatId('fundingLeg', leg),
+    cardTransaction: formatId('cardTransaction', transaction),
+    loanDraw: formatId('loanDraw', leg),
+    repayment: formatId('repayment', repayment),
+    deposit: formatId('deposit', deposit),
+    collateralOperation: formatId('collateralOperation', operation),
+    settlement: formatId('settlement', settlement),
+    ...ledgerTransaction,
+  };
+}
+
+async function seedLedger(
+  insert: (table: string, row: Record<string, unknown>) => Promise<void>,
+  account: string,
+): Promise<Partial<Record<IdKind, string>>> {
+  const [funds, suspense, transaction, transfer] = [newId(), newId(), newId(), newId()];
+  await insert('ledger_accounts', {
+    id: funds,
+    type: 'cardholder.funds',
+    key: account,
+    asset: 'USDC',
+    normal: 'credit',
+    materialised: true,
+    account_id: account,
+    posted_credits: 5,
+  });
+  await insert('ledger_accounts', {
+    id: suspense,
+    type: 'suspense',
+    key: 'organization',
+    asset: 'USDC',
+    normal: 'credit',
+    materialised: false,
+  });
+  await insert('ledger_transactions', {
+    id: transaction,
+    template: 'record-deposit',
+    idempotency_key: `seed:${transaction}`,
+    effective_at: new Date(),
+  });
+  await insert('ledger_transfers', {
+    id: transfer,
+    transaction_id: transaction,
+    label: 'credit',
+    kind: 'posted',
+    debit_account_id: suspense,
+    credit_account_id: funds,
+    asset: 'USDC',
+    amount: 5,
+  });
+  return {
+    ledgerAccount: formatId('ledgerAccount', funds),
+    ledgerTransaction: formatId('ledgerTransaction', transaction),
+    transfer: formatId('transfer', transfer),
+  };
+}
+
+/** A verified cardholder with an account and an active card, made through the API except for the vendors' part. */
+export async function seedAccount(
+  sql: Client,
+  owner: { readonly url: string; readonly key: string },
+): Promise<{ program: string; cardholder: string; account: string; card: string; cardToken: string }> {
+  const post = async (path: string, body: object): Promise<{ id: string }> => {
+    const answer = await request(owner.url)
+      .post(path)
+      .set({ Authorization: `Bearer ${owner.key}`, 'Idempotency-Key': `seed${path}` })
+      .send(body);
+    if (answer.status >= 300) throw new Error(`${path}: ${answer.text}`);
+    return answer.body;
+  };
+  const program = (await post('/v1/programs', { name: 'Seeded' })).id;
+  const cardholder = (
+    await post('/v1/cardholders', {
+      program_id: program,
+      first_name: 'Ada',
+      last_name: 'Lovelace',
+      date_of_birth: '1990-12-10',
+      email: 'ada@example.com',
+      residence_country: 'DEU',
+      nationality: 'DEU',
+    })
+  ).id;
+  await sql.query("UPDATE cardholders SET kyc_state = 'approved' WHERE id = $1", [uuidOf('cardholder', cardholder)]);
+  const account = (await post('/v1/accounts', { program_id: program, cardholder_id: cardholder })).id;
+  const card = (await post('/v1/cards', { account_id: account })).id;
+  const cardToken = randomUUID();
+  const made = await sql.query(
+    `UPDATE cards SET state = 'active', card_token = $2, last_four = '4242', network = 'visa', expiry_month = 12, expiry_year = 2099
+     WHERE id = $1 RETURNING organization_id, id, account_id`,
+    [uuidOf('card', card), cardToken],
+  );
+  const { organization_id, id, account_id } = made.rows[0];
+  await insertRow(sql, 'card_routes', {
+    vendor: 'lithic',
+    card_token: cardToken,
+    organization_id,
+    card_id: id,
+    account_id,
+  });
+  return { program, cardholder, account, card, cardToken };
+}
+
+async function insertRow(sql: Client, table: string, row: Record<string, unknown>): Promise<void> {
+  const columns = Object.keys(row);
+  const places = columns.map((_column, index) => `$${index + 1}`).join(', ');
+  await sql.query(`INSERT INTO ${table} (${columns.join(', ')}) VALUES (${places})`, Object.values(row));
+}
