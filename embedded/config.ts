@@ -1,5 +1,7 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { z } from 'zod';
+import type { PerRole } from './database-roles';
 import { projectRoot } from './project-root';
 
 /** What the embedded stack reads from its surroundings. Nothing else in embedded/ reads `process.env`. */
@@ -23,6 +25,48 @@ export function readEmbeddedConfig(): EmbeddedConfig {
     temporalAddress: temporalAddress === undefined || temporalAddress === '' ? null : temporalAddress,
     searchPath: (process.env.PATH ?? '').split(path.delimiter).filter((folder) => folder !== ''),
   };
+}
+
+const databasePreparation = z.object({
+  SUPERUSER_URL: z.string().min(1),
+  DATABASE_NAME: z.string().min(1),
+  ESCUDO_MIGRATOR_PASSWORD: z.string().min(1),
+  ESCUDO_APP_PASSWORD: z.string().min(1),
+  ESCUDO_AUTHORIZER_PASSWORD: z.string().min(1),
+  ESCUDO_WORKER_PASSWORD: z.string().min(1),
+  ESCUDO_READONLY_PASSWORD: z.string().min(1),
+});
+
+/** What `prepare-database` is told. Throws with everything that is missing. */
+export function readDatabasePreparation(): {
+  readonly superuserUrl: string;
+  readonly name: string;
+  readonly passwords: PerRole;
+} {
+  const values = parseEnvironment(databasePreparation);
+  return {
+    superuserUrl: values.SUPERUSER_URL,
+    name: values.DATABASE_NAME,
+    passwords: {
+      escudo_migrator: values.ESCUDO_MIGRATOR_PASSWORD,
+      escudo_app: values.ESCUDO_APP_PASSWORD,
+      escudo_authorizer: values.ESCUDO_AUTHORIZER_PASSWORD,
+      escudo_worker: values.ESCUDO_WORKER_PASSWORD,
+      escudo_readonly: values.ESCUDO_READONLY_PASSWORD,
+    },
+  };
+}
+
+/** What the processes that look after the sandbox's chain are told. Throws with everything that is missing. */
+export function readChainConfig(): { readonly rpcUrl: string; readonly deploymentFile: string } {
+  const values = parseEnvironment(z.object({ RPC_URL: z.url(), CHAIN_DEPLOYMENT_FILE: z.string().min(1) }));
+  return { rpcUrl: values.RPC_URL, deploymentFile: values.CHAIN_DEPLOYMENT_FILE };
+}
+
+function parseEnvironment<T>(schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(process.env);
+  if (!parsed.success) throw new Error(`the environment is not usable:\n${z.prettifyError(parsed.error)}`);
+  return parsed.data;
 }
 
 const INHERITED = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'LC_ALL', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'NODE_EXTRA_CA_CERTS'];

@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly rpcUrl: string;
   readonly chainDeploymentFile: string;
   readonly api: Endpoint;
+  /** The api's address as its callers outside know it. */
+  readonly publicUrl: string;
   readonly workerMetrics: Endpoint;
   readonly simulators: Readonly<Record<SimulatorName, Endpoint>>;
   /** Folder in which the simulators keep their state. */
@@ -124,7 +126,7 @@ export const processTable: Readonly<Record<ServiceName, ProcessDefinition>> = {
       ...databaseEnv(at, ['escudo_app', 'escudo_authorizer', 'escudo_readonly']),
       API_HOST: at.bindHost,
       API_PORT: String(at.api.port),
-      PUBLIC_URL: at.api.url,
+      PUBLIC_URL: at.publicUrl,
       OPERATOR_KEY: at.secrets.operatorKey,
       API_KEY_PEPPER: at.secrets.apiKeyPepper,
     }),

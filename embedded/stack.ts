@@ -4,6 +4,7 @@ import { startAnvil } from './anvil';
 import { ensureChainDeployment } from './chain/deploy-chain';
 import type { SandboxDeployment } from './chain/deployment-file';
 import { openFaucet } from './chain/faucet';
+import { feedHeartbeatSeconds, keepPricesFresh } from './chain/feed-heartbeat';
 import { inheritedEnvironment, readEmbeddedConfig } from './config';
 import type { PerRole } from './database-roles';
 import { EmbeddedFailure } from './failure';
@@ -34,8 +35,6 @@ import { findTemporalBinary } from './temporal-binary';
 
 const DATABASE = 'escudo';
 const SERVICE_START_LIMIT_MS = 120_000;
-/** A public feed publishes at its heartbeat even when nothing moved; so do the sandbox's. */
-const FEED_HEARTBEAT_SECONDS = 300;
 
 export const infrastructureNames = ['postgres', 'temporal', 'anvil'] as const;
 export type PartName = (typeof infrastructureNames)[number] | ServiceName;
@@ -129,6 +128,7 @@ async function start(options: StackOptions, folder: StackFolder, unlock: () => v
   };
   const superuser = encodeURIComponent(secrets.postgresSuperuserPassword);
   const serverUrl = `postgres://postgres:${superuser}@127.0.0.1:${ports.postgres}/postgres`;
+  const api = await endpoint('api');
   const surroundings: Surroundings = {
     environment: options.environment ?? 'development',
     logLevel: options.logLevel ?? 'info',
@@ -137,7 +137,8 @@ async function start(options: StackOptions, folder: StackFolder, unlock: () => v
     temporalAddress: config.temporalAddress ?? `127.0.0.1:${ports.temporal}`,
     rpcUrl: `http://127.0.0.1:${ports.anvil}`,
     chainDeploymentFile: folder.chainDeployment,
-    api: await endpoint('api'),
+    api,
+    publicUrl: api.url,
     workerMetrics: await endpoint('worker-metrics'),
     simulators: {
       'card-network': await endpoint('card-network'),
@@ -242,7 +243,7 @@ async function start(options: StackOptions, folder: StackFolder, unlock: () => v
     await timed('Anvil is ready', () => startPart('anvil'));
     await timed('tokens, price feeds and Aave v3 are on the chain', async () => {
       deployment = await ensureChainDeployment(surroundings.rpcUrl, folder.chainDeployment);
-      await openFaucet(deployment).refreshPrices(FEED_HEARTBEAT_SECONDS);
+      await openFaucet(deployment).refreshPrices(feedHeartbeatSeconds);
     });
   };
 
@@ -280,9 +281,9 @@ async function start(options: StackOptions, folder: StackFolder, unlock: () => v
       await startPart(part);
     },
     async startAnotherApi() {
-      const api = await endpoint('api');
-      const child = await startService('api', `api-${api.port}`, { ...surroundings, api });
-      return { url: api.url, process: child };
+      const another = await endpoint('api');
+      const child = await startService('api', `api-${another.port}`, { ...surroundings, api: another });
+      return { url: another.url, process: child };
     },
     stop() {
       stopped ??= (async () => {
@@ -320,14 +321,4 @@ async function afterCrash<T>(startAgain: () => Promise<T>): Promise<T> {
 async function allOrFirstFailure(work: readonly (Promise<void> | null)[]): Promise<void> {
   const results = await Promise.allSettled(work);
   for (const result of results) if (result.status === 'rejected') throw result.reason;
-}
-
-function keepPricesFresh(deployment: SandboxDeployment): NodeJS.Timeout {
-  const faucet = openFaucet(deployment);
-  const timer = setInterval(() => {
-    // The next turn tries again; meanwhile the platform itself reports the price as aging.
-    faucet.refreshPrices(FEED_HEARTBEAT_SECONDS).catch(() => undefined);
-  }, 30_000);
-  timer.unref();
-  return timer;
 }
