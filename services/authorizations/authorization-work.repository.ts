@@ -1,3 +1,4 @@
+import type { Knex } from 'knex';
 import type { Transaction } from '../database/transaction';
 
 export interface AuthorizationDeadline {
@@ -48,4 +49,18 @@ export async function findOpenPostings(
   if ('authorizationId' in purchase) query.where('t.authorization_id', purchase.authorizationId);
   else query.where('t.id', purchase.cardTransactionId);
   return query.select<OpenPosting[]>('p.id', 'p.kind');
+}
+
+/** Holds past their deadline, of all organizations, longest overdue first. Needs the worker's role. */
+export async function findOverdueHolds(
+  knex: Knex,
+  before: Date,
+  limit: number,
+): Promise<{ readonly organization_id: string; readonly id: string }[]> {
+  return knex('authorizations')
+    .whereIn('state', ['pending', 'partially_cleared'])
+    .where('expires_at', '<=', before)
+    .orderBy('expires_at')
+    .limit(limit)
+    .select('organization_id', 'id');
 }

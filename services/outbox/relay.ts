@@ -77,26 +77,22 @@ export function startRelay(deps: RelayDeps, options: RelayOptions = DEFAULT_RELA
   const run = async (): Promise<void> => {
     let failures = 0;
     while (!stopping) {
+      // Claiming many at once is cheaper than one whenever a slot falls free.
+      while (inFlight.size > options.concurrency / 2) await Promise.race(inFlight);
       const free = options.concurrency - inFlight.size;
       let claimed: readonly ClaimedCommand[] = [];
-      if (free > 0) {
-        try {
-          claimed = await claimCommands(deps.knex, free, options.leaseMs);
-          failures = 0;
-        } catch (error) {
-          failures += 1;
-          deps.observe.failed(error);
-        }
+      try {
+        claimed = await claimCommands(deps.knex, free, options.leaseMs);
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        deps.observe.failed(error);
       }
       for (const command of claimed) {
-        const task = carry(command).finally(() => {
-          inFlight.delete(task);
-          if (inFlight.size === options.concurrency - 1) wake?.();
-        });
+        const task = carry(command).finally(() => inFlight.delete(task));
         inFlight.add(task);
       }
       if (claimed.length < free && !stopping) await pause(options.pollMs * 2 ** Math.min(failures, 6));
-      else if (free <= 0) await Promise.race(inFlight);
     }
     await Promise.allSettled(inFlight);
   };

@@ -1,0 +1,231 @@
+import { registerActivities, type WorkflowDependencies } from '../workflows/register-activities';
+import { recordCardEvent } from './authorizations/record-card-event';
+import { sweepExpiredHolds } from './authorizations/sweep-expired-holds';
+import type { PeriodicJob } from './background/periodic-job';
+import { prepareTreasuries } from './background/prepare-treasuries';
+import { resumeWaitingWork } from './background/resume-waiting-work';
+import { createWorkerMetrics, type WorkerMetrics } from './background/worker-metrics';
+import { handleKycHint } from './cardholders/handle-kyc-hint';
+import { createAaveV3Venue } from './chain/aave-v3/lending-venue';
+import { advancePendingIntents } from './chain/advance-pending-intents';
+import { createChainSandbox } from './chain/chain-sandbox';
+import { erc20Calls } from './chain/erc20';
+import { createTransactionSender, DEFAULT_SENDER_POLICY } from './chain/transaction-sender';
+import { composePlatform, type Platform, platformDependencies } from './composition';
+import type { WorkerConfig } from './config/load-config';
+import { createKnex } from './database/knex';
+import { scanDeposits } from './deposits/scan-deposits';
+import { handleOffRampHint } from './funding/handle-off-ramp-hint';
+import type { Logger } from './http/logging';
+import type { Dependency } from './http/routes/health';
+import { createCardEventSource, createKycHintSource, createOffRampHintSource } from './inbox/sources';
+import { sweepInbox } from './inbox/sweep-inbox';
+import { deleteFinishedCommands, readBacklog } from './outbox/outbox.repository';
+import { type RunningRelay, startRelay } from './outbox/relay';
+import { registerTokens, watchPrices } from './pricing/watch-prices';
+import { watchReserves } from './pricing/watch-reserves';
+import { createDeniedAddressList } from './providers/screening/denied-address-list';
+import { createTemporalClient, type TemporalSettings } from './temporal/client';
+import { createWorkflowStarter } from './temporal/workflow-starter';
+import { sweepUnbookedGas } from './treasury/book-gas';
+import { DEFAULT_SANDBOX_CAPITAL, prepareTreasury } from './treasury/prepare-treasury';
+import { DEFAULT_GAS_POLICY } from './treasury/wallets';
+
+const APP_POOL_MAX = 16;
+const WORKER_POOL_MAX = 8;
+const DAY_MS = 86_400_000;
+/** Commands that were carried out are kept this long, for people who look for what happened. */
+const COMMANDS_KEPT_MS = 7 * DAY_MS;
+
+/** Heartbeats of Chainlink's USD feeds on Ethereum as published; of other assets a day. Seconds. */
+const HEARTBEATS: Readonly<Record<string, number>> = { ETH: 3_600, WETH: 3_600, WBTC: 3_600 };
+const DEFAULT_HEARTBEAT_SECONDS = 86_400;
+/** Nobody updates the feeds of a sandbox unless asked to: they would all be stale after a day. */
+const SANDBOX_HEARTBEAT_SECONDS = 7 * 86_400;
+/** Deposits are looked for from here before the head when a live chain is read for the first time. */
+const FIRST_LOOK_BACK_BLOCKS = 1_000n;
+
+export interface WorkerParts {
+  readonly logger: Logger;
+  readonly metrics: WorkerMetrics;
+  readonly temporal: TemporalSettings;
+  readonly activities: object;
+  readonly jobs: readonly PeriodicJob[];
+  readonly dependencies: readonly Dependency[];
+  startRelay(): RunningRelay;
+  close(): Promise<void>;
+}
+
+/** Builds the worker process. Nothing runs yet and nothing is connected. */
+export function composeWorker(config: WorkerConfig): WorkerParts {
+  const platform = composePlatform(config, 'escudo-worker', APP_POOL_MAX);
+  const workerKnex = createKnex(config.database.workerUrl, WORKER_POOL_MAX, 'escudo-worker-scan');
+  const { logger } = platform;
+  const temporal = createTemporalClient(config.temporal);
+  const starter = createWorkflowStarter(temporal);
+  const metrics = createWorkerMetrics(() => readBacklog(workerKnex));
+  const workflowDependencies = composeWorkflowDependencies(config, platform, workerKnex);
+
+  return {
+    logger,
+    metrics,
+    temporal: config.temporal,
+    activities: registerActivities(workflowDependencies),
+    jobs: composeJobs(config, platform, workerKnex, workflowDependencies),
+    dependencies: platformDependencies(platform, config.temporal.address),
+    startRelay: () =>
+      startRelay({
+        knex: workerKnex,
+        starter,
+        observe: {
+          relayed(command, outcome, waitedMs) {
+            metrics.relayed.inc({ workflow_type: command.workflow_type, outcome });
+            metrics.relaySeconds.observe(waitedMs / 1_000);
+          },
+          postponed(command, detail) {
+            metrics.relayPostponed.inc({ workflow_type: command.workflow_type });
+            const { workflow_id, attempts } = command;
+            logger.warn({ workflow_id, attempts, detail }, 'Temporal could not be told; trying again');
+          },
+          failed: (error) => logger.error({ err: error }, 'the relay could not reach the database'),
+        },
+      }),
+    async close() {
+      await Promise.allSettled([temporal.close(), workerKnex.destroy(), platform.close()]);
+    },
+  };
+}
+
+type WorkerKnex = Platform['knex'];
+
+/** Everything that activities hand to use cases. */
+function composeWorkflowDependencies(config: WorkerConfig, platform: Platform, workerKnex: WorkerKnex) {
+  const { chainClient, clock, custody, deployment, keys, knex, reader } = platform;
+  const dependencies = {
+    clock,
+    knex,
+    workerKnex,
+    keys,
+    custody,
+    deployment,
+    reader,
+    sender: createTransactionSender({
+      database: knex,
+      scanDatabase: workerKnex,
+      client: chainClient,
+      custody,
+      clock,
+      policy: { ...DEFAULT_SENDER_POLICY, confirmations: deployment.confirmations },
+    }),
+    calls: erc20Calls,
+    venue: createAaveV3Venue(chainClient, deployment),
+    gas: DEFAULT_GAS_POLICY,
+    processor: platform.lithic.processor,
+    kyc: platform.sumsub.vendor,
+    kycLevelName: config.sumsub.levelName,
+    offRamp: platform.bridge.offRamp,
+    offRampVendor: platform.bridge.offRamp.vendor,
+    bank: platform.bank.statements,
+    screening: createDeniedAddressList([]),
+    sandbox: config.sandboxEnabled
+      ? {
+          chain: createChainSandbox(chainClient, deployment),
+          bank: platform.bank.sandbox,
+          capital: DEFAULT_SANDBOX_CAPITAL,
+        }
+      : null,
+  };
+  return dependencies satisfies WorkflowDependencies;
+}
+
+/** Watchers of the outside and sweepers of the inside. Each run is short and may be repeated; any may die at any time. */
+function composeJobs(
+  config: WorkerConfig,
+  platform: Platform,
+  workerKnex: WorkerKnex,
+  deps: ReturnType<typeof composeWorkflowDependencies>,
+): readonly PeriodicJob[] {
+  const { bridge, clock, deployment, knex, lithic, logger, reader, sumsub } = platform;
+  const inboxSources = [
+    createCardEventSource(lithic.ingress, (event) => recordCardEvent({ knex, clock }, event)),
+    createKycHintSource(sumsub.ingress, (hint) => handleKycHint({ knex, kyc: sumsub.vendor }, hint)),
+    createOffRampHintSource(bridge.ingress, (hint) => handleOffRampHint({ knex, offRamp: bridge.offRamp }, hint)),
+  ];
+  const preparedTreasuries = new Set<string>();
+  let tokensRegistered = false;
+  let startBlock: bigint | null = config.sandboxEnabled ? 0n : null;
+
+  return [
+    {
+      name: 'watch-prices',
+      everyMs: 1_000,
+      async run() {
+        if (!tokensRegistered) await registerTokens({ workerKnex, deployment });
+        tokensRegistered = true;
+        const { failed } = await watchPrices({
+          workerKnex,
+          reader,
+          deployment,
+          heartbeats: config.sandboxEnabled ? {} : HEARTBEATS,
+          defaultHeartbeatSeconds: config.sandboxEnabled ? SANDBOX_HEARTBEAT_SECONDS : DEFAULT_HEARTBEAT_SECONDS,
+        });
+        for (const { asset, detail } of failed) logger.warn({ asset, detail }, 'a price feed gave no usable answer');
+      },
+    },
+    {
+      name: 'watch-reserves',
+      everyMs: 2_000,
+      run: async () => void (await watchReserves({ workerKnex, reader, venue: deps.venue })),
+    },
+    {
+      name: 'scan-deposits',
+      everyMs: 500,
+      async run() {
+        startBlock ??= await firstBlock(reader);
+        let more = true;
+        while (more) ({ more } = await scanDeposits({ workerKnex, knex, reader, deployment, startBlock }));
+      },
+    },
+    {
+      name: 'prepare-treasuries',
+      everyMs: 1_000,
+      run: () =>
+        prepareTreasuries({ workerKnex, prepare: (input) => prepareTreasury(deps, input) }, preparedTreasuries),
+    },
+    {
+      name: 'advance-chain-intents',
+      everyMs: 5_000,
+      run: async () =>
+        void (await advancePendingIntents(deps.sender, (intent, error) =>
+          logger.error({ err: error, intent_key: intent.intentKey }, 'a chain transaction could not be advanced'),
+        )),
+    },
+    { name: 'book-gas', everyMs: 5_000, run: async () => void (await sweepUnbookedGas(deps)) },
+    {
+      name: 'expire-holds',
+      everyMs: 5_000,
+      run: async () => void (await sweepExpiredHolds({ knex, workerKnex, clock })),
+    },
+    { name: 'process-inbox', everyMs: 1_000, run: async () => void (await sweepInbox({ knex, clock }, inboxSources)) },
+    {
+      name: 'resume-waiting-work',
+      everyMs: 60_000,
+      async run() {
+        const resumed = await resumeWaitingWork({ knex, workerKnex, clock });
+        if (resumed > 0) logger.warn({ resumed }, 'work that waited too long was taken up again');
+      },
+    },
+    {
+      name: 'forget-finished-commands',
+      everyMs: 3_600_000,
+      run: async () =>
+        void (await deleteFinishedCommands(workerKnex, new Date(clock.now().getTime() - COMMANDS_KEPT_MS))),
+    },
+  ];
+}
+
+/** Nobody can have been given a deposit address before we first read the chain. */
+async function firstBlock(reader: Platform['reader']): Promise<bigint> {
+  const { number } = await reader.head();
+  return number > FIRST_LOOK_BACK_BLOCKS ? number - FIRST_LOOK_BACK_BLOCKS : 0n;
+}
