@@ -10,7 +10,7 @@ async function main(): Promise<void> {
   const config = loadApiConfig();
   const api = await composeApi(config);
   const server = createServer(
-    { keepAliveTimeout: 65_000, headersTimeout: 66_000, requestTimeout: 30_000 },
+    { keepAliveTimeout: 65_000, headersTimeout: 15_000, requestTimeout: 30_000 },
     api.listener,
   );
   await new Promise<void>((resolve, reject) => {
