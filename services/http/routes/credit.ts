@@ -9,13 +9,14 @@ import {
   showRepayment,
 } from '../../credit/read-loans';
 import { type CreditAgreementView, showCreditAgreement } from '../../credit/show-credit-agreement';
+import { requestRepayment } from '../../funding/request-repayment';
 import { formatId } from '../../shared/ids';
-import { ok } from '../../shared/result';
+import { err, ok } from '../../shared/result';
 import { type AnyRoute, route } from '../route';
 import type { RouteDeps } from '../route-deps';
 import { idInput, idView, timestampView } from '../schemas/common';
 import { listQuery, listView, toListView, toPageRequest } from '../schemas/list';
-import { moneyView } from '../schemas/money';
+import { moneyInput, moneyView } from '../schemas/money';
 import { z } from '../schemas/zod';
 
 const DRAW_STATES = ['requested', 'submitted', 'confirmed', 'failed', 'repaid'] as const;
@@ -72,7 +73,7 @@ const drawDetailView = z
   })
   .openapi('LoanDrawDetail');
 
-export const repaymentView = z
+const repaymentView = z
   .strictObject({
     id: idView('repayment'),
     account_id: idView('account'),
@@ -93,6 +94,19 @@ const write = { kind: 'organization', scope: 'credit:write' } as const;
 
 export function creditRoutes(deps: RouteDeps): AnyRoute[] {
   const { assets } = deps;
+  const stablecoins = [...assets.values()].filter((asset) => asset.kind === 'stablecoin').map((asset) => asset.code);
+  const repaymentBody = z
+    .strictObject({
+      amount: moneyInput(assets, { kinds: ['stablecoin'] }).optional(),
+      all: z
+        .enum(stablecoins)
+        .optional()
+        .openapi({ description: 'Instead of an amount: everything owed, in this asset.' }),
+    })
+    .refine((body) => (body.amount === undefined) !== (body.all === undefined), {
+      message: 'is needed, or "all" instead of it',
+      path: ['amount'],
+    });
   return [
     route({
       method: 'get',
@@ -191,6 +205,42 @@ export function creditRoutes(deps: RouteDeps): AnyRoute[] {
       },
     }),
     route({
+      method: 'post',
+      path: '/v1/accounts/{account_id}/repayments',
+      operationId: 'createRepayment',
+      summary: 'Repay the loan out of stablecoins of the account, oldest draw first',
+      description:
+        'Reserved at once, confirmed when it has reached the chain. Never refused for the state of the account.',
+      tag: 'Credit',
+      access: write,
+      params,
+      body: repaymentBody,
+      status: 202,
+      view: repaymentView,
+      handler: {
+        kind: 'write',
+        run: async (trx, { organizationId }, { params: { account_id }, body }) => {
+          const requested = await requestRepayment(trx, deps, {
+            organizationId,
+            accountId: account_id,
+            asset: body.amount?.asset ?? body.all ?? '',
+            amount: body.amount?.amount ?? 'all',
+          });
+          if (requested.ok) return ok(repaymentOf(assets, requested.value));
+          const { pointer } = requested.error;
+          const inBody = {
+            '/asset': body.amount === undefined ? '/all' : '/amount/asset',
+            '/amount': '/amount/amount',
+          };
+          return err(
+            pointer === '/asset' || pointer === '/amount'
+              ? { ...requested.error, pointer: inBody[pointer] }
+              : requested.error,
+          );
+        },
+      },
+    }),
+    route({
       method: 'get',
       path: '/v1/repayments',
       operationId: 'listRepayments',
@@ -274,7 +324,7 @@ function drawOf(assets: AssetCatalog, row: LoanDrawRow): z.input<typeof drawView
   };
 }
 
-export function repaymentOf(assets: AssetCatalog, row: RepaymentRow): z.input<typeof repaymentView> {
+function repaymentOf(assets: AssetCatalog, row: RepaymentRow): z.input<typeof repaymentView> {
   return {
     id: formatId('repayment', row.id),
     account_id: formatId('account', row.account_id),
