@@ -440,3 +440,15 @@ function uncovered(trx: Transaction, organizationId: string, accountId: string) 
       part.where({ kind: 'overdue', asset: 'USD', state: 'posted' }).orWhere({ kind: 'loan_draw', state: 'failed' }),
     );
 }
+
+/** Whether a borrow of the account has still to reach the chain. */
+export async function hasOpenDrawOrder(trx: Transaction, organizationId: string, accountId: string): Promise<boolean> {
+  const result: { rows: unknown[] } = await trx.raw(
+    `SELECT 1 FROM leg_postings p
+       LEFT JOIN draw_orders o ON o.organization_id = p.organization_id AND o.id = p.id
+      WHERE p.organization_id = ? AND p.account_id = ? AND p.kind = 'loan_draw' AND p.state IN ('posted', 'funding')
+        AND coalesce(o.state, 'requested') IN ('requested', 'submitted') LIMIT 1`,
+    [organizationId, accountId],
+  );
+  return result.rows.length > 0;
+}
