@@ -1,0 +1,132 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { hostname, tmpdir } from 'node:os';
+import path from 'node:path';
+import { inheritedEnvironment } from '../../../embedded/config';
+import { lockHolder, tryLock, unlock } from '../../../embedded/file-lock';
+import { freePort, portIsFree } from '../../../embedded/free-port';
+import { type ProcessExit, startProcess, untilReady } from '../../../embedded/processes';
+import { projectRoot } from '../../../embedded/project-root';
+
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'escudo-processes-'));
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function start(name: string, script: string, onUnexpectedExit?: (exit: ProcessExit, lines: string) => void) {
+  return startProcess({
+    name,
+    command: process.execPath,
+    args: ['-e', script],
+    env: inheritedEnvironment(),
+    logFile: path.join(folder, `${name}.log`),
+    ...(onUnexpectedExit === undefined ? {} : { onUnexpectedExit }),
+  });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+test('a process that ends by itself is reported with its last words', async () => {
+  const reported = new Promise<[ProcessExit, string]>((resolve) => {
+    start('short-lived', 'console.log("first");console.error("the disk is full");process.exit(3)', (exit, lines) =>
+      resolve([exit, lines]),
+    );
+  });
+  const [exit, lines] = await reported;
+  expect(exit).toEqual({ code: 3, signal: null });
+  expect(lines).toContain('the disk is full');
+});
+
+test('a process that is stopped is not reported, and one that does not listen is killed', async () => {
+  const reports: ProcessExit[] = [];
+  const deaf = startProcess({
+    name: 'deaf',
+    command: process.execPath,
+    args: ['-e', 'process.on("SIGTERM",()=>{});console.log("up");setInterval(()=>{},1000)'],
+    env: inheritedEnvironment(),
+    logFile: path.join(folder, 'deaf.log'),
+    stopTimeoutMs: 200,
+    onUnexpectedExit: (exit) => reports.push(exit),
+  });
+  await until(() => deaf.lastLogLines().includes('up'));
+  expect(await deaf.stop()).toEqual({ code: null, signal: 'SIGKILL' });
+  expect(deaf.isRunning()).toBe(false);
+  expect(reports).toEqual([]);
+});
+
+test('stopping ends the children of a process too', async () => {
+  const parent = start(
+    'parent',
+    'const c=require("node:child_process").spawn(process.execPath,["-e","setInterval(()=>{},1000)"]);console.log("child "+c.pid);setInterval(()=>{},1000)',
+  );
+  await until(() => parent.lastLogLines().includes('child '));
+  const child = Number(/child (\d+)/.exec(parent.lastLogLines())?.[1]);
+  expect(isAlive(child)).toBe(true);
+  await parent.stop();
+  await until(() => !isAlive(child));
+});
+
+test('a process that dies while starting fails the wait at once, with its log', async () => {
+  const dying = start('dying', 'console.error("port taken");process.exit(1)');
+  await expect(untilReady(dying, async () => false, { timeoutMs: 60_000 })).rejects.toThrow(
+    /exit code 1[\s\S]*port taken/,
+  );
+});
+
+test('processes do not outlive a parent that was killed', async () => {
+  const script = path.join(projectRoot, 'test', 'setup', 'start-and-hang.ts');
+  const parent = spawn(process.execPath, ['--import', 'tsx', script, path.join(folder, 'orphan.log')], {
+    cwd: projectRoot,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const child = await new Promise<number>((resolve) =>
+    parent.stdout.on('data', (data: Buffer) => resolve(Number(data.toString().trim()))),
+  );
+  // The watchdog is up once it has been told of the child; a kill before that is the one case nobody can catch.
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  expect(isAlive(child)).toBe(true);
+  parent.kill('SIGKILL');
+  await until(() => !isAlive(child));
+});
+
+test('a lock is held by one running process, and taken over from a dead one', () => {
+  const file = path.join(folder, 'lock');
+  expect(tryLock(file)).toBe(true);
+  expect(tryLock(file)).toBe(false);
+  expect(lockHolder(file)).toBe(process.pid);
+  unlock(file);
+  const content = (pid: number): string => `${pid} ${hostname()}`;
+  writeFileSync(file, content(2 ** 22 + 1));
+  expect(lockHolder(file)).toBeNull();
+  expect(tryLock(file)).toBe(true);
+  expect(readFileSync(file, 'utf8')).toBe(content(process.pid));
+});
+
+test('a taken port is passed over, and no port is handed out twice', async () => {
+  const first = await freePort();
+  const second = await freePort(first);
+  expect(second).not.toBe(first);
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port: taken } = server.address() as AddressInfo;
+  expect(await portIsFree(taken)).toBe(false);
+  expect(await freePort(taken)).not.toBe(taken);
+  await new Promise((resolve) => server.close(resolve));
+});
