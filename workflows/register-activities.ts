@@ -1,14 +1,27 @@
 import { invariant } from '../services/shared/assert';
 import { type CardIssuanceDeps, createCardIssuanceActivities } from './card-issuance/activities';
+import { type CreditDepositDeps, createCreditDepositActivities } from './credit-deposit/activities';
+import { createDrawLoanActivities, type DrawLoanDeps } from './draw-loan/activities';
+import { createFundSaleActivities, type FundSaleDeps } from './fund-sale/activities';
 import { createKycOnboardingActivities, type KycOnboardingDeps } from './kyc-onboarding/activities';
+import { createRepayLoanActivities, type RepayLoanDeps } from './repay-loan/activities';
 import { createSpendAuthorizationActivities, type SpendAuthorizationDeps } from './spend-authorization/activities';
-
 /** What the activities of all workflows need. A new workflow adds its own dependencies here and its activities below. */
-export type WorkflowDependencies = CardIssuanceDeps & KycOnboardingDeps & SpendAuthorizationDeps;
+export type WorkflowDependencies = RepayLoanDeps &
+  FundSaleDeps &
+  DrawLoanDeps &
+  CreditDepositDeps &
+  CardIssuanceDeps &
+  KycOnboardingDeps &
+  SpendAuthorizationDeps;
 
 /** The activities of every workflow in one object, as a worker takes them. Throws when two share a name. */
 export function registerActivities(deps: WorkflowDependencies): object {
   const all = [
+    createRepayLoanActivities(deps),
+    createFundSaleActivities(deps),
+    createDrawLoanActivities(deps),
+    createCreditDepositActivities(deps),
     createCardIssuanceActivities(deps),
     createKycOnboardingActivities(deps),
     createSpendAuthorizationActivities(deps),
