@@ -72,3 +72,17 @@ export async function listOperations(
     .orderBy('id', 'desc')
     .limit(limit);
 }
+
+/** Whether another pledge or release of the account is on its way to the chain: only one is, so that yield can be told from amounts. */
+export async function hasOtherInFlight(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+  exceptId: string,
+): Promise<boolean> {
+  const row = await trx('collateral_operations')
+    .where({ organization_id: organizationId, account_id: accountId, state: 'submitted' })
+    .whereNot('id', exceptId)
+    .first('id');
+  return row !== undefined;
+}
