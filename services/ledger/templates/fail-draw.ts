@@ -1,6 +1,6 @@
 import type { AssetCode, BaseUnits } from '../../shared/money';
 import { loanOf, overdueOf, positionOf } from '../account-refs';
-import { moved, type TransactionDraft } from '../draft';
+import { moved, type TransactionDraft, withoutZeros } from '../draft';
 
 export interface FailDrawInput {
   readonly orderId: string;
@@ -20,9 +20,9 @@ export function failDraw(input: FailDrawInput): TransactionDraft {
     template: 'fail-draw',
     idempotencyKey: `draw:${input.orderId}:failed`,
     effectiveAt: input.effectiveAt,
-    transfers: [
+    transfers: withoutZeros([
       moved('loan-undone', positionOf(asset), loanOf(accountId, legId, asset), input.amount, legId),
       moved('overdue', overdueOf(accountId), positionOf('USD'), input.amountUsd, legId),
-    ],
+    ]),
   };
 }
