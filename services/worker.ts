@@ -5,6 +5,7 @@ import { startPeriodicJob } from './background/periodic-job';
 import { loadWorkerConfig } from './config/load-config';
 import { livez, readyz } from './http/routes/health';
 import { keepTemporalWorker } from './temporal/keep-temporal-worker';
+import { sendRuntimeLog } from './temporal/runtime-log';
 import { bundleWorkflows } from './temporal/workflow-bundle';
 import { composeWorker } from './worker-composition';
 
@@ -12,6 +13,9 @@ async function main(): Promise<void> {
   const config = loadWorkerConfig();
   const parts = composeWorker(config);
   const { logger, metrics } = parts;
+  sendRuntimeLog('WARN', (level, message, fields) =>
+    logger[level === 'ERROR' ? 'error' : 'warn']({ workflow_id: fields.workflowId, err: fields.error }, message),
+  );
   const bundle = await bundleWorkflows();
   const worker = keepTemporalWorker({ settings: parts.temporal, activities: parts.activities, bundle }, (error) =>
     logger.error({ err: error }, 'the Temporal worker does not run; starting it again'),

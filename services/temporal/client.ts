@@ -22,7 +22,15 @@ export interface TemporalClient {
  * A client that connects with its first call: a process must start, and cards must work, while Temporal is away.
  */
 export function createTemporalClient(settings: TemporalSettings): TemporalClient {
-  const connection = Connection.lazy({ address: settings.address });
+  const connection = Connection.lazy({
+    address: settings.address,
+    // By itself the channel would wait up to two minutes before it looks for a Temporal that was away.
+    channelArgs: {
+      'grpc.initial_reconnect_backoff_ms': 200,
+      'grpc.min_reconnect_backoff_ms': 200,
+      'grpc.max_reconnect_backoff_ms': 2_000,
+    },
+  });
   const client = new Client({
     connection,
     namespace: settings.namespace,

@@ -1,0 +1,129 @@
+import type { AuthorizationWork } from '../../services/authorizations/follow-authorization';
+import { progress } from '../../workflows/spend-authorization/messages';
+import { eventually, scripted, startTemporalWorld, type TemporalWorld, uniqueId } from '../builders/temporal-world';
+import { temporalServer } from '../setup/temporal';
+
+const HOUR_MS = 3_600_000;
+
+function work(given: Partial<AuthorizationWork>): AuthorizationWork {
+  return { state: 'pending', postingsToFund: [], done: false, waitMs: HOUR_MS, ...given };
+}
+
+describe('spendAuthorization', () => {
+  let world: TemporalWorld | null = null;
+
+  afterEach(async () => {
+    await world?.stop();
+    world = null;
+  });
+
+  async function begin(...results: [AuthorizationWork, ...AuthorizationWork[]]) {
+    const follow = scripted(...results);
+    world = await startTemporalWorld(temporalServer(), { followAuthorization: follow.activity });
+    const id = uniqueId();
+    const workflow = {
+      workflowType: 'spendAuthorization' as const,
+      workflowId: `authorization:${id}`,
+      input: { organizationId: 'org', authorizationId: id },
+    };
+    return { ...world, follow, workflow, handle: world.temporal.client.workflow.getHandle(workflow.workflowId) };
+  }
+
+  it('looks at the rows again for each message, and only then', async () => {
+    const { starter, follow, workflow, handle } = await begin(
+      work({}),
+      work({ state: 'partially_cleared' }),
+      work({ state: 'cleared', done: true }),
+    );
+    expect(await starter.start(workflow)).toEqual({ kind: 'started' });
+    await eventually('the first look', () => follow.calls() === 1);
+    await starter.signalWithStart({ ...workflow, signal: 'cardEvent', messageId: 'first' });
+    await eventually('the second look', () => follow.calls() === 2);
+    await eventually('the state is told', async () => (await handle.query(progress)).state === 'partially_cleared');
+    // The relay may repeat a signal; its message id is known.
+    await starter.signalWithStart({ ...workflow, signal: 'cardEvent', messageId: 'first' });
+    await eventually('the repetition arrived', async () => {
+      const { events } = await handle.fetchHistory();
+      return (events ?? []).filter((event) => event.workflowExecutionSignaledEventAttributes).length === 2;
+    });
+    expect(follow.calls()).toBe(2);
+    await starter.signalWithStart({ ...workflow, signal: 'cardEvent', messageId: 'second' });
+    await handle.result();
+    expect(follow.calls()).toBe(3);
+  });
+
+  it('lets the deadline be an alarm that makes it look', async () => {
+    const { starter, follow, workflow, handle } = await begin(
+      work({ waitMs: 50 }),
+      work({ state: 'expired', done: true }),
+    );
+    await starter.start(workflow);
+    await handle.result();
+    expect(follow.calls()).toBe(2);
+  });
+
+  it('never runs again by a start, but does by a message that came after its end', async () => {
+    const { starter, follow, workflow, handle } = await begin(
+      work({ state: 'expired', done: true }),
+      work({ state: 'expired', done: true }),
+    );
+    await starter.start(workflow);
+    await handle.result();
+    expect(await starter.start(workflow)).toEqual({ kind: 'already_started' });
+    expect(follow.calls()).toBe(1);
+    // A clearing after expiry.
+    expect(await starter.signalWithStart({ ...workflow, signal: 'cardEvent', messageId: 'late' })).toEqual({
+      kind: 'signalled',
+    });
+    await handle.result();
+    expect(follow.calls()).toBe(2);
+  });
+
+  it('takes a message that comes before its start, whose start is then nothing new', async () => {
+    const { starter, follow, workflow, handle } = await begin(work({}), work({ state: 'reversed', done: true }));
+    await starter.signalWithStart({ ...workflow, signal: 'cardEvent', messageId: 'early' });
+    await eventually('the first look', () => follow.calls() === 1);
+    expect(await starter.start(workflow)).toEqual({ kind: 'already_started' });
+    await starter.signalWithStart({ ...workflow, signal: 'cardEvent', messageId: 'next' });
+    await handle.result();
+  });
+
+  it('starts the funding of each posting once, in workflows that outlive it', async () => {
+    const posting = uniqueId();
+    const toFund = [{ postingId: posting, workflowType: 'fundSale' as const, workflowId: `sale:${posting}` }];
+    const { starter, temporal, workflow, handle } = await begin(
+      work({ postingsToFund: toFund, waitMs: 20 }),
+      work({ postingsToFund: toFund, waitMs: 20 }),
+      work({ state: 'cleared', done: true }),
+    );
+    await starter.start(workflow);
+    await handle.result();
+    const { events } = await handle.fetchHistory();
+    const initiated = (events ?? []).filter((event) => event.startChildWorkflowExecutionInitiatedEventAttributes);
+    expect(initiated).toHaveLength(1);
+    const child = await temporal.client.workflow.getHandle(`sale:${posting}`).describe();
+    expect(child.type).toBe('fundSale');
+    expect(child.status.name).toBe('RUNNING');
+    await temporal.client.workflow.getHandle(`sale:${posting}`).terminate();
+  });
+
+  it('leaves funding alone that was started before', async () => {
+    const posting = uniqueId();
+    const toFund = [{ postingId: posting, workflowType: 'fundSale' as const, workflowId: `sale:${posting}` }];
+    const { starter, temporal, workflow, handle } = await begin(
+      work({ postingsToFund: toFund, waitMs: 20 }),
+      work({ state: 'cleared', done: true }),
+    );
+    await starter.start({
+      workflowType: 'fundSale',
+      workflowId: `sale:${posting}`,
+      input: { organizationId: 'org', postingId: posting },
+    });
+    const before = await temporal.client.workflow.getHandle(`sale:${posting}`).describe();
+    await starter.start(workflow);
+    await handle.result();
+    const after = await temporal.client.workflow.getHandle(`sale:${posting}`).describe();
+    expect(after.runId).toBe(before.runId);
+    await temporal.client.workflow.getHandle(`sale:${posting}`).terminate();
+  });
+});
