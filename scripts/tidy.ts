@@ -50,7 +50,7 @@ const lineRules: readonly LineRule[] = [
     files: /^(services|workflows)\/.*\.ts$/,
     except: /\.repository\.ts$|^services\/database\//,
     pattern:
-      /\b(?:SELECT\s.+\sFROM|INSERT\s+INTO|DELETE\s+FROM|UPDATE\s+\w+\s+SET)\b|\b(?:trx|knex|pool|client)\s*\.raw\(/,
+      /\b(?:SELECT\s.+\sFROM|INSERT\s+INTO|DELETE\s+FROM|UPDATE\s+\w+\s+SET)\b|\b(?:trx|knex|pool|client)\s*\.raw\((?!'SELECT 1'\))/,
   },
   {
     why: 'services log through the logger',
