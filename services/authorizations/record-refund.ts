@@ -1,6 +1,6 @@
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
-import { markOverdueFunded, overdueInCollection } from '../funding/funding.repository';
+import { markOverdueFunded, markTransactionFundedIfWhole, overdueInCollection } from '../funding/funding.repository';
 import { postTransactions } from '../ledger/post-transactions';
 import { postRefund, type RefundedPart } from '../ledger/templates/post-refund';
 import { appendCommand } from '../outbox/append-command';
@@ -185,6 +185,8 @@ async function giveBack(
     await markOverdueFunded(trx, organizationId, account.id);
   }
   for (const each of given) await orderBuyBack(trx, context, { legId, cardTransactionId, given: each });
+  // A refund that only paid what was overdue has nothing to buy.
+  await markTransactionFundedIfWhole(trx, organizationId, cardTransactionId);
 }
 
 async function giveShare(trx: Transaction, context: CardEventContext, share: RefundShare): Promise<GivenShare> {

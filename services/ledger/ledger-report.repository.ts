@@ -1,15 +1,6 @@
 import type { Transaction } from '../database/transaction';
 import type { LedgerAccountType } from './draft';
-import type { TransferRow } from './ledger.repository';
-
-/** Counters of one side of a transfer, as SQL over rows (side, kind, amount). */
-const COUNTERS = `
-  coalesce(sum(amount) FILTER (WHERE side = 'd' AND kind IN ('posted', 'post_pending')), 0) AS posted_debits,
-  coalesce(sum(amount) FILTER (WHERE side = 'c' AND kind IN ('posted', 'post_pending')), 0) AS posted_credits,
-  coalesce(sum(CASE WHEN kind = 'pending' THEN amount ELSE -amount END) FILTER (WHERE side = 'd' AND kind <> 'posted'), 0)
-    AS pending_debits,
-  coalesce(sum(CASE WHEN kind = 'pending' THEN amount ELSE -amount END) FILTER (WHERE side = 'c' AND kind <> 'posted'), 0)
-    AS pending_credits`;
+import { COUNTERS_SQL, type TransferRow } from './ledger.repository';
 
 /** Every transfer twice, once for each of its accounts. */
 const SIDES = `
@@ -53,9 +44,9 @@ export async function recomputeBalances(
 ): Promise<readonly BalanceDifference[]> {
   const result: { rows: DifferenceRow[] } = await trx.raw(
     `WITH sides AS (SELECT * FROM (${SIDES}) every_side WHERE organization_id = :organizationId),
-     recomputed AS (SELECT ledger_account_id, ${COUNTERS} FROM sides GROUP BY ledger_account_id),
+     recomputed AS (SELECT ledger_account_id, ${COUNTERS_SQL} FROM sides GROUP BY ledger_account_id),
      newer AS (
-       SELECT sides.ledger_account_id, ${COUNTERS} FROM sides
+       SELECT sides.ledger_account_id, ${COUNTERS_SQL} FROM sides
          LEFT JOIN ledger_checkpoints point
            ON point.organization_id = :organizationId AND point.ledger_account_id = sides.ledger_account_id
         WHERE sides.xid >= coalesce(point.covers_below_xid, '0'::xid8) GROUP BY sides.ledger_account_id
@@ -117,7 +108,7 @@ export async function assetTotals(trx: Transaction, organizationId: string): Pro
   const result: { rows: AssetTotal[] } = await trx.raw(
     `WITH sides AS (SELECT * FROM (${SIDES}) every_side WHERE organization_id = :organizationId),
      newer AS (
-       SELECT sides.ledger_account_id, ${COUNTERS} FROM sides
+       SELECT sides.ledger_account_id, ${COUNTERS_SQL} FROM sides
          LEFT JOIN ledger_checkpoints point
            ON point.organization_id = :organizationId AND point.ledger_account_id = sides.ledger_account_id
         WHERE sides.xid >= coalesce(point.covers_below_xid, '0'::xid8) GROUP BY sides.ledger_account_id
@@ -221,7 +212,7 @@ export async function writeCheckpoints(trx: Transaction, organizationId: string)
     `WITH horizon AS (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin),
      sides AS (SELECT * FROM (${SIDES}) every_side WHERE organization_id = :organizationId),
      fresh AS (
-       SELECT sides.ledger_account_id, ${COUNTERS} FROM sides
+       SELECT sides.ledger_account_id, ${COUNTERS_SQL} FROM sides
          JOIN ledger_accounts account ON account.organization_id = :organizationId AND account.id = sides.ledger_account_id
          LEFT JOIN ledger_checkpoints point
            ON point.organization_id = :organizationId AND point.ledger_account_id = sides.ledger_account_id

@@ -240,7 +240,8 @@ export async function addToLedgerAccounts(
   );
 }
 
-const COLUMNS_OF_SIDE = `
+/** The four counters as SQL over rows (side, kind, amount); side is 'd' or 'c'. */
+export const COUNTERS_SQL = `
   coalesce(sum(amount) FILTER (WHERE side = 'd' AND kind IN ('posted', 'post_pending')), 0) AS posted_debits,
   coalesce(sum(amount) FILTER (WHERE side = 'c' AND kind IN ('posted', 'post_pending')), 0) AS posted_credits,
   coalesce(sum(CASE WHEN kind = 'pending' THEN amount ELSE -amount END) FILTER (WHERE side = 'd' AND kind <> 'posted'), 0)
@@ -265,7 +266,7 @@ export async function derivedCounters(
        SELECT 'c', kind, amount FROM ledger_transfers
         WHERE organization_id = ? AND credit_account_id = ?
           AND xid >= coalesce((SELECT covers_below_xid FROM checkpoint), '0'::xid8)
-     ), fresh AS (SELECT ${COLUMNS_OF_SIDE} FROM newer)
+     ), fresh AS (SELECT ${COUNTERS_SQL} FROM newer)
      SELECT fresh.posted_debits + coalesce(checkpoint.posted_debits, 0) AS posted_debits,
             fresh.posted_credits + coalesce(checkpoint.posted_credits, 0) AS posted_credits,
             fresh.pending_debits + coalesce(checkpoint.pending_debits, 0) AS pending_debits,

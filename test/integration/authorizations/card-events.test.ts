@@ -408,6 +408,8 @@ describe('refund', () => {
     await a.record(request, 'refund', { amount: 1_000n });
     expect(await a.balance(overdueOf(a.accountId))).toBe(0n);
     expect(await a.free('USDC')).toBe(4n * USDC);
+    const overdue = (await a.rows('leg_postings')).find((posting) => posting.kind === 'overdue');
+    expect(overdue).toMatchObject({ state: 'funded' });
     await a.sound();
   });
 

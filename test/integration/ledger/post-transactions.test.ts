@@ -5,7 +5,7 @@ import { newId } from '../../../services/database/new-id';
 import { inOrganization, type Transaction } from '../../../services/database/transaction';
 import { fundsOf, positionOf, suspenseOf, walletOf } from '../../../services/ledger/account-refs';
 import { moved, type TransactionDraft, type TransferDraft } from '../../../services/ledger/draft';
-import { balanceOf, countersOfRef } from '../../../services/ledger/ledger.repository';
+import { balanceOf, countersOfRef, transfersOfTransaction } from '../../../services/ledger/ledger.repository';
 import {
   HoldExceededError,
   IdempotencyConflictError,
@@ -13,7 +13,9 @@ import {
 } from '../../../services/ledger/ledger-errors';
 import {
   assetTotals,
+  openPositions,
   recomputeBalances,
+  transfersOfLeg,
   trialBalance,
   writeCheckpoints,
 } from '../../../services/ledger/ledger-report.repository';
@@ -252,6 +254,20 @@ describe('immutability and isolation', () => {
 });
 
 describe('reports', () => {
+  test('transfers are found by their leg and by their transaction', async () => {
+    const b = await books(100n);
+    const { organizationId } = b.world;
+    const [legId, id] = [newId(), newId()];
+    await b.post({ ...draft('leg', spend(b.accountId, 10n, legId), spend(b.accountId, 5n)), id });
+    const ofLeg = await b.inside((trx) => transfersOfLeg(trx, organizationId, legId));
+    expect(ofLeg).toMatchObject([{ transaction_id: id, leg_id: legId, amount: 10n, asset: 'USDC', kind: 'posted' }]);
+    const ofTransaction = await b.inside((trx) => transfersOfTransaction(trx, organizationId, id));
+    expect(ofTransaction.map((transfer) => transfer.amount).sort()).toEqual([10n, 5n]);
+    expect(await b.inside((trx) => openPositions(trx, organizationId, [legId]))).toEqual([
+      { leg_id: legId, asset: 'USDC', open_debit: -10n },
+    ]);
+  });
+
   test('a checkpoint leaves out what still runs, and balances stay the same', async () => {
     const b = await books(100n);
     const { organizationId } = b.world;
