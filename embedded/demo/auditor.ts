@@ -1,0 +1,40 @@
+import { createPublicClient, http, parseAbi } from 'viem';
+import type { Hex } from '../../services/providers/custody/port';
+import { required } from '../../services/shared/assert';
+import type { SandboxDeployment } from '../chain/deployment-file';
+
+const dataProviderAbi = parseAbi([
+  'function getReserveTokensAddresses(address asset) view returns (address aToken, address stableDebtToken, address variableDebtToken)',
+]);
+const balanceAbi = parseAbi(['function balanceOf(address owner) view returns (uint256)']);
+
+/** Reads the chain by itself, as somebody would who does not trust us. Amounts are base units. */
+export interface ChainAuditor {
+  /** Balance in Aave's variable debt token of the asset: what `owner` owes there with interest. */
+  venueDebt(assetCode: string, owner: Hex, blockNumber?: bigint): Promise<bigint>;
+  /** Balance in Aave's aToken of the asset: what stands as collateral for `owner`, with its yield. */
+  venueCollateral(assetCode: string, owner: Hex): Promise<bigint>;
+}
+
+export function chainAuditor(deployment: SandboxDeployment): ChainAuditor {
+  const client = createPublicClient({ transport: http(deployment.rpcUrl) });
+  const reserve = async (assetCode: string): Promise<readonly [Hex, Hex, Hex]> =>
+    client.readContract({
+      address: deployment.aave.poolDataProvider,
+      abi: dataProviderAbi,
+      functionName: 'getReserveTokensAddresses',
+      args: [required(deployment.tokens[assetCode], `token ${assetCode}`).address],
+    });
+  const balance = (token: Hex, owner: Hex, blockNumber?: bigint): Promise<bigint> =>
+    client.readContract({
+      address: token,
+      abi: balanceAbi,
+      functionName: 'balanceOf',
+      args: [owner],
+      ...(blockNumber === undefined ? {} : { blockNumber }),
+    });
+  return {
+    venueDebt: async (assetCode, owner, blockNumber) => balance((await reserve(assetCode))[2], owner, blockNumber),
+    venueCollateral: async (assetCode, owner) => balance((await reserve(assetCode))[0], owner),
+  };
+}

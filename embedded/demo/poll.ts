@@ -1,0 +1,29 @@
+/** Something did not get where it should in time; the message names what was seen last. */
+export class TooLate extends Error {
+  override readonly name = 'TooLate';
+}
+
+const INTERVAL_MS = 100;
+export const STATE_LIMIT_MS = 60_000;
+
+/**
+ * Reads until `reached` says so and returns what was read then. `describe` puts what was seen last into words for the
+ * message of {@link TooLate}.
+ */
+export async function until<T>(
+  what: string,
+  read: () => Promise<T>,
+  reached: (seen: T) => boolean,
+  describe: (seen: T) => string,
+  limitMs: number = STATE_LIMIT_MS,
+): Promise<T> {
+  const deadline = Date.now() + limitMs;
+  for (;;) {
+    const seen = await read();
+    if (reached(seen)) return seen;
+    if (Date.now() >= deadline) {
+      throw new TooLate(`${what} did not happen within ${limitMs / 1_000} s; last seen: ${describe(seen)}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
+  }
+}
