@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { startAnvil } from '../../embedded/anvil';
 import { ensureChainDeployment } from '../../embedded/chain/deploy-chain';
@@ -12,6 +11,7 @@ import { stopAllProcesses } from '../../embedded/processes';
 import { runMigrations } from '../../embedded/run-migrations';
 import { requireTemporal, startTemporal } from '../../embedded/temporal';
 import { findTemporalBinary } from '../../embedded/temporal-binary';
+import { temporaryFolder } from './temporary-folder';
 import { describeTestServers, type TestServers, templateDatabase } from './test-server-addresses';
 
 /**
@@ -23,7 +23,7 @@ type Started = { folder: string; parts: Map<string, Promise<void>>; servers: Par
 const holder = globalThis as typeof globalThis & { [slot]?: Started };
 
 function started(): Started {
-  holder[slot] ??= { folder: mkdtempSync(path.join(tmpdir(), 'escudo-test-')), parts: new Map(), servers: {} };
+  holder[slot] ??= { folder: temporaryFolder('escudo-test-'), parts: new Map(), servers: {} };
   return holder[slot];
 }
 

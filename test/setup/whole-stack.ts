@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { tryLock, unlock } from '../../embedded/file-lock';
 import { removePostgresData } from '../../embedded/postgres';
 import { type Stack, type StackOptions, startStack } from '../../embedded/stack';
+import { temporaryFolder } from './temporary-folder';
 
 /** One stack at a time on a machine: two of them on two cores only make each other late. */
 const turn = path.join(tmpdir(), 'escudo-whole-stack-turn');
@@ -16,7 +17,7 @@ export async function startTestStack(
   options: Omit<StackOptions, 'dataDir'> = {},
 ): Promise<Stack & { end(): Promise<void> }> {
   await takeTurn();
-  const dataDir = mkdtempSync(path.join(tmpdir(), 'escudo-stack-'));
+  const dataDir = temporaryFolder('escudo-stack-');
   const clear = (): void => {
     removePostgresData(path.join(dataDir, 'postgres'));
     rmSync(dataDir, { recursive: true, force: true });

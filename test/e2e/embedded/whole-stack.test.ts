@@ -13,7 +13,7 @@ beforeAll(async () => {
 }, wholeStackTimeout);
 
 afterAll(async () => {
-  await stack.end();
+  await stack?.end();
 }, 60_000);
 
 async function createOrganization(name: string): Promise<number> {
