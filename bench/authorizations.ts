@@ -1,11 +1,11 @@
 import { createAuthorizer } from '../services/authorizations/authorize-spend';
 import { createAuthorizerPool } from '../services/authorizations/authorizer-pool';
 import { systemClock } from '../services/shared/clock';
+import { startApiProcess } from '../test/builders/api-process';
 import { createSpendingWorld, purchase, type WorldAccount } from '../test/builders/spending-world';
 import { type BenchDatabase, startBenchDatabase } from './bench-database';
 import { measureFloor, prepareFloor } from './floor';
 import { type BenchRun, closedLoop, report, type Series, toRun } from './measure';
-import { startBenchApi } from './signed-http';
 
 const ACCOUNTS = 2_000;
 const LEVELS = [1, 8, 32, 128];
@@ -31,11 +31,14 @@ async function overHttp(
   floors: ReadonlyMap<number, Series>,
 ): Promise<BenchRun[]> {
   const { accounts } = await benchWorld(database);
-  const api = await startBenchApi(database, Math.max(...LEVELS));
+  const api = await startApiProcess(database.urls, Math.max(...LEVELS));
   const runs: BenchRun[] = [];
   try {
     for (const inFlight of LEVELS) {
-      const series = await closedLoop(inFlight, seconds, () => api.authorize(oneOf(accounts), 500));
+      const series = await closedLoop(inFlight, seconds, async () => {
+        const { status, result } = await api.authorize(oneOf(accounts), 500);
+        if (result !== 'APPROVED') throw new Error(`not approved: ${status} ${result}`);
+      });
       const floor = floors.get(inFlight);
       if (floor) runs.push(toRun('http', inFlight, series, floor));
     }

@@ -4,28 +4,55 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Pool } from 'undici';
-import { freePort } from '../embedded/free-port';
-import { type Endpoint, entryCommand, processTable } from '../embedded/process-table';
-import { projectRoot } from '../embedded/project-root';
-import { newSecrets } from '../embedded/secrets';
-import type { WorldAccount } from '../test/builders/spending-world';
-import type { BenchDatabase } from './bench-database';
+import type { PerRole } from '../../embedded/database-roles';
+import { freePort } from '../../embedded/free-port';
+import { type Endpoint, entryCommand, processTable } from '../../embedded/process-table';
+import { projectRoot } from '../../embedded/project-root';
+import { newSecrets } from '../../embedded/secrets';
+import { required } from '../../services/shared/assert';
+import type { WorldAccount } from './spending-world';
 
 const AUTHORIZATIONS_PATH = '/processors/lithic/authorizations';
 const NOWHERE: Endpoint = { port: 9, url: 'http://127.0.0.1:9' };
 
-export interface BenchApi {
-  /** Sends one signed authorization request and throws unless it is approved. */
-  authorize(account: WorldAccount, cents: number): Promise<void>;
+/** What the processor is answered. */
+export interface SignedAnswer {
+  readonly status: number;
+  /** The processor's word for the outcome, e.g. `APPROVED`; null when the body has none. */
+  readonly result: string | null;
+}
+
+export interface ApiProcess {
+  readonly url: string;
+  readonly pid: number;
+  /** Sends one signed authorization request. Throws when no answer came. */
+  authorize(account: WorldAccount, cents: number, ids?: MessageIds): Promise<SignedAnswer>;
+  /** Ends the process at once, as a crash would. */
+  kill(): Promise<void>;
   stop(): Promise<void>;
 }
 
+/** Identity of a message at the processor: the same again is a repetition. */
+export interface MessageIds {
+  readonly token: string;
+  readonly eventToken: string;
+  readonly created: string;
+}
+
+export function newMessageIds(): MessageIds {
+  return { token: randomUUID(), eventToken: randomUUID(), created: new Date().toISOString() };
+}
+
 /**
- * A real api process on the bench's database, and a client that signs as the processor does. The vendors, the chain and
- * Temporal are not there: the way of an authorization does not need them.
+ * A real api process on a database, and a client that signs as the processor does. The vendors, the chain and Temporal are
+ * not there: the way of an authorization does not need them.
  */
-export async function startBenchApi(database: BenchDatabase, connections: number): Promise<BenchApi> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'escudo-bench-api-'));
+export async function startApiProcess(
+  databaseUrls: PerRole,
+  connections: number,
+  secrets = newSecrets(),
+): Promise<ApiProcess> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'escudo-api-'));
   const chainDeploymentFile = path.join(folder, 'deployment.json');
   const address = `0x${'11'.repeat(20)}`;
   writeFileSync(
@@ -39,7 +66,6 @@ export async function startBenchApi(database: BenchDatabase, connections: number
       aave: { pool: address, poolAddressesProvider: address, poolDataProvider: address, oracle: address },
     }),
   );
-  const secrets = newSecrets();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const [command, ...args] = entryCommand(processTable.api.entry, 'checkout');
@@ -52,7 +78,7 @@ export async function startBenchApi(database: BenchDatabase, connections: number
         environment: 'test',
         logLevel: 'error',
         bindHost: '127.0.0.1',
-        databaseUrls: database.urls,
+        databaseUrls,
         temporalAddress: '127.0.0.1:9',
         rpcUrl: NOWHERE.url,
         chainDeploymentFile,
@@ -70,9 +96,21 @@ export async function startBenchApi(database: BenchDatabase, connections: number
   await untilAlive(pool, child);
   const key = Buffer.from(secrets.lithicAsaSecret.replace(/^whsec_/, ''), 'base64');
 
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    await pool.destroy();
+    if (child.exitCode === null && child.signalCode === null) {
+      const exited = new Promise((resolve) => child.once('exit', resolve));
+      child.kill(signal);
+      await exited;
+    }
+    rmSync(folder, { recursive: true, force: true });
+  };
+
   return {
-    async authorize(account, cents) {
-      const body = JSON.stringify(asaRequest(account.cardToken, cents));
+    url,
+    pid: required(child.pid, 'pid of the api process'),
+    async authorize(account, cents, ids = newMessageIds()) {
+      const body = JSON.stringify(asaRequest(account.cardToken, cents, ids));
       const id = `msg_${randomUUID()}`;
       const timestamp = Math.floor(Date.now() / 1000).toString();
       const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
@@ -88,15 +126,10 @@ export async function startBenchApi(database: BenchDatabase, connections: number
         body,
       });
       const text = await response.body.text();
-      if (!text.includes('"APPROVED"')) throw new Error(`${response.statusCode}: ${text}`);
+      return { status: response.statusCode, result: /"result":"(\w+)"/.exec(text)?.[1] ?? null };
     },
-    async stop() {
-      await pool.close();
-      const exited = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      await exited;
-      rmSync(folder, { recursive: true, force: true });
-    },
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
   };
 }
 
@@ -117,13 +150,13 @@ async function untilAlive(pool: Pool, child: ChildProcess): Promise<void> {
 }
 
 /** A purchase in the shape that the processor publishes for its real-time request. */
-function asaRequest(cardToken: string, cents: number) {
+function asaRequest(cardToken: string, cents: number, ids: MessageIds) {
   const money = { amount: cents, currency: 'USD' };
   return {
-    token: randomUUID(),
-    event_token: randomUUID(),
+    token: ids.token,
+    event_token: ids.eventToken,
     status: 'AUTHORIZATION',
-    created: new Date().toISOString(),
+    created: ids.created,
     authorization_amount: cents,
     cardholder_currency: 'USD',
     merchant_amount: cents,
