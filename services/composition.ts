@@ -15,7 +15,7 @@ import type { ApiConfig, PlatformConfig } from './config/load-config';
 import { createKnex } from './database/knex';
 import { handleOffRampHint } from './funding/handle-off-ramp-hint';
 import { createApp } from './http/app';
-import { createLogger, type Logger } from './http/logging';
+import { createLogger, type DestinationStream, type Logger } from './http/logging';
 import { createMetrics } from './http/metrics';
 import { createRoutes } from './http/routes';
 import { acceptsConnections, type Dependency } from './http/routes/health';
@@ -56,8 +56,13 @@ export interface Platform {
 }
 
 /** Builds the shared parts. Nothing is connected yet, except that the chain's deployment file is read. */
-export function composePlatform(config: PlatformConfig, processName: string, appPoolMax: number): Platform {
-  const logger = createLogger(config.logLevel, processName);
+export function composePlatform(
+  config: PlatformConfig,
+  processName: string,
+  appPoolMax: number,
+  logTo?: DestinationStream,
+): Platform {
+  const logger = createLogger(config.logLevel, processName, logTo);
   const knex = createKnex(config.database.appUrl, appPoolMax, processName);
   const deployment = loadDeployment(config.chainDeploymentFile);
   const chainClient = createChainClient(deployment);
@@ -100,9 +105,9 @@ export interface Api {
   close(): Promise<void>;
 }
 
-/** Builds the api process. Reads the assets, so the schema must be there. */
-export async function composeApi(config: ApiConfig): Promise<Api> {
-  const platform = composePlatform(config, 'escudo-api', APP_POOL_MAX);
+/** Builds the api process. Reads the assets, so the schema must be there. The log goes to standard output unless told. */
+export async function composeApi(config: ApiConfig, logTo?: DestinationStream): Promise<Api> {
+  const platform = composePlatform(config, 'escudo-api', APP_POOL_MAX, logTo);
   const { clock, logger, knex, keys, lithic, sumsub, bridge, deployment } = platform;
   const readonlyKnex = createKnex(config.database.readonlyUrl, 2, 'escudo-api-readonly');
   const authorizerPool = createAuthorizerPool(config.database.authorizerUrl, AUTHORIZER_POOL_MAX);

@@ -119,19 +119,26 @@ function mountAll(app: express.Express, deps: AppDeps): void {
 function accessLog(logger: Logger) {
   return pinoHttp<Request, Response>({
     logger,
+    quietReqLogger: true,
     genReqId: (_request, response) => requestIdOf(response),
     autoLogging: { ignore: (request) => /^\/(livez|readyz|metrics)$/.test(request.path) },
     serializers: { req: () => undefined, res: () => undefined },
     customLogLevel: (_request, response, error) => (error || response.statusCode >= 500 ? 'error' : 'info'),
-    customAttributeKeys: { reqId: 'request_id', responseTime: 'milliseconds' },
-    customProps: (request, response) => ({
-      request_id: requestIdOf(response),
-      method: request.method,
-      route: response.locals.route ?? 'unmatched',
-      status: response.statusCode,
-      organization_id: response.locals.organizationId,
-    }),
+    customSuccessObject: (request, response, value: { responseTime?: number }) => logLine(request, response, value),
+    customErrorObject: (request, response, _error, value: { responseTime?: number }) =>
+      logLine(request, response, value),
   });
+}
+
+function logLine(request: Request, response: Response, value: { readonly responseTime?: number }): object {
+  return {
+    request_id: requestIdOf(response),
+    method: request.method,
+    route: response.locals.route ?? 'unmatched',
+    status: response.statusCode,
+    milliseconds: value.responseTime,
+    organization_id: response.locals.organizationId,
+  };
 }
 
 function measure(metrics: HttpMetrics) {

@@ -1,6 +1,6 @@
 import pino, { type DestinationStream, type Logger } from 'pino';
 
-export type { Logger };
+export type { DestinationStream, Logger };
 
 /**
  * The process log. Nothing personal reaches it: requests are logged by method and path only (no headers, query or body),

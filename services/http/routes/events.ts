@@ -26,9 +26,34 @@ function eventOf(row: EventRow): z.input<typeof eventView> {
     type: row.type,
     resource_kind: row.resource_kind,
     resource_id: kind === undefined ? row.resource_id : formatId(kind, row.resource_id),
-    data: { ...row.data },
+    data: withPrefixedIds(row.data),
     created_at: row.created_at.toISOString(),
   };
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Kind of the ids that events carry beside their resource. */
+const KIND_OF_FIELD: Readonly<Record<string, IdKind>> = {
+  account_id: 'account',
+  authorization_id: 'authorization',
+  card_id: 'card',
+  card_transaction_id: 'cardTransaction',
+  cardholder_id: 'cardholder',
+  draw_id: 'loanDraw',
+  leg_id: 'fundingLeg',
+  original_transaction_id: 'cardTransaction',
+  program_id: 'program',
+  repayment_id: 'repayment',
+};
+
+/** Events are stored with plain ids, like every row; outside an id says what it is of. */
+function withPrefixedIds(data: EventRow['data']): Record<string, unknown> {
+  const entries = Object.entries(data).map(([field, value]): [string, unknown] => {
+    const kind = Object.hasOwn(KIND_OF_FIELD, field) ? KIND_OF_FIELD[field] : undefined;
+    return [field, kind !== undefined && typeof value === 'string' && UUID.test(value) ? formatId(kind, value) : value];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** An id of any kind of resource. */

@@ -6,12 +6,14 @@ import { accountRoutes } from './accounts';
 import { authorizationRoutes } from './authorizations';
 import { cardholderRoutes } from './cardholders';
 import { cardRoutes } from './cards';
+import { collateralRoutes } from './collateral';
 import { creditRoutes } from './credit';
 import { depositRoutes } from './deposits';
 import { eventRoutes } from './events';
 import { ledgerRoutes } from './ledger';
 import { organizationRoutes } from './organizations';
 import { programRoutes } from './programs';
+import { settlementRoutes } from './settlements';
 import { simulateRoutes } from './simulate';
 import { taxRoutes } from './taxes';
 import { transactionRoutes } from './transactions';
@@ -30,8 +32,10 @@ export function createRoutes(
     ...authorizationRoutes(deps),
     ...transactionRoutes(deps),
     ...creditRoutes(deps),
+    ...collateralRoutes(deps),
     ...depositRoutes(deps),
     ...taxRoutes(deps),
+    ...settlementRoutes(deps),
     ...eventRoutes(),
     ...ledgerRoutes(deps),
     ...(sandbox === null ? [] : simulateRoutes({ ...deps, sandbox })),

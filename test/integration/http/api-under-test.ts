@@ -63,12 +63,15 @@ export function testEnvironment(urls: TestDatabase['urls']): Record<string, stri
   };
 }
 
-export async function startApiUnderTest(overrides: Record<string, string> = {}): Promise<ApiUnderTest> {
+export async function startApiUnderTest(
+  overrides: Record<string, string> = {},
+  logTo?: NodeJS.WritableStream,
+): Promise<ApiUnderTest> {
   const database = await createTestDatabase();
   const sql = new Client({ connectionString: database.superuserUrl });
   await sql.connect();
   const environment = { ...testEnvironment(database.urls), ...overrides };
-  const api = await composeApi(loadApiConfig(environment));
+  const api = await composeApi(loadApiConfig(environment), logTo);
   const server = createServer(api.listener);
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);

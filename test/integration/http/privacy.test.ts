@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import request from 'supertest';
 import { createLogger } from '../../../services/http/logging';
-import { type ApiUnderTest, startApiUnderTest } from './api-under-test';
+import { type ApiUnderTest, OPERATOR_KEY, startApiUnderTest } from './api-under-test';
 
 /** Odd enough to be found wherever they should not be. */
 const CANARIES = {
@@ -12,11 +12,19 @@ const CANARIES = {
   document: Buffer.from('canary-document-content').toString('base64'),
 };
 
+let logged = '';
+const log = new Writable({
+  write(chunk, _encoding, done) {
+    logged += String(chunk);
+    done();
+  },
+});
+
 let tested: ApiUnderTest;
 let key: string;
 
 beforeAll(async () => {
-  tested = await startApiUnderTest();
+  tested = await startApiUnderTest({ LOG_LEVEL: 'trace' }, log);
   ({ key } = await tested.createOrganization('privacy'));
 });
 
@@ -96,3 +104,20 @@ function hexDecoded(text: string): string {
     .map((match) => Buffer.from(match[1] ?? '', 'hex').toString('latin1'))
     .join('\n');
 }
+
+test('requests are logged by route, status and organization, and by nothing of what they carry', async () => {
+  const query = `external_id=${CANARIES.lastName}`;
+  await request(tested.url).get(`/v1/cardholders?${query}`).set('Authorization', `Bearer ${key}`).expect(200);
+  await request(tested.url).get(`/v1/${CANARIES.lastName}`).expect(404);
+  const lines = logged.split('\n').filter((line) => line !== '');
+  expect(lines.map((line) => JSON.parse(line))).toContainEqual(
+    expect.objectContaining({
+      method: 'GET',
+      route: '/v1/cardholders',
+      status: 200,
+      organization_id: expect.any(String),
+    }),
+  );
+  for (const secret of [...Object.values(CANARIES), key, OPERATOR_KEY]) expect(logged).not.toContain(secret);
+  for (const line of lines) expect(line.match(/"request_id"/g)?.length ?? 0).toBeLessThan(2);
+});
