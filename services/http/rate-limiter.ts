@@ -28,7 +28,9 @@ export class RateLimiter {
     const perMs = this.perMinute / (WINDOW_SECONDS * 1_000);
     const known = this.buckets.get(key);
     const refilled =
-      known === undefined ? this.perMinute : Math.min(this.perMinute, known.tokens + (at - known.at) * perMs);
+      known === undefined
+        ? this.perMinute
+        : Math.min(this.perMinute, known.tokens + Math.max(0, at - known.at) * perMs);
     const allowed = refilled >= 1;
     const tokens = allowed ? refilled - 1 : refilled;
     this.buckets.delete(key);
