@@ -74,7 +74,7 @@ const SPEND_KIND: Readonly<Record<AuthorizationRequestKind, SpendRequest['kind']
   refund_authorization: 'other',
 };
 
-function toSpendRequest(request: AuthorizationRequest): SpendRequest {
+function toSpendRequest(request: AuthorizationRequest, takenBack: boolean): SpendRequest {
   return {
     kind: SPEND_KIND[request.kind],
     amount: request.amount,
@@ -85,6 +85,7 @@ function toSpendRequest(request: AuthorizationRequest): SpendRequest {
     partialApprovalAllowed: request.partialApprovalAllowed,
     avs: request.avs,
     cvc: request.cvc,
+    takenBack,
   };
 }
 
@@ -160,13 +161,13 @@ function eventData(
 function draftOf(
   job: Job,
   ordinal: number,
-  snapshot: SpendSnapshot,
-  known: (BatchSnapshot & { kind: 'found' })['knownAuthorization'],
+  found: BatchSnapshot & { kind: 'found' },
   cardId: string,
   now: Date,
 ): Draft {
   const { request } = job;
-  const spend = toSpendRequest(request);
+  const { snapshot, knownAuthorization: known } = found;
+  const spend = toSpendRequest(request, found.reversedBefore);
   const decision = decideAuthorization(snapshot, known ? { ...spend, kind: 'other' } : spend, now);
   const holds = decision.legs.length > 0;
   const authorizationId = known ? null : newId();
@@ -307,7 +308,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         conflicted.push(job);
       } else if (!knownMessage) {
         drafted.add(snapshot.accountId);
-        drafts.push(draftOf(job, drafts.length, snapshot, found.knownAuthorization, found.snapshot.card.id, now));
+        drafts.push(draftOf(job, drafts.length, found, found.snapshot.card.id, now));
       } else if (knownMessage.contentHash === job.request.contentHash) {
         answers.push({ job, reply: storedReply(knownMessage.answer) });
       } else {

@@ -57,6 +57,7 @@ export async function quoteSpend(
       partialApprovalAllowed: false,
       avs: 'not_provided',
       cvc: 'not_provided',
+      takenBack: false,
     },
     deps.clock.now(),
   );

@@ -1,3 +1,4 @@
+import { bumpAccountVersion } from '../accounts/account.repository';
 import type { Transaction } from '../database/transaction';
 import { appendEvent } from '../outbox/append-event';
 import { invariant } from '../shared/assert';
@@ -20,7 +21,11 @@ import { heldUsd, releaseAll, releasedByReversal, releaseLegs } from './rules/ho
  */
 export async function recordReversal(trx: Transaction, context: CardEventContext): Promise<RecordedCardEvent> {
   const { organizationId, account, authorization, event, now } = context;
-  if (authorization === null) return { authorizationId: null, cardTransactionId: null };
+  if (authorization === null) {
+    // An authorization of this purchase that is being decided now must see that it was taken back.
+    await bumpAccountVersion(trx, organizationId, account.id);
+    return { authorizationId: null, cardTransactionId: null };
+  }
   const recorded = { authorizationId: authorization.id, cardTransactionId: null };
   if (!isOpen(authorization.state)) return recorded;
 

@@ -1,5 +1,6 @@
 import { Client, Pool } from 'pg';
 import { type Authorizer, createAuthorizer } from '../../../services/authorizations/authorize-spend';
+import { recordCardEvent } from '../../../services/authorizations/record-card-event';
 import { createKnex } from '../../../services/database/knex';
 import { inOrganization } from '../../../services/database/transaction';
 import { fundingPolicyForMode } from '../../../services/funding/rules/funding-policy';
@@ -7,6 +8,7 @@ import { postTransactions } from '../../../services/ledger/post-transactions';
 import { placeAuthorizationHold } from '../../../services/ledger/templates/place-authorization-hold';
 import { systemClock } from '../../../services/shared/clock';
 import {
+  cardEvent,
   createSpendingWorld,
   purchase,
   type SpendingWorld,
@@ -254,6 +256,25 @@ describe('a purchase', () => {
     expect(
       await one('SELECT count(*)::int AS n FROM limit_counters WHERE account_id = $1', [account.accountId]),
     ).toEqual({ n: 0 });
+  });
+});
+
+describe('a reversal that comes before its authorization', () => {
+  test('leaves nothing held when the authorization arrives', async () => {
+    const authorizer = newAuthorizer();
+    const { accounts } = await world({ accounts: 1, funds: { USDC: 100n * USDC } });
+    const [account] = accounts;
+    if (!account) throw new Error('no account');
+    const request = purchase(account, 1_000n);
+    const knex = createKnex(database.urls.escudo_app, 2, 'test');
+    expect(await recordCardEvent({ knex, clock: systemClock }, cardEvent(request, 'reversal'))).toMatchObject({
+      kind: 'recorded',
+    });
+    await knex.destroy();
+    expect(await authorizer.authorize(request)).toMatchObject({ outcome: 'declined', declineReason: 'late' });
+    expect((await heldFunds(account.accountId)).pending).toBe(0n);
+    // Another purchase on the card is not touched by it.
+    expect(await authorizer.authorize(purchase(account, 1_000n))).toMatchObject({ outcome: 'approved' });
   });
 });
 

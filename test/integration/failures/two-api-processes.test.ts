@@ -1,4 +1,5 @@
 import { Client } from 'pg';
+import '../../../services/database/pg-types';
 import { newSecrets } from '../../../embedded/secrets';
 import { type ApiProcess, newMessageIds, startApiProcess } from '../../builders/api-process';
 import { createSpendingWorld } from '../../builders/spending-world';
