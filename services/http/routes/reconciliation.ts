@@ -1,53 +1,47 @@
-import type { Refusal } from '../../shared/refusal';
-import { ok, type Result } from '../../shared/result';
+import { type ReconciliationDeps, runProofs } from '../../reconciliation/run-proofs';
+import { ok } from '../../shared/result';
 import { type AnyRoute, route } from '../route';
-import { timestampView } from '../schemas/common';
 import { z } from '../schemas/zod';
 
-/** One claim about the books, checked against something outside them. */
-export interface ProofView {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly expected: string;
-  readonly found: string;
-}
-
-/** Proves the books of one organization now. Refuses when the chain or a vendor cannot be asked. */
-export type Reconcile = (
-  organizationId: string,
-) => Promise<Result<{ readonly at: Date; readonly proofs: readonly ProofView[] }, Refusal>>;
-
-const reportView = z
+const proofView = z
   .strictObject({
-    ok: z.boolean().openapi({ description: 'Whether every proof holds.' }),
-    at: timestampView,
-    proofs: z.array(z.strictObject({ name: z.string(), ok: z.boolean(), expected: z.string(), found: z.string() })),
+    name: z.string().openapi({ example: 'ledger_equals_chain.treasury_wallets_USDC' }),
+    ok: z.boolean(),
+    expected: z.string(),
+    found: z.string(),
+    detail: z.array(z.string()).openapi({ description: 'What differs, in words.' }),
+  })
+  .openapi('Proof');
+
+const reconciliationView = z
+  .strictObject({
+    ok: z.boolean().openapi({ description: 'Every proof is true.' }),
+    block_number: z.string().openapi({ description: 'The block at which the ledger was compared with the chain.' }),
+    proofs: z.array(proofView),
   })
   .openapi('Reconciliation');
 
-export function reconciliationRoutes(reconcile: Reconcile): AnyRoute[] {
+export function reconciliationRoutes(deps: ReconciliationDeps): AnyRoute[] {
   return [
     route({
       method: 'post',
       path: '/v1/reconciliation',
-      operationId: 'reconcile',
-      summary: 'Prove the books now: ledger = chain = processor = bank',
+      operationId: 'runReconciliation',
+      summary: 'Prove the books: ledger against itself, the chain, the bank, the off-ramp and the network',
       description:
-        'Moves nothing, so it takes no Idempotency-Key. Each proof says what was expected and what was found.',
+        'Accrues interest up to one block, asks everybody and answers what was expected and what was found. Moves no money, so it takes no Idempotency-Key.',
       tag: 'Reconciliation',
-      access: { kind: 'organization', scope: 'reconciliation:write' },
+      access: { kind: 'organization', scope: 'read' },
       status: 200,
-      view: reportView,
+      view: reconciliationView,
       handler: {
         kind: 'act',
         run: async ({ organizationId }) => {
-          const report = await reconcile(organizationId);
-          if (!report.ok) return report;
-          const { at, proofs } = report.value;
+          const { ok: allTrue, blockNumber, proofs } = await runProofs(deps, { organizationId });
           return ok({
-            ok: proofs.every((proof) => proof.ok),
-            at: at.toISOString(),
-            proofs: proofs.map(({ name, ok: holds, expected, found }) => ({ name, ok: holds, expected, found })),
+            ok: allTrue,
+            block_number: blockNumber.toString(),
+            proofs: proofs.map((proof) => ({ ...proof, detail: [...proof.detail] })),
           });
         },
       },

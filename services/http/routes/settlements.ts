@@ -1,10 +1,11 @@
 import { type AssetCatalog, moneyJson } from '../../assets/load-asset-catalog';
+import { closeSettlement } from '../../settlement/close-settlement';
 import { listSettlements, type SettlementRow, showSettlement } from '../../settlement/read-settlements';
 import { formatId } from '../../shared/ids';
 import { ok } from '../../shared/result';
 import { type AnyRoute, route } from '../route';
 import type { RouteDeps } from '../route-deps';
-import { idInput, idView, timestampView } from '../schemas/common';
+import { dateInput, idInput, idView, timestampView } from '../schemas/common';
 import { listQuery, listView, toListView, toPageRequest } from '../schemas/list';
 import { moneyView } from '../schemas/money';
 import { z } from '../schemas/zod';
@@ -42,9 +43,34 @@ function settlementOf(assets: AssetCatalog, row: SettlementRow): z.input<typeof 
   };
 }
 
-export function settlementRoutes({ assets }: RouteDeps): AnyRoute[] {
+export function settlementRoutes(deps: RouteDeps): AnyRoute[] {
+  const { assets } = deps;
   const access = { kind: 'organization', scope: 'read' } as const;
   return [
+    route({
+      method: 'post',
+      path: '/v1/settlements',
+      operationId: 'closeSettlement',
+      summary: 'Settle one date with the network',
+      description:
+        'One for each program and date: asked for again, it looks again. It ends `reconciled` once network, bank and ledger agree.',
+      tag: 'Settlements',
+      access: { kind: 'organization', scope: 'settlements:write' },
+      body: z.strictObject({ program_id: idInput('program'), date: dateInput }),
+      status: 202,
+      view: settlementView,
+      handler: {
+        kind: 'write',
+        run: async (trx, { organizationId }, { body }) => {
+          const closed = await closeSettlement(trx, deps, {
+            organizationId,
+            programId: body.program_id,
+            date: body.date,
+          });
+          return closed.ok ? ok(settlementOf(assets, closed.value)) : closed;
+        },
+      },
+    }),
     route({
       method: 'get',
       path: '/v1/settlements',
