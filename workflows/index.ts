@@ -4,5 +4,7 @@ export { creditDeposit } from './credit-deposit/workflow';
 export { drawLoan } from './draw-loan/workflow';
 export { fundSale } from './fund-sale/workflow';
 export { kycOnboarding } from './kyc-onboarding/workflow';
+export { moveCollateral } from './move-collateral/workflow';
 export { repayLoan } from './repay-loan/workflow';
+export { settleNetwork } from './settle-network/workflow';
 export { spendAuthorization } from './spend-authorization/workflow';

@@ -4,10 +4,15 @@ import { type CreditDepositDeps, createCreditDepositActivities } from './credit-
 import { createDrawLoanActivities, type DrawLoanDeps } from './draw-loan/activities';
 import { createFundSaleActivities, type FundSaleDeps } from './fund-sale/activities';
 import { createKycOnboardingActivities, type KycOnboardingDeps } from './kyc-onboarding/activities';
+import { createMoveCollateralActivities, type MoveCollateralDeps } from './move-collateral/activities';
 import { createRepayLoanActivities, type RepayLoanDeps } from './repay-loan/activities';
+import { createSettleNetworkActivities, type SettleNetworkDeps } from './settle-network/activities';
 import { createSpendAuthorizationActivities, type SpendAuthorizationDeps } from './spend-authorization/activities';
+
 /** What the activities of all workflows need. A new workflow adds its own dependencies here and its activities below. */
 export type WorkflowDependencies = RepayLoanDeps &
+  MoveCollateralDeps &
+  SettleNetworkDeps &
   FundSaleDeps &
   DrawLoanDeps &
   CreditDepositDeps &
@@ -19,6 +24,8 @@ export type WorkflowDependencies = RepayLoanDeps &
 export function registerActivities(deps: WorkflowDependencies): object {
   const all = [
     createRepayLoanActivities(deps),
+    createMoveCollateralActivities(deps),
+    createSettleNetworkActivities(deps),
     createFundSaleActivities(deps),
     createDrawLoanActivities(deps),
     createCreditDepositActivities(deps),

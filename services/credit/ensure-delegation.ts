@@ -32,14 +32,26 @@ export async function ensureDelegation(
   const delegatee = wallets.treasury.address;
   const left = await deps.venue.delegationLeft(asset, owner.address, delegatee);
   const wanted = input.need > DELEGATION.low ? input.need : DELEGATION.low;
-  if (left >= wanted) return saveLeft(left);
+  const keys = `delegate:${accountId}:${asset}:`;
+  if (left >= wanted) {
+    // In force, but perhaps not confirmed yet, thus not booked.
+    const pending = (await deps.sender.pendingIntents(organizationId)).find(({ intentKey }) =>
+      intentKey.startsWith(keys),
+    );
+    if (pending !== undefined) {
+      const outcome = await deps.sender.advance(organizationId, pending.intentKey);
+      if (outcome.state !== 'confirmed') return { kind: 'waiting', reason: 'credit is being delegated' };
+      await bookFinishedGas(deps, { organizationId });
+    }
+    return saveLeft(left);
+  }
   const amount = input.need > DELEGATION.amount ? input.need : DELEGATION.amount;
   const payload = await deps.venue.delegationPayload(asset, owner.address, delegatee, amount, NO_DEADLINE);
   const signature = await deps.custody.signTypedData(owner.signer, payload);
   const call = await deps.venue.delegationCall(asset, owner.address, delegatee, amount, NO_DEADLINE, signature);
   const outcome = await runCall(deps.sender, {
     organizationId,
-    intentKey: `delegate:${accountId}:${asset}:${String(payload.message['nonce'])}`,
+    intentKey: `${keys}${String(payload.message['nonce'])}`,
     signer: wallets.treasury.signer,
     to: call.to,
     data: call.data,

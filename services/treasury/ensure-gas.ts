@@ -23,10 +23,15 @@ export async function ensureGas(
   },
 ): Promise<Readiness> {
   const { organizationId, wallets, address } = input;
-  if ((await deps.reader.nativeBalance(address)) >= deps.gas.minimum) return { kind: 'ready' };
+  const intentKey = `${input.purpose}:gas`;
+  if ((await deps.reader.nativeBalance(address)) >= deps.gas.minimum) {
+    const pending = await deps.sender.pendingIntents(organizationId);
+    // Arrived but not confirmed, thus not booked: the call waits for it as for any other.
+    if (!pending.some((intent) => intent.intentKey === intentKey)) return { kind: 'ready' };
+  }
   const outcome = await runCall(deps.sender, {
     organizationId,
-    intentKey: `${input.purpose}:gas`,
+    intentKey,
     signer: wallets.operating.signer,
     to: address,
     data: '0x',
