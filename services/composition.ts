@@ -6,6 +6,7 @@ import { createAuthorizer } from './authorizations/authorize-spend';
 import { createAuthorizerPool } from './authorizations/authorizer-pool';
 import { recordCardEvent } from './authorizations/record-card-event';
 import { handleKycHint } from './cardholders/handle-kyc-hint';
+import { createAaveV3Venue } from './chain/aave-v3/lending-venue';
 import { createChainReader } from './chain/chain-reader';
 import { createChainSandbox } from './chain/chain-sandbox';
 import { type ChainClient, createChainClient } from './chain/clients';
@@ -152,6 +153,11 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
       keys,
       kyc: sumsub.vendor,
       deployment,
+      reader: platform.reader,
+      venue: createAaveV3Venue(platform.chainClient, deployment),
+      bank: platform.bank.statements,
+      offRamp: bridge.offRamp,
+      processor: lithic.processor,
       knex,
       sandbox,
     }),

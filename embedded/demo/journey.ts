@@ -204,7 +204,7 @@ async function payIn(holding: Cardholding): Promise<void> {
 async function pledge(holding: Cardholding): Promise<void> {
   const { api, accountId, owner, auditor, recorder } = holding;
   await recorder.run('1 WETH pledged as collateral', async (note) => {
-    const { id } = await api.post(shapes.operation, `/v1/accounts/${accountId}/collateral/pledges`, {
+    const { id } = await api.post(shapes.operation, `/v1/accounts/${accountId}/collateral/pledge`, {
       amount: { amount: '1', asset: 'WETH' },
     });
     const seen = await until(

@@ -155,7 +155,7 @@ const READ_ATTEMPTS = 5;
  * operations only: one that is on its way makes it `busy`, one that came in between makes it read again.
  */
 export async function accrueAccount(
-  deps: ChainStepDeps & { readonly venue: LendingVenue },
+  deps: Pick<ChainStepDeps, 'knex' | 'reader'> & { readonly venue: LendingVenue },
   input: { readonly organizationId: string; readonly accountId: string; readonly blockNumber?: bigint },
 ): Promise<AccountAccrual> {
   const { organizationId, accountId } = input;

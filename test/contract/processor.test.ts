@@ -625,6 +625,8 @@ describe('the processor adapter against the simulated card network', () => {
         clearingsAmount: 5000n,
         refundsAmount: 1250n,
         transactionCount: 2,
+        isComplete: false,
+        netAmountByCard: { [reference.cardToken]: 3750n },
       };
       expect(await lithic.processor.settlementSummary(date)).toEqual({ kind: 'ok', value: expected });
 
@@ -642,7 +644,10 @@ describe('the processor adapter against the simulated card network', () => {
           description: 'Card network settlement',
         },
       ]);
-      expect(await lithic.processor.settlementSummary(date)).toEqual({ kind: 'ok', value: expected });
+      expect(await lithic.processor.settlementSummary(date)).toEqual({
+        kind: 'ok',
+        value: { ...expected, isComplete: true },
+      });
       expect((await book()).totals).toMatchObject({
         net_amount: 3750,
         settled_amount: 3750,

@@ -1,4 +1,5 @@
 import type { Knex } from 'knex';
+import type { ReconciliationDeps } from '../../reconciliation/run-proofs';
 import type { Sandbox } from '../../sandbox/sandbox';
 import type { AnyRoute } from '../route';
 import type { RouteDeps } from '../route-deps';
@@ -13,6 +14,7 @@ import { eventRoutes } from './events';
 import { ledgerRoutes } from './ledger';
 import { organizationRoutes } from './organizations';
 import { programRoutes } from './programs';
+import { reconciliationRoutes } from './reconciliation';
 import { settlementRoutes } from './settlements';
 import { simulateRoutes } from './simulate';
 import { taxRoutes } from './taxes';
@@ -20,7 +22,7 @@ import { transactionRoutes } from './transactions';
 
 /** Every route of `/v1`. Without a sandbox there is nothing to simulate with, and no route for it. */
 export function createRoutes(
-  deps: RouteDeps & { readonly knex: Knex; readonly sandbox: Sandbox | null },
+  deps: RouteDeps & ReconciliationDeps & { readonly knex: Knex; readonly sandbox: Sandbox | null },
 ): readonly AnyRoute[] {
   const { sandbox } = deps;
   return [
@@ -36,6 +38,7 @@ export function createRoutes(
     ...depositRoutes(deps),
     ...taxRoutes(deps),
     ...settlementRoutes(deps),
+    ...reconciliationRoutes(deps),
     ...eventRoutes(),
     ...ledgerRoutes(deps),
     ...(sandbox === null ? [] : simulateRoutes({ ...deps, sandbox })),

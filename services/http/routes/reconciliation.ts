@@ -31,7 +31,7 @@ export function reconciliationRoutes(deps: ReconciliationDeps): AnyRoute[] {
       description:
         'Accrues interest up to one block, asks everybody and answers what was expected and what was found. Moves no money, so it takes no Idempotency-Key.',
       tag: 'Reconciliation',
-      access: { kind: 'organization', scope: 'read' },
+      access: { kind: 'organization', scope: 'reconciliation:write' },
       status: 200,
       view: reconciliationView,
       handler: {

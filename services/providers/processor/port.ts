@@ -34,6 +34,10 @@ export interface NetworkSettlementSummary {
   readonly clearingsAmount: bigint;
   readonly refundsAmount: bigint;
   readonly transactionCount: number;
+  /** False while the date may still change. */
+  readonly isComplete: boolean;
+  /** `netAmount` by card token: a network settles all our programs in one amount. */
+  readonly netAmountByCard: Readonly<Record<string, bigint>>;
 }
 
 export interface Processor {

@@ -98,6 +98,7 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
       let refundsAmount = 0n;
       let otherAmount = 0n;
       const transactions = new Set<string>();
+      const netAmountByCard: Record<string, bigint> = {};
       for (let after: string | null = null, more = true; more; ) {
         const page = await readDetails(client, day, after);
         if (page.kind !== 'ok') return page;
@@ -107,6 +108,7 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
           if (detail.type !== 'CLEARING' && detail.type !== 'FINANCIAL') otherAmount += amount;
           else if (amount >= 0n) clearingsAmount += amount;
           else refundsAmount -= amount;
+          netAmountByCard[detail.card_token] = (netAmountByCard[detail.card_token] ?? 0n) + amount;
           transactions.add(detail.transaction_token);
         }
         after = page.value.data.at(-1)?.token ?? null;
@@ -127,6 +129,8 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
         clearingsAmount,
         refundsAmount,
         transactionCount: transactions.size,
+        isComplete: summary.value.is_complete,
+        netAmountByCard,
       };
       return { kind: 'ok', value };
     },

@@ -136,7 +136,14 @@ export const settlementSummaryShape = z.object({
 export const settlementDetailListShape = z.object({
   has_more: z.boolean(),
   data: z.array(
-    z.object({ token, currency, transactions_gross_amount: minorUnits, transaction_token: token, type: z.string() }),
+    z.object({
+      token,
+      card_token: token,
+      currency,
+      transactions_gross_amount: minorUnits,
+      transaction_token: token,
+      type: z.string(),
+    }),
   ),
 });
 
