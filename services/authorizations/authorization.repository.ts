@@ -81,32 +81,3 @@ export async function fundingLegsOf(
     .whereIn('authorization_id', [...authorizationIds])
     .orderBy(['authorization_id', 'ordinal']);
 }
-
-export interface AuthorizationFilter {
-  readonly accountId?: string;
-  readonly cardId?: string;
-  readonly state?: AuthorizationRow['state'];
-  readonly createdAfter?: Date;
-  readonly createdBefore?: Date;
-}
-
-/** One page, newest first (ids are time-ordered), of at most `limit` + 1 rows: the surplus row says that there are more. */
-export async function listAuthorizations(
-  trx: Transaction,
-  organizationId: string,
-  filter: AuthorizationFilter,
-  page: { readonly limit: number; readonly startingAfter?: string; readonly endingBefore?: string },
-): Promise<readonly AuthorizationRow[]> {
-  const query = trx<AuthorizationRow>('authorizations')
-    .where({ organization_id: organizationId })
-    .limit(page.limit + 1);
-  if (filter.accountId !== undefined) query.andWhere('account_id', filter.accountId);
-  if (filter.cardId !== undefined) query.andWhere('card_id', filter.cardId);
-  if (filter.state !== undefined) query.andWhere('state', filter.state);
-  if (filter.createdAfter !== undefined) query.andWhere('created_at', '>', filter.createdAfter);
-  if (filter.createdBefore !== undefined) query.andWhere('created_at', '<', filter.createdBefore);
-  if (page.startingAfter !== undefined) query.andWhere('id', '<', page.startingAfter);
-  if (page.endingBefore !== undefined)
-    return (await query.andWhere('id', '>', page.endingBefore).orderBy('id', 'asc')).reverse();
-  return query.orderBy('id', 'desc');
-}

@@ -2,13 +2,19 @@ import { invariant } from './assert';
 
 /** `numerator ÷ denominator`, rounded towards zero's side of the number line that is smaller. Both must be ≥ 0. */
 export function divideRoundDown(numerator: bigint, denominator: bigint): bigint {
-  invariant(denominator > 0n && numerator >= 0n, 'divideRoundDown takes a positive denominator and no negative numerator');
+  invariant(
+    denominator > 0n && numerator >= 0n,
+    'divideRoundDown takes a positive denominator and no negative numerator',
+  );
   return numerator / denominator;
 }
 
 /** `numerator ÷ denominator`, rounded up to the next whole unit. Both must be ≥ 0. */
 export function divideRoundUp(numerator: bigint, denominator: bigint): bigint {
-  invariant(denominator > 0n && numerator >= 0n, 'divideRoundUp takes a positive denominator and no negative numerator');
+  invariant(
+    denominator > 0n && numerator >= 0n,
+    'divideRoundUp takes a positive denominator and no negative numerator',
+  );
   return (numerator + denominator - 1n) / denominator;
 }
 

@@ -8,6 +8,7 @@ import { ensureDepositAddress } from '../../deposits/ensure-deposit-address';
 import { type FundingSource, fundingPolicyFromStored } from '../../funding/rules/funding-policy';
 import { formatId } from '../../shared/ids';
 import { formatDecimal } from '../../shared/money';
+import { ratioText } from '../../shared/ratio';
 import { ok } from '../../shared/result';
 import { type AnyRoute, route } from '../route';
 import type { RouteDeps } from '../route-deps';
@@ -376,7 +377,7 @@ function accountOf(assets: AssetCatalog, row: AccountRow): z.input<typeof accoun
 
 /** Basis points as a ratio with four decimals. */
 function ratio(bps: bigint | null): string | null {
-  return bps === null ? null : formatDecimal(bps, 4);
+  return bps === null ? null : ratioText(bps, 10_000n);
 }
 
 function standingOf(assets: AssetCatalog, standing: AccountStanding): z.input<typeof standingView> {
