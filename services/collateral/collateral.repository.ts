@@ -60,19 +60,6 @@ export async function updateOperation(
     .update({ ...change, updated_at: trx.fn.now() });
 }
 
-/** Newest first. */
-export async function listOperations(
-  trx: Transaction,
-  organizationId: string,
-  accountId: string,
-  limit: number,
-): Promise<CollateralOperationRow[]> {
-  return trx<CollateralOperationRow>('collateral_operations')
-    .where({ organization_id: organizationId, account_id: accountId })
-    .orderBy('id', 'desc')
-    .limit(limit);
-}
-
 /** Whether another pledge or release of the account is on its way to the chain: only one is, so that yield can be told from amounts. */
 export async function hasOtherInFlight(
   trx: Transaction,

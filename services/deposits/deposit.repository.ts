@@ -113,19 +113,6 @@ export async function updateDeposit(
     });
 }
 
-/** Newest first. */
-export async function listDeposits(
-  trx: Transaction,
-  organizationId: string,
-  accountId: string,
-  limit: number,
-): Promise<DepositRow[]> {
-  return trx<DepositRow>('deposits')
-    .where({ organization_id: organizationId, account_id: accountId })
-    .orderBy('id', 'desc')
-    .limit(limit);
-}
-
 /** Where an address leads, whatever organization it belongs to. */
 export async function insertAddressRoute(trx: Transaction, route: AddressRoute): Promise<void> {
   await trx('address_routes').insert(route).onConflict(['chain_id', 'address']).ignore();

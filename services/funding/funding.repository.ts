@@ -77,17 +77,6 @@ export interface RepaymentRow {
   readonly updated_at: Date;
 }
 
-export interface CardTransactionRow {
-  readonly organization_id: string;
-  readonly id: string;
-  readonly kind: 'clearing' | 'refund' | 'refund_reversal';
-  readonly state: 'posted' | 'funded' | 'settled';
-  readonly account_id: string;
-  readonly program_id: string;
-  readonly authorization_id: string | null;
-  readonly effective_at: Date;
-}
-
 type BigintColumns<T> = { [K in keyof T]: T[K] extends bigint | null ? string | null : T[K] };
 
 /** Bigints as decimal strings, which is how NUMERIC(78,0) takes them. */
@@ -139,16 +128,6 @@ export async function markTransactionFundedIfWhole(
     .where({ organization_id: organizationId, id: cardTransactionId, state: 'posted' })
     .update({ state: 'funded', updated_at: trx.fn.now() });
   return true;
-}
-
-export async function findCardTransaction(
-  trx: Transaction,
-  organizationId: string,
-  cardTransactionId: string,
-): Promise<CardTransactionRow | undefined> {
-  return trx<CardTransactionRow>('card_transactions')
-    .where({ organization_id: organizationId, id: cardTransactionId })
-    .first('id', 'kind', 'state', 'account_id', 'program_id', 'authorization_id', 'effective_at');
 }
 
 export async function findSale(
@@ -214,14 +193,6 @@ export async function insertSaleRoute(
   route: { vendor: string; reference: string; organization_id: string; resource_id: string },
 ): Promise<void> {
   await trx('vendor_routes').insert(route).onConflict(['vendor', 'reference']).ignore();
-}
-
-export async function findSaleRoute(
-  trx: Transaction,
-  vendor: string,
-  reference: string,
-): Promise<{ readonly organization_id: string; readonly resource_id: string } | undefined> {
-  return trx('vendor_routes').where({ vendor, reference }).first('organization_id', 'resource_id');
 }
 
 export async function findDrawOrder(
@@ -327,19 +298,6 @@ export async function updateRepayment(
   await trx('repayments')
     .where({ organization_id: organizationId, id: repaymentId })
     .update({ ...stored(change), updated_at: trx.fn.now() });
-}
-
-/** Newest first. */
-export async function listRepayments(
-  trx: Transaction,
-  organizationId: string,
-  accountId: string,
-  limit: number,
-): Promise<RepaymentRow[]> {
-  return trx<RepaymentRow>('repayments')
-    .where({ organization_id: organizationId, account_id: accountId })
-    .orderBy('id', 'desc')
-    .limit(limit);
 }
 
 /** Repayments of the account that were asked for and not finished. */

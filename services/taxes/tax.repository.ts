@@ -94,21 +94,3 @@ export async function insertDisposals(trx: Transaction, rows: readonly TaxDispos
     })),
   );
 }
-
-/** Lots of an account, newest first. */
-export async function listLots(trx: Transaction, organizationId: string, accountId: string): Promise<TaxLotRow[]> {
-  return trx<TaxLotRow>('tax_lots')
-    .where({ organization_id: organizationId, account_id: accountId })
-    .orderBy('id', 'desc');
-}
-
-/** Disposals of an account, newest first. */
-export async function listDisposals(
-  trx: Transaction,
-  organizationId: string,
-  accountId: string,
-): Promise<TaxDisposalRow[]> {
-  return trx<TaxDisposalRow>('tax_disposals')
-    .where({ organization_id: organizationId, account_id: accountId })
-    .orderBy([{ column: 'disposed_at', order: 'desc' }, { column: 'ordinal' }]);
-}
