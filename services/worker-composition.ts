@@ -152,6 +152,7 @@ function composeJobs(
     createOffRampHintSource(bridge.ingress, (hint) => handleOffRampHint({ knex, offRamp: bridge.offRamp }, hint)),
   ];
   const preparedTreasuries = new Set<string>();
+  const resumed = new Map<string, Date>();
   let tokensRegistered = false;
   let startBlock: bigint | null = config.sandboxEnabled ? 0n : null;
 
@@ -211,8 +212,8 @@ function composeJobs(
       name: 'resume-waiting-work',
       everyMs: 60_000,
       async run() {
-        const resumed = await resumeWaitingWork({ knex, workerKnex, clock });
-        if (resumed > 0) logger.warn({ resumed }, 'work that waited too long was taken up again');
+        const signalled = await resumeWaitingWork({ knex, workerKnex, clock, resumed });
+        if (signalled > 0) logger.warn({ signalled }, 'work that waited too long was taken up again');
       },
     },
     {

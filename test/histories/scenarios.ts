@@ -33,6 +33,31 @@ function oneActivity(name: string, ...results: readonly [unknown, ...unknown[]])
 
 const HOUR_MS = 3_600_000;
 
+/** A workflow that steps, waits for a timer, is signalled, and ends. */
+function stepping(
+  workflowType: WorkflowType,
+  idPrefix: string,
+  key: string,
+  activity: string,
+  signal: string,
+): Scenario {
+  return {
+    workflowType,
+    idPrefix,
+    input: { organizationId, [key]: id },
+    script: oneActivity(
+      activity,
+      { done: false, state: 'requested', reason: 'the next block', waitMs: 50 },
+      { done: false, state: 'submitted', reason: 'a message', waitMs: HOUR_MS },
+      { done: true, state: 'finished' },
+    ),
+    async play(run) {
+      await eventually('it waits for a message', () => run.calls() === 2);
+      await run.signal(signal);
+    },
+  };
+}
+
 /** By file name in this folder. Every workflow type has at least one; `replay.test.ts` sees to that. */
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'spend-authorization-cleared': {
@@ -92,6 +117,12 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     input: { organizationId, cardId: id },
     script: oneActivity('advanceCard', { done: false, waitMs: 50 }, { done: true, waitMs: 0 }),
   },
+  'fund-sale': stepping('fundSale', 'sale:', 'postingId', 'advanceSale', 'offRampHint'),
+  'draw-loan': stepping('drawLoan', 'draw:', 'postingId', 'advanceDraw', 'offRampHint'),
+  'credit-deposit': stepping('creditDeposit', 'deposit:', 'depositId', 'advanceDeposit', 'depositSeen'),
+  'move-collateral': stepping('moveCollateral', 'collateral:', 'operationId', 'advanceCollateral', 'collateralChanged'),
+  'repay-loan': stepping('repayLoan', 'repayment:', 'repaymentId', 'advanceRepayment', 'repaymentChanged'),
+  'settle-network': stepping('settleNetwork', 'settlement:', 'settlementId', 'advanceSettlement', 'settlementChanged'),
 };
 
 /** Runs a scenario in `world`, whose worker must have the scenario's activities, and returns its history. */
