@@ -226,3 +226,38 @@ describe('loan', () => {
     await holder.expectSound();
   });
 });
+
+describe('steps that are repeated and raced', () => {
+  it('two workers that take every step of a draw at once borrow, sell and book once', async () => {
+    const holder = await borrower();
+    const { organizationId } = holder;
+    const { postings } = await holder.spend(5_000n);
+    const key = { organizationId, postingId: required(postings[0], 'posting') };
+    const together = async () => {
+      const settled = await Promise.allSettled([drawLoan(world.deps, key), drawLoan(world.deps, key)]);
+      const answered = settled.find((each) => each.status === 'fulfilled');
+      return required(answered?.status === 'fulfilled' ? answered.value : null, 'an answer of either worker');
+    };
+    const result = await world.drive(together);
+    expect(result.state).toBe('paid_out');
+    const [draw] = await holder.rows('loan_draws');
+    expect(draw.principal_confirmed).toBe(draw.principal_posted);
+    expect((await holder.events()).filter((type) => type === 'loan.drawn')).toHaveLength(1);
+    expect((await holder.events()).filter((type) => type === 'sale.paid_out')).toHaveLength(1);
+    expect(await holder.openPositions()).toEqual([]);
+    await holder.expectSound();
+  });
+
+  it('two draws of one account wait for each other and both end drawn', async () => {
+    const holder = await borrower();
+    const { organizationId } = holder;
+    const first = await holder.spend(3_000n);
+    const second = await holder.spend(4_000n);
+    const keys = [...first.postings, ...second.postings].map((postingId) => ({ organizationId, postingId }));
+    await Promise.all(keys.map((key) => world.drive(() => drawLoan(world.deps, key))));
+    for (const draw of await holder.rows('loan_draws')) expect(draw.state).toBe('confirmed');
+    expect((await holder.state()).loan_unconfirmed).toBe(0n);
+    expect(await holder.openPositions()).toEqual([]);
+    await holder.expectSound();
+  });
+});
