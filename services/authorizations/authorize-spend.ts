@@ -63,6 +63,8 @@ const GRACE_MS = 250;
 /** Conflicts of versions after which the accounts are locked before they are read. */
 const CONFLICTS_BEFORE_LOCKING = 1;
 const CONFLICTS_MAX = 20;
+/** Accounts of cards seen, kept so that two cards of one account wait for each other. Only a hint: forgetting it costs a conflict. */
+const ROUTES_KEPT_MAX = 200_000;
 
 const SPEND_KIND: Readonly<Record<AuthorizationRequestKind, SpendRequest['kind']>> = {
   authorization: 'authorization',
@@ -302,6 +304,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       }
       const { snapshot, knownMessage } = found;
       job.account = { organizationId: snapshot.organizationId, accountId: snapshot.accountId };
+      if (routes.size >= ROUTES_KEPT_MAX) routes.clear();
       routes.set(job.request.cardToken, snapshot.accountId);
       if (!knownMessage && drafted.has(snapshot.accountId)) {
         // Two cards of one account before their routes were known: the second cannot be decided on the same snapshot.
