@@ -110,7 +110,6 @@ export interface Api {
 export async function composeApi(config: ApiConfig, logTo?: DestinationStream): Promise<Api> {
   const platform = composePlatform(config, 'escudo-api', APP_POOL_MAX, logTo);
   const { clock, logger, knex, keys, lithic, sumsub, bridge, deployment } = platform;
-  const readonlyKnex = createKnex(config.database.readonlyUrl, 2, 'escudo-api-readonly');
   const authorizerPool = createAuthorizerPool(config.database.authorizerUrl, AUTHORIZER_POOL_MAX);
   authorizerPool.on('error', (error) => logger.error({ err: error }, 'a connection of the authorizer was lost'));
   const metrics = createMetrics();
@@ -200,7 +199,7 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
       stopping = true;
     },
     async close() {
-      await Promise.allSettled([authorizerPool.end(), readonlyKnex.destroy(), platform.close()]);
+      await Promise.allSettled([authorizerPool.end(), platform.close()]);
     },
   };
 }

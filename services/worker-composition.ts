@@ -16,6 +16,7 @@ import type { WorkerConfig } from './config/load-config';
 import { createKnex } from './database/knex';
 import { scanDeposits } from './deposits/scan-deposits';
 import { handleOffRampHint } from './funding/handle-off-ramp-hint';
+import { deleteStoredAnswers } from './http/idempotency.repository';
 import type { Logger } from './http/logging';
 import type { Dependency } from './http/routes/health';
 import { createCardEventSource, createKycHintSource, createOffRampHintSource } from './inbox/sources';
@@ -36,6 +37,8 @@ const WORKER_POOL_MAX = 8;
 const DAY_MS = 86_400_000;
 /** Commands that were carried out are kept this long, for people who look for what happened. */
 const COMMANDS_KEPT_MS = 7 * DAY_MS;
+/** A request may be repeated under its idempotency key for this long. */
+const ANSWERS_KEPT_MS = 7 * DAY_MS;
 
 /** Heartbeats of Chainlink's USD feeds on Ethereum as published; of other assets a day. Seconds. */
 const HEARTBEATS: Readonly<Record<string, number>> = { ETH: 3_600, WETH: 3_600, WBTC: 3_600 };
@@ -221,6 +224,11 @@ function composeJobs(
       everyMs: 3_600_000,
       run: async () =>
         void (await deleteFinishedCommands(workerKnex, new Date(clock.now().getTime() - COMMANDS_KEPT_MS))),
+    },
+    {
+      name: 'forget-stored-answers',
+      everyMs: 3_600_000,
+      run: async () => void (await deleteStoredAnswers(workerKnex, new Date(clock.now().getTime() - ANSWERS_KEPT_MS))),
     },
   ];
 }

@@ -58,7 +58,6 @@ export interface ApiConfig extends PlatformConfig {
   readonly database: {
     readonly appUrl: string;
     readonly authorizerUrl: string;
-    readonly readonlyUrl: string;
   };
   readonly host: string;
   readonly port: number;
@@ -73,7 +72,6 @@ export interface WorkerConfig extends PlatformConfig {
   readonly database: {
     readonly appUrl: string;
     readonly workerUrl: string;
-    readonly readonlyUrl: string;
   };
   readonly metricsHost: string;
   readonly metricsPort: number;
@@ -106,7 +104,6 @@ export function loadApiConfig(environment: Environment = process.env): ApiConfig
       database: {
         ...platform.database,
         authorizerUrl: read.postgresUrl('DATABASE_URL_AUTHORIZER'),
-        readonlyUrl: read.postgresUrl('DATABASE_URL_READONLY'),
       },
       host: read.text('API_HOST', '127.0.0.1'),
       port: read.port('API_PORT', 3000),
@@ -132,7 +129,6 @@ export function loadWorkerConfig(environment: Environment = process.env): Worker
       database: {
         ...platform.database,
         workerUrl: read.postgresUrl('DATABASE_URL_WORKER'),
-        readonlyUrl: read.postgresUrl('DATABASE_URL_READONLY'),
       },
       metricsHost: read.text('API_HOST', '127.0.0.1'),
       metricsPort: read.port('WORKER_METRICS_PORT', 0),

@@ -17,7 +17,8 @@ export function refuseInProduction(
   ownSecrets: Readonly<Record<string, string>>,
 ): void {
   if (config.environment !== 'production') {
-    if (config.custodyMnemonic === null) read.problem('CUSTODY_MNEMONIC is not set: development keys are derived from it');
+    if (config.custodyMnemonic === null)
+      read.problem('CUSTODY_MNEMONIC is not set: development keys are derived from it');
     return;
   }
   if (config.custodyMnemonic !== null) {

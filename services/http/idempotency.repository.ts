@@ -1,3 +1,4 @@
+import type { Knex } from 'knex';
 import type { Transaction } from '../database/transaction';
 
 export interface StoredAnswer {
@@ -42,4 +43,9 @@ export async function insertStoredAnswer(
     status: answer.status,
     response: JSON.stringify(answer.response),
   });
+}
+
+/** Forgets answers that were stored before `before`, of every organization: needs the worker's role. Returns how many. */
+export async function deleteStoredAnswers(knex: Knex, before: Date): Promise<number> {
+  return knex('idempotency_keys').where('created_at', '<', before).delete();
 }

@@ -1,4 +1,6 @@
 import request from 'supertest';
+import { createKnex } from '../../../services/database/knex';
+import { deleteStoredAnswers } from '../../../services/http/idempotency.repository';
 import { type ApiUnderTest, OPERATOR_KEY, startApiUnderTest } from './api-under-test';
 
 let tested: ApiUnderTest;
@@ -97,4 +99,18 @@ test('an organization is opened once for a key, and its API key is shown once', 
     .get('/v1/organization')
     .set('Authorization', `Bearer ${first.body.api_key.secret}`)
     .expect(200);
+});
+
+test('answers are forgotten after their time, and only then', async () => {
+  await post('/v1/programs', 'old', { name: 'Old' }).expect(201);
+  await post('/v1/programs', 'young', { name: 'Young' }).expect(201);
+  await tested.sql.query("UPDATE idempotency_keys SET created_at = now() - interval '8 days' WHERE key = 'old'");
+  const worker = createKnex(tested.database.urls.escudo_worker, 1, 'test-worker');
+  try {
+    expect(await deleteStoredAnswers(worker, new Date(Date.now() - 7 * 86_400_000))).toBe(1);
+  } finally {
+    await worker.destroy();
+  }
+  const left = await tested.sql.query("SELECT key FROM idempotency_keys WHERE key IN ('old', 'young')");
+  expect(left.rows).toEqual([{ key: 'young' }]);
 });

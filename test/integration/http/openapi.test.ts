@@ -52,7 +52,11 @@ test('names are unique, keys and problems are told everywhere, and a POST that c
     expect(operation.security).toHaveLength(1);
     expect(operation.responses.default?.content).toHaveProperty(['application/problem+json']);
     const header = operation.parameters?.find((parameter) => parameter.name === 'Idempotency-Key');
-    const needsKey = method === 'post' && !path.startsWith('/v1/simulate/') && !path.endsWith('/quote');
+    const needsKey =
+      method === 'post' &&
+      !path.startsWith('/v1/simulate/') &&
+      !path.endsWith('/quote') &&
+      path !== '/v1/reconciliation';
     expect({ path, method, required: header?.required ?? false }).toEqual({ path, method, required: needsKey });
   }
 });
