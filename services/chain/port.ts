@@ -117,6 +117,18 @@ export interface ChainTransactionSender {
    * A call that is still queued fails at once.
    */
   cancel(organizationId: string, intentKey: string, reason: string): Promise<ChainCallOutcome>;
+  /**
+   * Looks again at a call that has landed: a reorg deeper than the policy can take back what was confirmed. Gone, the same bytes are
+   * sent again, so that the effect is still one at most. `lost`: another transaction has its nonce for good, it can never land.
+   */
+  restore(
+    organizationId: string,
+    intentKey: string,
+  ): Promise<
+    | { readonly kind: 'present'; readonly blockNumber: bigint; readonly confirmed: boolean }
+    | { readonly kind: 'sent_again' }
+    | { readonly kind: 'lost' }
+  >;
   /** Intents that are not final, of one organization or (needs the worker's database role) of all, oldest look first. */
   pendingIntents(organizationId?: string): Promise<readonly PendingIntent[]>;
 }

@@ -541,6 +541,32 @@ export function createTransactionSender(deps: SenderDeps): ChainTransactionSende
       return giveUp(intent, latestOf(attempts), reason);
     },
 
+    async restore(organizationId, intentKey) {
+      const { intent, attempts } = await load(organizationId, intentKey);
+      const known = required(intent.receipt, `receipt of chain intent ${intentKey}`);
+      const nonce = required(intent.nonce, 'nonce of a signed intent');
+      const head = await client.getBlockNumber();
+      const confirmedBlock = newestConfirmedBlock(head, policy.confirmations);
+      // As in a look: counted before the receipts are read.
+      const usedConfirmed =
+        confirmedBlock === null
+          ? 0
+          : await client.getTransactionCount({ address: intent.signerAddress, blockNumber: confirmedBlock });
+      const landed = await findLanded(attempts);
+      if (landed) {
+        const { blockNumber, blockHash } = landed.receipt;
+        const canonical = await findBlock(client, blockNumber);
+        if (canonical?.hash === blockHash) {
+          return { kind: 'present', blockNumber, confirmed: isConfirmed(blockNumber, head, policy.confirmations) };
+        }
+      } else if (usedConfirmed > nonce) {
+        return { kind: 'lost' };
+      }
+      const attempt = attempts.find(({ transactionHash }) => transactionHash === known.transactionHash);
+      await offer(required(attempt, 'the attempt that had landed').raw);
+      return { kind: 'sent_again' };
+    },
+
     async pendingIntents(organizationId) {
       if (organizationId !== undefined) {
         return within(organizationId, (trx) => findPendingIntents(trx, SCAN_LIMIT));

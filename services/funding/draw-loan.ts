@@ -13,7 +13,6 @@ import { failDraw } from '../ledger/templates/fail-draw';
 import { undoReorgedDraw } from '../ledger/templates/return-draw';
 import { venueRounding } from '../ledger/templates/venue-rounding';
 import { appendEvent } from '../outbox/append-event';
-import type { Hex } from '../providers/custody/port';
 import { invariant, required } from '../shared/assert';
 import { formatId } from '../shared/ids';
 import { maxBigint, minBigint } from '../shared/money';
@@ -54,8 +53,6 @@ export interface DrawLoanDeps extends SellStablecoinDeps {
 export const DRAW_ATTEMPTS_MAX = 3;
 /** A refused borrow is tried again after this, because prices and liquidity move. */
 const REFUSED_WAIT_MS = 5_000;
-/** Receipts are searched this far for a borrow that a reorg moved to another block. */
-const RECEIPT_POSITIONS_MAX = 12;
 
 interface Draw {
   readonly posting: PostingRow;
@@ -405,30 +402,28 @@ async function bookFailure(
   );
 }
 
-/** Sells what was borrowed, once more sure that it was: before the tokens leave, the borrow's block is looked at again. */
+/**
+ * Sells what was borrowed, once more sure that it was: before an order is made, the borrow's block is looked at again. What a reorg took back
+ * is sent again as the same bytes; only when those can never land is it undone on the ledger and borrowed anew.
+ */
 async function sell(deps: DrawLoanDeps, key: PostingKey, draw: Draw): Promise<StepResult> {
   const sale = await inOrganization(deps.knex, key.organizationId, (trx) =>
     findSale(trx, key.organizationId, key.postingId),
   );
   if (sale === undefined || (sale.state === 'requested' && sale.vendor_order_id === null)) {
-    const outcome = await deps.sender.advance(key.organizationId, intentKey(draw.order));
-    invariant(outcome.state === 'confirmed', `the borrow of draw ${key.postingId} is ${outcome.state}`);
-    const { blockHash, blockNumber, transactionHash } = outcome.receipt;
-    const block = await deps.reader.block(blockNumber);
-    if (block?.hash !== blockHash && !(await isInChain(deps, transactionHash))) {
-      await undo(deps, key, draw);
-      return waiting('requested', 'a reorg took the borrow back', WAIT_MS.block);
+    const fate = await deps.sender.restore(key.organizationId, intentKey(draw.order));
+    switch (fate.kind) {
+      case 'present':
+        if (!fate.confirmed) return waiting('confirmed', 'a reorg moved the borrow to a newer block', WAIT_MS.block);
+        break;
+      case 'sent_again':
+        return waiting('confirmed', 'a reorg took the borrow back; it is sent again', WAIT_MS.block);
+      case 'lost':
+        await undo(deps, key, draw);
+        return waiting('requested', 'a reorg took the borrow back for good', WAIT_MS.block);
     }
   }
   return sellStablecoin(deps, key);
-}
-
-/** Whether the transaction stands in the canonical chain, in whatever block. A borrow always has a transfer among its first logs. */
-async function isInChain(deps: DrawLoanDeps, transactionHash: Hex): Promise<boolean> {
-  for (let receiptPosition = 0; receiptPosition < RECEIPT_POSITIONS_MAX; receiptPosition += 1) {
-    if ((await deps.reader.tokenTransferNow({ transactionHash, receiptPosition })) !== null) return true;
-  }
-  return false;
 }
 
 /** Takes back what a vanished borrow had booked, its interest included; the next attempt borrows anew under a key of its own. */

@@ -227,6 +227,33 @@ describe('loan', () => {
   });
 });
 
+describe('a reorg deeper than the policy', () => {
+  it('takes a confirmed borrow back: the same bytes are sent again before anything is sold', async () => {
+    const holder = await borrower();
+    const key = {
+      organizationId: holder.organizationId,
+      postingId: required((await holder.spend(2_500n)).postings[0], 'posting'),
+    };
+    await world.drive(
+      () => drawLoan(world.deps, key),
+      (result) => result.state === 'confirmed',
+    );
+    const [order] = await holder.rows('draw_orders');
+    const head = await world.deps.reader.head();
+    await world.sandbox.reorg(Number(head.number - order.block_number) + 1);
+    expect(await drawLoan(world.deps, key)).toMatchObject({
+      done: false,
+      reason: expect.stringContaining('sent again'),
+    });
+    const result = await world.drive(() => drawLoan(world.deps, key));
+    expect(result.state).toBe('paid_out');
+    const position = await world.deps.venue.position(holder.own.address);
+    expect(position.debt['USDC']).toBeLessThan(26n * USDC);
+    expect(position.debt['USDC']).toBeGreaterThanOrEqual(25n * USDC);
+    expect(await holder.openPositions()).toEqual([]);
+  });
+});
+
 describe('steps that are repeated and raced', () => {
   it('two workers that take every step of a draw at once borrow, sell and book once', async () => {
     const holder = await borrower();
