@@ -10,6 +10,8 @@ export interface WakeUp {
   aboutToLook(): void;
   /** Whether a signal came since {@link aboutToLook}: the step may not have seen its rows, so do not end yet. */
   signalled(): boolean;
+  /** Counts the end of something else as a signal. */
+  alsoOn(event: Promise<void>): void;
   /** Waits for a signal since {@link aboutToLook}, at most `timeoutMs`; null waits for a signal only. */
   wait(timeoutMs: number | null): Promise<void>;
 }
@@ -40,6 +42,11 @@ export function wakeUpOn(...signals: SignalDefinition<[SignalMessage]>[]): WakeU
       pending = false;
     },
     signalled: () => pending,
+    alsoOn(event) {
+      void event.then(() => {
+        pending = true;
+      });
+    },
     async wait(timeoutMs) {
       if (timeoutMs === null) await condition(() => pending);
       else await condition(() => pending, timeoutMs);

@@ -64,20 +64,20 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     workflowType: 'spendAuthorization',
     idPrefix: 'authorization:',
     input: { organizationId, authorizationId: id },
-    script: oneActivity(
-      'followAuthorization',
-      { state: 'pending', postingsToFund: [], done: false, waitMs: HOUR_MS },
-      {
-        state: 'cleared',
-        postingsToFund: [
-          { postingId: 'a', workflowType: 'fundSale', workflowId: `sale:${uniqueId()}` },
-          { postingId: 'b', workflowType: 'drawLoan', workflowId: `draw:${uniqueId()}` },
-        ],
-        done: false,
-        waitMs: 50,
-      },
-      { state: 'cleared', postingsToFund: [], done: true, waitMs: HOUR_MS },
-    ),
+    script() {
+      const { activity, calls } = scripted(
+        { state: 'pending', postingsToFund: [], done: false, waitMs: HOUR_MS },
+        {
+          state: 'cleared',
+          postingsToFund: [{ postingId: 'a', workflowType: 'fundSale', workflowId: `sale:${uniqueId()}` }],
+          done: false,
+          waitMs: HOUR_MS,
+        },
+        { state: 'cleared', postingsToFund: [], done: true, waitMs: HOUR_MS },
+      );
+      const finished = async () => ({ done: true, state: 'paid_out' });
+      return { activities: { followAuthorization: activity, advanceSale: finished }, calls };
+    },
     async play(run) {
       await eventually('the hold is followed', () => run.calls() === 1);
       await run.signal('cardEvent');

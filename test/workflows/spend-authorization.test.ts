@@ -11,15 +11,29 @@ function work(given: Partial<AuthorizationWork>): AuthorizationWork {
 
 describe('spendAuthorization', () => {
   let world: TemporalWorld | null = null;
+  /** Sales of these tests go on until the test ends them. */
+  let sale: { readonly end: Promise<unknown>; readonly finish: () => void };
+
+  beforeEach(() => {
+    let finish: () => void = () => undefined;
+    const end = new Promise((resolve) => {
+      finish = () => resolve({ done: true, state: 'paid_out' });
+    });
+    sale = { end, finish };
+  });
 
   afterEach(async () => {
+    sale.finish();
     await world?.stop();
     world = null;
   });
 
   async function begin(...results: [AuthorizationWork, ...AuthorizationWork[]]) {
     const follow = scripted(...results);
-    world = await startTemporalWorld(temporalServer(), { followAuthorization: follow.activity });
+    world = await startTemporalWorld(temporalServer(), {
+      followAuthorization: follow.activity,
+      advanceSale: () => sale.end,
+    });
     const id = uniqueId();
     const workflow = {
       workflowType: 'spendAuthorization' as const,
@@ -105,6 +119,20 @@ describe('spendAuthorization', () => {
     expect(child.type).toBe('fundSale');
     expect(child.status.name).toBe('RUNNING');
     await temporal.client.workflow.getHandle(`sale:${posting}`).terminate();
+  });
+
+  it('looks again as soon as the funding has ended, without waiting for an alarm', async () => {
+    const posting = uniqueId();
+    const toFund = [{ postingId: posting, workflowType: 'fundSale' as const, workflowId: `sale:${posting}` }];
+    const { starter, follow, workflow, handle } = await begin(
+      work({ state: 'cleared', postingsToFund: toFund }),
+      work({ state: 'cleared', done: true }),
+    );
+    await starter.start(workflow);
+    await eventually('the sale is under way', () => follow.calls() === 1);
+    sale.finish();
+    await handle.result();
+    expect(follow.calls()).toBe(2);
   });
 
   it('leaves funding alone that was started before', async () => {

@@ -25,10 +25,11 @@ export async function spendAuthorization(input: SpendAuthorizationInput): Promis
     for (const posting of work.postingsToFund) {
       if (fundingStarted.has(posting.workflowId)) continue;
       fundingStarted.add(posting.workflowId);
-      await startOnce(posting.workflowType, posting.workflowId, {
+      const funding = await startOnce(posting.workflowType, posting.workflowId, {
         organizationId: input.organizationId,
         postingId: posting.postingId,
       });
+      if (funding !== null) wakeUp.alsoOn(funding.ended);
     }
     if (wakeUp.signalled()) continue;
     if (work.done) break;
