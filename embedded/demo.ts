@@ -27,11 +27,13 @@ async function main(): Promise<void> {
   const dataDir = mkdtempSync(path.join(tmpdir(), 'escudo-demo-'));
   const recorder = new StepRecorder((step) => say(renderStep(step)));
   let stack: Stack | null = null;
+  let interrupted = false;
   const stop = async (): Promise<void> => {
     if (stack === null) await stopAllProcesses();
     else await stack.stop();
   };
   stopOnSignal(async () => {
+    interrupted = true;
     say('\nstopping\n');
     await stop();
     clear(dataDir);
@@ -61,6 +63,8 @@ async function main(): Promise<void> {
   } catch (error) {
     failure = describeFailure(error);
   }
+  // What failed because everything was being stopped is no news; the signal's own handler ends the process.
+  if (interrupted) return;
   const seconds = secondsSince(began);
   const ok = failure === null && proofs.length > 0 && proofs.every((proof) => proof.ok);
   await stop();

@@ -26,7 +26,7 @@ export interface Journey {
   readonly owner: Hex;
 }
 
-interface Cardholding {
+export interface Cardholding {
   readonly api: ApiClient;
   readonly auditor: ChainAuditor;
   readonly accountId: string;
@@ -36,12 +36,12 @@ interface Cardholding {
   readonly recorder: StepRecorder;
 }
 
-const RESTAURANT = { name: 'Osteria Demo', city: 'Lisbon', country: 'PRT', mcc: '5812' } as const;
-const GROCER = { name: 'Mercado Demo', city: 'Lisbon', country: 'PRT', mcc: '5411' } as const;
+export const RESTAURANT = { name: 'Osteria Demo', city: 'Lisbon', country: 'PRT', mcc: '5812' } as const;
+export const GROCER = { name: 'Mercado Demo', city: 'Lisbon', country: 'PRT', mcc: '5411' } as const;
 /** Cards are verified by their security code on the web; the sandbox's merchant has a terminal. */
 const IN_SHOP = 'contactless';
 
-const usd = (amount: string) => ({ amount, asset: 'USD' });
+export const usd = (amount: string) => ({ amount, asset: 'USD' });
 
 /** The main job, as a fintech's engineer would do it: through the public API and the sandbox's outside world only. */
 export async function runJourney(input: JourneyInput): Promise<Journey> {
@@ -68,7 +68,7 @@ export async function runJourney(input: JourneyInput): Promise<Journey> {
   return { api, auditor, organizationId, accountId: holding.accountId, owner: holding.owner };
 }
 
-async function openOrganization(input: JourneyInput): Promise<{ api: ApiClient; organizationId: string }> {
+export async function openOrganization(input: JourneyInput): Promise<{ api: ApiClient; organizationId: string }> {
   const operator = apiClient(input.apiUrl, input.operatorKey);
   return input.recorder.run('organization with its first API key', async (note) => {
     const created = await operator.post(shapes.newOrganization, '/v1/organizations', { name: 'Demo fintech' });
@@ -99,22 +99,30 @@ const DOCUMENTS = [
   content: Buffer.from(`a picture: ${document.file_name}`).toString('base64'),
 }));
 
-async function onboard(api: ApiClient, programId: string, recorder: StepRecorder): Promise<string> {
-  const submit = (id: string) => api.post(shapes.withoutId, `/v1/cardholders/${id}/kyc`, { documents: DOCUMENTS });
-  const kycReaches = (id: string, state: string) =>
-    until(
-      `KYC of ${id} reaching ${state}`,
-      () => api.get(shapes.cardholder, `/v1/cardholders/${id}`),
-      (seen) => seen.kyc.state === state,
-      (seen) => `${seen.kyc.state}, submission ${seen.kyc.submission}`,
-    );
-  const approved = await recorder.run('cardholder approved by KYC', async (note) => {
+/** A cardholder from Portugal who passes KYC at once. */
+export async function approvedCardholder(api: ApiClient, programId: string, recorder: StepRecorder): Promise<string> {
+  return recorder.run('cardholder approved by KYC', async (note) => {
     const { id } = await api.post(shapes.cardholder, '/v1/cardholders', person(programId, 'demo-ana', 'PRT'));
-    await submit(id);
-    const seen = await kycReaches(id, 'approved');
+    await submitDocuments(api, id);
+    const seen = await kycReaches(api, id, 'approved');
     note({ cardholder: id, kyc: seen.kyc.state });
     return id;
   });
+}
+
+const submitDocuments = (api: ApiClient, id: string) =>
+  api.post(shapes.withoutId, `/v1/cardholders/${id}/kyc`, { documents: DOCUMENTS });
+
+const kycReaches = (api: ApiClient, id: string, state: string) =>
+  until(
+    `KYC of ${id} reaching ${state}`,
+    () => api.get(shapes.cardholder, `/v1/cardholders/${id}`),
+    (seen) => seen.kyc.state === state,
+    (seen) => `${seen.kyc.state}, submission ${seen.kyc.submission}`,
+  );
+
+async function onboard(api: ApiClient, programId: string, recorder: StepRecorder): Promise<string> {
+  const approved = await approvedCardholder(api, programId, recorder);
   await recorder.run('person from a denied country refused', async (note) => {
     const refused = await api.refusal('/v1/cardholders', person(programId, 'demo-denied', 'IRN'));
     if (refused.code !== 'country_not_allowed') throw new Error(`refused for ${refused.code}: ${refused.detail}`);
@@ -129,10 +137,10 @@ async function onboard(api: ApiClient, programId: string, recorder: StepRecorder
         { outcome: 'approved' },
       ],
     });
-    await submit(id);
-    const asked = await kycReaches(id, 'resubmission_required');
-    await submit(id);
-    const seen = await kycReaches(id, 'approved');
+    await submitDocuments(api, id);
+    const asked = await kycReaches(api, id, 'resubmission_required');
+    await submitDocuments(api, id);
+    const seen = await kycReaches(api, id, 'approved');
     note({
       first: `${asked.kyc.state}: ${asked.kyc.message ?? ''}`,
       second: seen.kyc.state,
@@ -142,7 +150,7 @@ async function onboard(api: ApiClient, programId: string, recorder: StepRecorder
   return approved;
 }
 
-async function openAccount(
+export async function openAccount(
   api: ApiClient,
   ids: { readonly programId: string; readonly cardholderId: string },
   recorder: StepRecorder,
@@ -174,7 +182,7 @@ async function openAccount(
   return { accountId, owner, cardId };
 }
 
-async function payIn(holding: Cardholding): Promise<void> {
+export async function payIn(holding: Cardholding): Promise<void> {
   const { api, accountId, recorder } = holding;
   await recorder.run('deposits of 500 USDC and 1 WETH on chain', async (note) => {
     // Two transactions of the chain that arrive side by side.
@@ -201,7 +209,7 @@ async function payIn(holding: Cardholding): Promise<void> {
   });
 }
 
-async function pledge(holding: Cardholding): Promise<void> {
+export async function pledge(holding: Cardholding): Promise<void> {
   const { api, accountId, owner, auditor, recorder } = holding;
   await recorder.run('1 WETH pledged as collateral', async (note) => {
     const { id } = await api.post(shapes.operation, `/v1/accounts/${accountId}/collateral/pledge`, {
@@ -272,8 +280,9 @@ async function settle(holding: Cardholding): Promise<Readonly<Record<string, str
   };
 }
 
-async function borrowPurchase(holding: Cardholding): Promise<shapes.Authorization> {
-  const { api, accountId, owner, auditor, recorder } = holding;
+/** Accepts the credit agreement and has every further purchase funded by a loan. */
+export async function borrowFromNowOn(holding: Cardholding): Promise<void> {
+  const { api, accountId, recorder } = holding;
   await recorder.run('credit agreement shown and accepted', async (note) => {
     const path = `/v1/accounts/${accountId}/credit-agreement`;
     const shown = await api.get(shapes.agreement, path);
@@ -290,6 +299,11 @@ async function borrowPurchase(holding: Cardholding): Promise<shapes.Authorizatio
     await api.put(shapes.withId, `/v1/accounts/${accountId}/funding-policy`, { mode: 'borrow' });
     note({ safe_to_spend: said((await standingOf(holding)).safe_to_spend) });
   });
+}
+
+async function borrowPurchase(holding: Cardholding): Promise<shapes.Authorization> {
+  const { owner, auditor, recorder } = holding;
+  await borrowFromNowOn(holding);
   const purchase = await recorder.run('purchase of 120 USD approved', async (note) => {
     const approved = await buy(holding, '120.00', RESTAURANT);
     note(heldFigures(approved));
@@ -415,7 +429,7 @@ async function repay(holding: Cardholding): Promise<void> {
 type Merchant = typeof RESTAURANT | typeof GROCER;
 
 /** A purchase at a merchant, and the authorization it left. */
-async function attempt(
+export async function attempt(
   holding: Cardholding,
   amount: string,
   merchant: Merchant,
@@ -434,7 +448,7 @@ async function attempt(
   };
 }
 
-async function buy(holding: Cardholding, amount: string, merchant: Merchant): Promise<shapes.Authorization> {
+export async function buy(holding: Cardholding, amount: string, merchant: Merchant): Promise<shapes.Authorization> {
   const { authorization, vendorResult } = await attempt(holding, amount, merchant);
   if (authorization.state === 'pending') return authorization;
   const why = authorization.decline === null ? vendorResult : `${authorization.decline.reason}`;
@@ -457,7 +471,7 @@ async function clear(holding: Cardholding, authorizationId: string, amount: stri
 }
 
 /** The newest transaction of the account that `is` picks, once it has `reached` what is waited for. */
-async function transactionThat(
+export async function transactionThat(
   { api, accountId }: Cardholding,
   what: string,
   is: (seen: { kind: string; authorization_id: string | null }) => boolean,
@@ -489,7 +503,7 @@ function describeTransaction(transaction: shapes.Transaction): string {
   return `${transaction.state}: ${parts.join(', ')}`;
 }
 
-async function standingOf({ api, accountId }: Cardholding): Promise<shapes.AccountStanding> {
+export async function standingOf({ api, accountId }: Cardholding): Promise<shapes.AccountStanding> {
   return api.get(shapes.account, `/v1/accounts/${accountId}`);
 }
 

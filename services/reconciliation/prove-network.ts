@@ -1,4 +1,5 @@
 import type { NetworkSettlementSummary, Processor, VendorOutcome } from '../providers/processor/port';
+import { formatId } from '../shared/ids';
 import { sumBigint } from '../shared/money';
 import { notAnswered, type Proof, type ShowAmount, sameAmount } from './proof';
 import type { NetDebit, ProgramNetworkLine } from './reconciliation.repository';
@@ -27,7 +28,7 @@ export async function proveNetwork(
         .filter(({ type, key }) => type === 'network.payable' && key === program.id)
         .map(({ net_debit }) => net_debit),
     );
-    const name = `network_payable_equals_settlement.${program.id}`;
+    const name = `network_payable_equals_settlement.${formatId('program', program.id)}`;
     const owed = program.first_date === null ? { kind: 'ok' as const, value: 0n } : await unpaid(ask, program, now);
     proofs.push(
       owed.kind === 'ok'
