@@ -1,4 +1,5 @@
 import type { Transaction } from '../database/transaction';
+import type { LedgerItem } from './rules/compare-settlement';
 import type { SettlementState } from './rules/settlement-state';
 
 /** A row of `settlements`; amounts in cents, above zero owed to the network. */
@@ -59,11 +60,15 @@ export async function insertSettlement(
     .ignore();
 }
 
+export type SettlementChange = Partial<
+  Pick<SettlementRow, 'state' | 'network_amount' | 'ledger_amount' | 'bank_reference' | 'difference'>
+>;
+
 export async function updateSettlement(
   trx: Transaction,
   organizationId: string,
   settlementId: string,
-  change: Partial<Pick<SettlementRow, 'state' | 'network_amount' | 'ledger_amount' | 'bank_reference' | 'difference'>>,
+  change: SettlementChange,
 ): Promise<void> {
   const { network_amount, ledger_amount, ...rest } = change;
   await trx('settlements')
@@ -77,37 +82,84 @@ export async function updateSettlement(
 }
 
 /**
- * Cents that the books owe the network for a date: every movement of `network.payable` with the network's date up to it (UTC), less what earlier
- * settlements have paid. This settlement's own payment does not count.
+ * Card transactions that a date may be about: those that the network's report names, and those of the date or before that
+ * no settlement has taken yet. What an earlier settlement that is still unpaid has to answer for is left to it.
  */
-export async function payableUntil(
+export async function ledgerItems(
   trx: Transaction,
   organizationId: string,
-  input: { readonly payableAccountId: string; readonly date: string; readonly settlementKey: string },
-): Promise<bigint> {
-  const result: { rows: { owed: bigint }[] } = await trx.raw(
-    `SELECT coalesce(sum(CASE WHEN f.credit_account_id = ? THEN f.amount ELSE -f.amount END), 0) AS owed
-       FROM ledger_transfers f
-       JOIN ledger_transactions t ON t.organization_id = f.organization_id AND t.id = f.transaction_id
-      WHERE f.organization_id = ? AND ? IN (f.debit_account_id, f.credit_account_id) AND f.kind = 'posted'
-        AND t.idempotency_key <> ?
-        AND t.effective_at < ((?::date + 1)::timestamp AT TIME ZONE 'UTC')`,
-    [input.payableAccountId, organizationId, input.payableAccountId, input.settlementKey, input.date],
+  input: {
+    readonly programId: string;
+    readonly vendor: string;
+    readonly date: string;
+    readonly messageIds: readonly string[];
+  },
+): Promise<LedgerItem[]> {
+  const result: { rows: { message_id: string; amount: bigint; settled: boolean; earlier: boolean }[] } = await trx.raw(
+    `WITH unpaid AS (
+       SELECT max(date) AS date FROM settlements
+        WHERE organization_id = :organizationId AND program_id = :programId AND date < CAST(:day AS date)
+          AND state IN ('open', 'closed')
+     )
+     SELECT t.message_id, CASE WHEN t.kind = 'refund' THEN -t.amount ELSE t.amount END AS amount,
+            t.state = 'settled' AS settled,
+            CAST(t.effective_at AT TIME ZONE 'UTC' AS date) < CAST(:day AS date)
+              AND (unpaid.date IS NULL OR CAST(t.effective_at AT TIME ZONE 'UTC' AS date) > unpaid.date) AS earlier
+       FROM card_transactions t, unpaid
+      WHERE t.organization_id = :organizationId AND t.program_id = :programId AND t.vendor = :vendor
+        AND (t.message_id = ANY(CAST(:messageIds AS text[]))
+             OR (t.state <> 'settled' AND t.effective_at < (CAST(CAST(:day AS date) + 1 AS timestamp) AT TIME ZONE 'UTC')))`,
+    // CAST, because knex takes the second colon of `::date` for the start of a binding.
+    {
+      organizationId,
+      programId: input.programId,
+      vendor: input.vendor,
+      day: input.date,
+      messageIds: [...input.messageIds],
+    },
   );
-  return result.rows[0]?.owed ?? 0n;
+  return result.rows.map((row) => ({
+    messageId: row.message_id,
+    amount: row.amount,
+    settled: row.settled,
+    earlier: row.earlier,
+  }));
 }
 
-/** Clearings and refunds of the program up to the date that are funded and now settled with the network. */
+/** Those of the card tokens that are known and not of the program: of another one, in this organization or elsewhere. */
+export async function foreignCards(
+  trx: Transaction,
+  programId: string,
+  vendor: string,
+  cardTokens: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const result: { rows: { card_token: string }[] } = await trx.raw(
+    `SELECT r.card_token FROM card_routes r
+       LEFT JOIN cards c ON c.organization_id = r.organization_id AND c.id = r.card_id
+      WHERE r.vendor = ? AND r.card_token = ANY(?::text[]) AND c.program_id IS DISTINCT FROM ?`,
+    [vendor, [...cardTokens], programId],
+  );
+  return new Set(result.rows.map((row) => row.card_token));
+}
+
+/**
+ * The network has been paid for these. Whether the cardholder's side is funded stands with the postings. Rows are locked in id order,
+ * as several are changed at once.
+ */
 export async function markTransactionsSettled(
   trx: Transaction,
   organizationId: string,
-  programId: string,
-  date: string,
+  vendor: string,
+  messageIds: readonly string[],
 ): Promise<void> {
   await trx.raw(
-    `UPDATE card_transactions SET state = 'settled', updated_at = now()
-      WHERE organization_id = ? AND program_id = ? AND state = 'funded'
-        AND effective_at < ((?::date + 1)::timestamp AT TIME ZONE 'UTC')`,
-    [organizationId, programId, date],
+    `WITH locked AS (
+       SELECT id FROM card_transactions
+        WHERE organization_id = :organizationId AND vendor = :vendor AND message_id = ANY(CAST(:messageIds AS text[]))
+        ORDER BY id FOR UPDATE
+     )
+     UPDATE card_transactions t SET state = 'settled', updated_at = now()
+       FROM locked WHERE t.organization_id = :organizationId AND t.id = locked.id`,
+    { organizationId, vendor, messageIds: [...messageIds] },
   );
 }

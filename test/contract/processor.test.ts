@@ -627,6 +627,12 @@ describe('the processor adapter against the simulated card network', () => {
         transactionCount: 2,
         isComplete: false,
         netAmountByCard: { [reference.cardToken]: 3750n },
+        bankReference: `LITHIC-SETTLEMENT-${date}`,
+        items: [5000n, -1250n].map((amount) => ({
+          cardToken: reference.cardToken,
+          messageIds: [expect.any(String)],
+          amount,
+        })),
       };
       expect(await lithic.processor.settlementSummary(date)).toEqual({ kind: 'ok', value: expected });
 
@@ -644,10 +650,12 @@ describe('the processor adapter against the simulated card network', () => {
           description: 'Card network settlement',
         },
       ]);
-      expect(await lithic.processor.settlementSummary(date)).toEqual({
-        kind: 'ok',
-        value: { ...expected, isComplete: true },
-      });
+      const report = okValue(await lithic.processor.settlementSummary(date));
+      expect(report).toEqual({ ...expected, isComplete: true });
+      await quiet();
+      expect(report.items.flatMap(({ messageIds }) => messageIds).sort()).toEqual(
+        issuer.events.map(({ messageId }) => messageId).sort(),
+      );
       expect((await book()).totals).toMatchObject({
         net_amount: 3750,
         settled_amount: 3750,

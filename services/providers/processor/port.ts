@@ -38,6 +38,18 @@ export interface NetworkSettlementSummary {
   readonly isComplete: boolean;
   /** `netAmount` by card token: a network settles all our programs in one amount. */
   readonly netAmountByCard: Readonly<Record<string, bigint>>;
+  /** Reference under which the settlement bank shows the movement of `netAmount`. */
+  readonly bankReference: string;
+  readonly items: readonly NetworkSettlementItem[];
+}
+
+/** One movement that a date is made of. */
+export interface NetworkSettlementItem {
+  readonly cardToken: string;
+  /** Ids of the card events that it stands for, as `CardEvent.messageId`. */
+  readonly messageIds: readonly string[];
+  /** Cents owed to the network; negative for refunds. */
+  readonly amount: bigint;
 }
 
 export interface Processor {

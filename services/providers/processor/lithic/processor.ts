@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { NetworkSettlementSummary, Processor, ProcessorCard, ProcessorCardState, VendorOutcome } from '../port';
+import type {
+  NetworkSettlementItem,
+  NetworkSettlementSummary,
+  Processor,
+  ProcessorCard,
+  ProcessorCardState,
+  VendorOutcome,
+} from '../port';
 import type { LithicClient } from './client';
 import { VENDOR } from './mapping';
 import { type Card, cardListShape, cardShape, settlementDetailListShape, settlementSummaryShape } from './wire';
@@ -98,6 +105,7 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
       let refundsAmount = 0n;
       let otherAmount = 0n;
       const transactions = new Set<string>();
+      const items: NetworkSettlementItem[] = [];
       const netAmountByCard: Record<string, bigint> = {};
       for (let after: string | null = null, more = true; more; ) {
         const page = await readDetails(client, day, after);
@@ -110,6 +118,7 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
           else refundsAmount -= amount;
           netAmountByCard[detail.card_token] = (netAmountByCard[detail.card_token] ?? 0n) + amount;
           transactions.add(detail.transaction_token);
+          items.push({ cardToken: detail.card_token, messageIds: detail.event_tokens, amount });
         }
         after = page.value.data.at(-1)?.token ?? null;
         more = page.value.has_more && after !== null;
@@ -129,6 +138,8 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
         clearingsAmount,
         refundsAmount,
         transactionCount: transactions.size,
+        bankReference: `LITHIC-SETTLEMENT-${date}`,
+        items,
         isComplete: summary.value.is_complete,
         netAmountByCard,
       };

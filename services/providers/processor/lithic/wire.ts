@@ -142,6 +142,7 @@ export const settlementDetailListShape = z.object({
       currency,
       transactions_gross_amount: minorUnits,
       transaction_token: token,
+      event_tokens: z.array(token),
       type: z.string(),
     }),
   ),

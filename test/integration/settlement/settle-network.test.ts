@@ -1,0 +1,362 @@
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Knex } from 'knex';
+import { Client } from 'pg';
+import { recordCardEvent } from '../../../services/authorizations/record-card-event';
+import { createKnex } from '../../../services/database/knex';
+import { inOrganization } from '../../../services/database/transaction';
+import { bankSettlementOf, networkPayableOf } from '../../../services/ledger/account-refs';
+import type { LedgerAccountRef } from '../../../services/ledger/draft';
+import { balanceOf } from '../../../services/ledger/ledger.repository';
+import { createBank } from '../../../services/providers/off-ramp/bank';
+import { createLithic, type Lithic } from '../../../services/providers/processor/lithic';
+import type { CardEvent, VendorOutcome } from '../../../services/providers/processor/port';
+import { advanceSettlement } from '../../../services/settlement/advance-settlement';
+import { closeSettlement } from '../../../services/settlement/close-settlement';
+import { required } from '../../../services/shared/assert';
+import { systemClock } from '../../../services/shared/clock';
+import { startCardNetwork } from '../../../simulators/card-network/app';
+import { startOffRampVendor } from '../../../simulators/off-ramp-vendor/app';
+import { createSpendingWorld, type SpendingWorld } from '../../builders/spending-world';
+import { type IssuerServer, startIssuerServer } from '../../contract/support/issuer-server';
+import { createTestDatabase, type TestDatabase } from '../../setup/database';
+
+const API_KEY = 'lithic-test-key';
+const ASA_SECRET = `whsec_${Buffer.alloc(32, 3).toString('base64')}`;
+const EVENTS_SECRET = `whsec_${Buffer.alloc(32, 4).toString('base64')}`;
+const DAY_MS = 86_400_000;
+const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+
+let database: TestDatabase;
+let superuser: Client;
+let knex: Knex;
+let issuer: IssuerServer;
+let vendor: Awaited<ReturnType<typeof startOffRampVendor>>;
+let network: Awaited<ReturnType<typeof startCardNetwork>>;
+let lithic: Lithic;
+let world: SpendingWorld;
+let cardToken: string;
+/** How many of the events that the network has told are recorded on our side. */
+let recorded: number;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  superuser = new Client({ connectionString: database.superuserUrl });
+  await superuser.connect();
+  knex = createKnex(database.urls.escudo_app, 6, 'settlement-test');
+  issuer = await startIssuerServer(() => lithic.ingress);
+});
+
+afterAll(async () => {
+  await issuer.close();
+  await knex.destroy();
+  await superuser.end();
+  await database.drop();
+});
+
+/** The vendor that the bank lives with; no chain is needed for it. */
+function startBank(port: number) {
+  return startOffRampVendor({
+    port,
+    dataFile: null,
+    apiKey: 'sk-test',
+    customerId: 'customer',
+    externalAccountId: 'external',
+    bankApiKey: 'bank-key',
+    bankAccountId: 'settlement',
+    webhookUrl: null,
+    webhookPrivateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    rpcUrl: 'http://127.0.0.1:1',
+    tokens: {},
+    confirmations: 1,
+  });
+}
+
+beforeEach(async () => {
+  issuer.reset();
+  recorded = 0;
+  vendor = await startBank(0);
+  network = await startCardNetwork({
+    port: 0,
+    dataFile: null,
+    apiKey: API_KEY,
+    asaSecret: ASA_SECRET,
+    eventsSecret: EVENTS_SECRET,
+    asaUrl: issuer.authorizationsUrl,
+    eventsUrl: issuer.eventsUrl,
+    asaTimeoutMs: 400,
+    bank: { baseUrl: `${vendor.url}/bank`, apiKey: 'bank-key', accountId: 'settlement' },
+    retryDelaysMs: [20],
+  });
+  lithic = createLithic({
+    baseUrl: network.url,
+    apiKey: API_KEY,
+    asaSecrets: [ASA_SECRET],
+    eventSecrets: [EVENTS_SECRET],
+    network: 'visa',
+  });
+  world = await createSpendingWorld(database.superuserUrl, { accounts: 1, funds: { USDC: 1_000_000_000n } });
+  cardToken = await issueAtNetwork(world);
+});
+
+afterEach(async () => {
+  await lithic.close();
+  await network.close();
+  await vendor.close();
+});
+
+function okValue<T>(outcome: VendorOutcome<T>): T {
+  if (outcome.kind !== 'ok') throw new Error(JSON.stringify(outcome));
+  return outcome.value;
+}
+
+/** Gives the world's card the token of one that the network has made. */
+async function issueAtNetwork(of: SpendingWorld): Promise<string> {
+  const card = okValue(
+    await lithic.processor.createCard({
+      idempotencyKey: randomUUID(),
+      kind: 'virtual',
+      memo: 'test',
+      programToken: of.programId,
+    }),
+  );
+  const { cardId } = required(of.accounts[0], 'account');
+  await superuser.query('UPDATE cards SET card_token = $2 WHERE id = $1', [cardId, card.cardToken]);
+  await superuser.query('UPDATE card_routes SET card_token = $2 WHERE card_id = $1', [cardId, card.cardToken]);
+  return card.cardToken;
+}
+
+/** Waits until the network has told of `count` movements in all; they are not recorded yet. */
+async function told(count: number): Promise<readonly CardEvent[]> {
+  while (issuer.events.length < count) await delay(10);
+  return issuer.events;
+}
+
+async function record(...events: readonly CardEvent[]): Promise<void> {
+  for (const event of events) {
+    expect((await recordCardEvent({ knex, clock: systemClock }, event)).kind).toBe('recorded');
+    recorded += 1;
+  }
+}
+
+/** A clearing without authorization, recorded on our side. */
+async function spend(amount: bigint, token = cardToken): Promise<void> {
+  okValue(await lithic.sandbox.forcePost({ cardToken: token, amount }));
+  await record(required((await told(recorded + 1))[recorded], 'event'));
+}
+
+async function refund(amount: bigint): Promise<void> {
+  okValue(await lithic.sandbox.refund({ cardToken, amount }));
+  await record(required((await told(recorded + 1))[recorded], 'event'));
+}
+
+const day = (offset = 0) => new Date(Date.now() + offset * DAY_MS).toISOString().slice(0, 10);
+const settleAtNetwork = async (date = day()) => okValue(await lithic.sandbox.settle({ date }));
+
+/** A clock that has seen the days to come, so that their settlements can be closed. */
+const tomorrow = { now: () => new Date(Date.now() + DAY_MS) };
+
+async function close(of = world, date = day()) {
+  const { organizationId, programId } = of;
+  return inOrganization(knex, organizationId, async (trx) => {
+    const closed = await closeSettlement(trx, { clock: tomorrow }, { organizationId, programId, date });
+    if (!closed.ok) throw new Error(closed.error.detail);
+    return closed.value;
+  });
+}
+
+function step(settlementId: string, of = world) {
+  const { statements } = createBank({ baseUrl: `${vendor.url}/bank`, apiKey: 'bank-key', accountId: 'settlement' });
+  return advanceSettlement(
+    { knex, clock: systemClock, processor: lithic.processor, bank: statements },
+    { organizationId: of.organizationId, settlementId },
+  );
+}
+
+/** Steps while nothing has to be waited for. */
+async function drive(settlementId: string, of = world) {
+  for (;;) {
+    const result = await step(settlementId, of);
+    if (result.done || result.waitMs !== 0) return result;
+  }
+}
+
+const rows = async (table: string, of = world) =>
+  (await superuser.query(`SELECT * FROM ${table} WHERE organization_id = $1 ORDER BY id`, [of.organizationId])).rows;
+const row = async (settlementId: string, of = world) =>
+  required(
+    (await rows('settlements', of)).find((each) => each.id === settlementId),
+    'settlement',
+  );
+const events = async (of = world) =>
+  (await rows('events', of)).map((event) => event.type).filter((type) => type.startsWith('settlement.'));
+const balance = (ref: LedgerAccountRef, of = world) =>
+  inOrganization(knex, of.organizationId, (trx) => balanceOf(trx, of.organizationId, ref));
+const states = async () => (await rows('card_transactions')).map((transaction) => transaction.state);
+
+it('is reconciled when network, ledger and bank say the same', async () => {
+  await spend(5_000n);
+  await refund(1_250n);
+  const { id } = await close();
+  expect(await step(id)).toMatchObject({ done: false, state: 'open', reason: 'the network has not closed the date' });
+
+  await settleAtNetwork();
+  expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
+  expect(await row(id)).toMatchObject({
+    state: 'reconciled',
+    network_amount: 3_750n,
+    ledger_amount: 3_750n,
+    bank_reference: `LITHIC-SETTLEMENT-${day()}`,
+    difference: null,
+  });
+  expect(await balance(networkPayableOf(world.programId))).toBe(0n);
+  expect(await balance(bankSettlementOf('operating'))).toBe(-3_750n);
+  expect(await states()).toEqual(['settled', 'settled']);
+  expect(await events()).toEqual(['settlement.closed', 'settlement.reconciled']);
+});
+
+it('waits for the bank, whose entry comes late', async () => {
+  await spend(5_000n);
+  const { id } = await close();
+  // The network closes its day, but the bank is not told.
+  await vendor.close();
+  expect((await lithic.sandbox.settle({ date: day() })).kind).not.toBe('ok');
+  vendor = await startBank(vendor.port);
+  expect(await drive(id)).toMatchObject({
+    done: false,
+    state: 'closed',
+    reason: expect.stringContaining('not at the bank yet'),
+  });
+  expect(await balance(bankSettlementOf('operating'))).toBe(0n);
+  expect(await states()).toEqual(['posted']);
+
+  await settleAtNetwork();
+  expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
+  expect(await balance(bankSettlementOf('operating'))).toBe(-5_000n);
+});
+
+it('stays open with a difference that is told once, and closes when the missing clearing arrives', async () => {
+  await spend(5_000n);
+  okValue(await lithic.sandbox.forcePost({ cardToken, amount: 700n }));
+  const late = required((await told(2))[1], 'late event');
+  const { id } = await close();
+  await settleAtNetwork();
+  for (let looks = 0; looks < 2; looks += 1) expect(await drive(id)).toMatchObject({ done: false, state: 'open' });
+  expect(await row(id)).toMatchObject({ state: 'open', network_amount: 5_700n, ledger_amount: 5_000n });
+  expect((await row(id)).difference).toContain(late.messageId);
+  expect(await events()).toEqual(['settlement.difference_found']);
+  expect(await balance(bankSettlementOf('operating'))).toBe(0n);
+
+  await record(late);
+  expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
+  expect((await row(id)).difference).toBeNull();
+  expect(await events()).toEqual(['settlement.difference_found', 'settlement.closed', 'settlement.reconciled']);
+  expect(await balance(networkPayableOf(world.programId))).toBe(0n);
+});
+
+it('stays open when the network leaves out what we posted on an earlier day', async () => {
+  await spend(5_000n);
+  const phantom = required(issuer.events[0], 'event');
+  await record({
+    ...phantom,
+    messageId: 'phantom',
+    processorAuthorizationId: 'phantom',
+    amount: 300n,
+    effectiveAt: new Date(Date.now() - 2 * DAY_MS),
+  });
+  const { id } = await close();
+  await settleAtNetwork();
+  expect(await drive(id)).toMatchObject({ done: false, state: 'open', reason: expect.stringContaining('phantom') });
+  expect(await row(id)).toMatchObject({ network_amount: 5_000n, ledger_amount: 5_300n });
+});
+
+it('is paid by the network when refunds exceed clearings', async () => {
+  await spend(1_000n);
+  await refund(2_205n);
+  const { id } = await close();
+  await settleAtNetwork();
+  expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
+  expect(await row(id)).toMatchObject({ network_amount: -1_205n, ledger_amount: -1_205n });
+  expect(await balance(bankSettlementOf('operating'))).toBe(1_205n);
+  expect(await balance(networkPayableOf(world.programId))).toBe(0n);
+});
+
+it('settles once, however often and by how many it is asked', async () => {
+  await spend(5_000n);
+  await settleAtNetwork();
+  const [first, second] = await Promise.all([close(), close()]);
+  expect(second.id).toBe(first.id);
+  for (let round = 0; round < 3; round += 1) await Promise.allSettled([step(first.id), step(first.id)]);
+  expect(await drive(first.id)).toEqual({ done: true, state: 'reconciled' });
+  expect(await balance(bankSettlementOf('operating'))).toBe(-5_000n);
+  expect(await events()).toEqual(['settlement.closed', 'settlement.reconciled']);
+  const commands = await rows('outbox_commands');
+  const own = commands.filter((command) => command.workflow_type === 'settleNetwork');
+  expect(new Set(own.map((command) => command.workflow_id))).toEqual(new Set([`settlement:${first.id}`]));
+});
+
+it('leaves what comes after the close to the next date, and pays nothing for a date of nothing', async () => {
+  await spend(5_000n);
+  const { id } = await close();
+  await settleAtNetwork();
+  await spend(300n);
+  expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
+  expect(await balance(networkPayableOf(world.programId))).toBe(300n);
+
+  const following = await close(world, day(1));
+  await settleAtNetwork(day(1));
+  expect(await drive(following.id)).toEqual({ done: true, state: 'reconciled' });
+  expect(await balance(networkPayableOf(world.programId))).toBe(0n);
+
+  const yesterday = await close(world, day(-1));
+  await settleAtNetwork(day(-1));
+  expect(await drive(yesterday.id)).toEqual({ done: true, state: 'reconciled' });
+  expect(await row(yesterday.id)).toMatchObject({ network_amount: 0n, ledger_amount: 0n });
+});
+
+it('stays paid with a difference when the bank moved another amount than the network reported', async () => {
+  await spend(5_000n);
+  const { id } = await close();
+  const reference = `LITHIC-SETTLEMENT-${day()}`;
+  await fetch(`${vendor.url}/bank/sim/debits`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ account_id: 'settlement', reference, amount: '51.00' }),
+  });
+  expect((await lithic.sandbox.settle({ date: day() })).kind).not.toBe('ok');
+  const expected = {
+    done: false,
+    state: 'paid',
+    waitMs: null,
+    reason: expect.stringContaining('the bank moved 51.00'),
+  };
+  for (let looks = 0; looks < 2; looks += 1) expect(await drive(id)).toMatchObject(expected);
+  expect(await balance(bankSettlementOf('operating'))).toBe(-5_100n);
+  expect(await balance(networkPayableOf(world.programId))).toBe(-100n);
+  expect(await events()).toEqual(['settlement.closed', 'settlement.difference_found']);
+});
+
+it('takes its own part of a report that is about another program too', async () => {
+  const other = await createSpendingWorld(database.superuserUrl, { accounts: 1, funds: { USDC: 1_000_000_000n } });
+  await spend(5_000n);
+  await spend(800n, await issueAtNetwork(other));
+  await settleAtNetwork();
+  const { id } = await close();
+  const { id: otherId } = await close(other);
+  expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
+  expect(await drive(otherId, other)).toEqual({ done: true, state: 'reconciled' });
+  expect(await balance(bankSettlementOf('operating'))).toBe(-5_000n);
+  expect(await balance(bankSettlementOf('operating'), other)).toBe(-800n);
+});
+
+it('is refused for a program of nobody, a date that does not exist and a day to come', async () => {
+  const { organizationId, programId } = world;
+  const ask = (change: { programId?: string; date?: string }) =>
+    inOrganization(knex, organizationId, (trx) =>
+      closeSettlement(trx, { clock: systemClock }, { organizationId, programId, date: day(), ...change }),
+    );
+  expect(await ask({ programId: randomUUID() })).toMatchObject({ ok: false, error: { code: 'not_found' } });
+  expect(await ask({ date: '2026-02-30' })).toMatchObject({ ok: false, error: { pointer: '/date' } });
+  expect(await ask({ date: day(1) })).toMatchObject({ ok: false, error: { pointer: '/date' } });
+  expect(await rows('settlements')).toEqual([]);
+});
