@@ -1,6 +1,6 @@
 import { Client, Connection } from '@temporalio/client';
 import { z } from 'zod';
-import { parseDecimal, sumBigint } from '../../services/shared/money';
+import { formatDecimal, parseDecimal, sumBigint } from '../../services/shared/money';
 import type { Stack } from '../stack';
 import type { Journey } from './journey';
 import { until } from './poll';
@@ -39,9 +39,16 @@ function units(text: string, decimals: number): bigint {
   return negative ? -parsed.value : parsed.value;
 }
 
-function equal(name: string, expected: bigint | number | string, found: bigint | number | string): Proof {
+function equal(name: string, expected: number | string, found: number | string): Proof {
   const [one, other] = [String(expected), String(found)];
   return { name, ok: one === other, expected: one, found: other };
+}
+
+const DECIMALS = { USD: 2, USDC: 6 } as const;
+
+function equalMoney(name: string, asset: keyof typeof DECIMALS, expected: bigint, found: bigint): Proof {
+  const show = (amount: bigint) => `${formatDecimal(amount, DECIMALS[asset])} ${asset}`;
+  return equal(name, show(expected), show(found));
 }
 
 /** Balance of all ledger accounts of a type, base units of the asset. */
@@ -63,7 +70,12 @@ async function ledgerBalance({ api }: Journey, type: string, decimals: number, a
 async function proveDebtToken({ journey }: ProofInput, blockNumber: bigint): Promise<readonly Proof[]> {
   const onChain = await journey.auditor.venueDebt('USDC', journey.owner, blockNumber);
   const onLedger = await ledgerBalance(journey, 'venue.debt', 6, 'USDC');
-  return [equal(`auditor: Aave debt token at block ${blockNumber}, USDC base units`, onLedger, onChain)];
+  return [
+    {
+      ...equalMoney('debt_token_read_by_the_auditor', 'USDC', onLedger, onChain),
+      detail: [`the variable debt token of ${journey.owner} at block ${blockNumber}`],
+    },
+  ];
 }
 
 const cardNetworkBook = z.looseObject({
@@ -88,14 +100,15 @@ async function proveCardNetwork({ journey, stack }: ProofInput): Promise<readonl
   const { data: pending } = await journey.api.get(openHolds, '/v1/authorizations?state=pending&limit=100');
   const held = sumBigint(pending.map(({ requested }) => units(requested.amount, 2)));
   return [
-    equal('card network: cleared less refunded, cents', net, book.totals.net_amount),
-    equal('card network: open authorizations, cents', held, book.totals.hold_amount),
-    equal(
-      'card network: owed and not yet settled, cents',
+    equalMoney('card_network_book.cleared_less_refunded', 'USD', net, BigInt(book.totals.net_amount)),
+    equalMoney('card_network_book.open_authorizations', 'USD', held, BigInt(book.totals.hold_amount)),
+    equalMoney(
+      'card_network_book.not_yet_settled',
+      'USD',
       await ledgerBalance(journey, 'network.payable', 2),
-      book.totals.unsettled_amount,
+      BigInt(book.totals.unsettled_amount),
     ),
-    equal('card network: messages not delivered', 0, book.webhooks_pending),
+    equal('card_network_book.undelivered_messages', 0, book.webhooks_pending),
   ];
 }
 
@@ -110,35 +123,22 @@ const offRampBook = z.looseObject({
 async function proveOffRampAndBank({ journey, stack }: ProofInput): Promise<readonly Proof[]> {
   const book = await fetchJson(offRampBook, `${stack.surroundings.simulators['off-ramp-vendor'].url}/sim/book`);
   const ours = await soldAndPaid(journey);
-  const sumOf = (values: readonly string[], decimals: number) =>
-    sumBigint(values.map((value) => units(value, decimals)));
-  const usdc = book.transfers.filter(({ currency }) => currency === 'usdc');
+  const sumOf = (decimals: number, values: readonly (string | null)[]) =>
+    sumBigint(values.map((value) => units(value ?? '0', decimals)));
+  const received = book.transfers.filter(({ currency }) => currency === 'usdc').map((transfer) => transfer.received);
+  const paid = sumOf(
+    2,
+    book.transfers.map((transfer) => transfer.paid_usd),
+  );
+  const balance = sumOf(
+    2,
+    book.bank.map((account) => account.balance),
+  );
   return [
-    equal(
-      'off-ramp: USDC received, base units',
-      ours.soldUsdc,
-      sumOf(
-        usdc.map(({ received }) => received),
-        6,
-      ),
-    ),
-    equal(
-      'off-ramp: paid out after fees, cents',
-      ours.paidCents,
-      sumOf(
-        book.transfers.map((one) => one.paid_usd ?? '0.00'),
-        2,
-      ),
-    ),
-    equal('off-ramp: tokens it could not assign', 0, book.unmatched_deposits.length),
-    equal(
-      'bank: balance of the settlement account, cents',
-      await ledgerBalance(journey, 'bank.settlement', 2),
-      sumOf(
-        book.bank.map(({ balance }) => balance),
-        2,
-      ),
-    ),
+    equalMoney('off_ramp_book.tokens_received', 'USDC', ours.soldUsdc, sumOf(6, received)),
+    equalMoney('off_ramp_book.paid_out_after_fees', 'USD', ours.paidCents, paid),
+    equal('off_ramp_book.unassigned_tokens', 0, book.unmatched_deposits.length),
+    equalMoney('bank_book.settlement_account', 'USD', await ledgerBalance(journey, 'bank.settlement', 2), balance),
   ];
 }
 
@@ -202,7 +202,7 @@ async function proveWorkflows({ stack, since }: ProofInput): Promise<readonly Pr
     const waiting = settled.filter(({ status }) => status === 'RUNNING').length;
     return [
       {
-        ...equal('Temporal: workflows neither completed nor waiting where they should', 0, wrong.length),
+        ...equal('workflows_not_at_rest', 0, wrong.length),
         detail: [
           `${settled.length} workflows: ${settled.length - waiting} ended, ${waiting} waiting`,
           ...wrong.map(
@@ -210,7 +210,7 @@ async function proveWorkflows({ stack, since }: ProofInput): Promise<readonly Pr
           ),
         ],
       },
-      equal('Temporal: kinds of workflow that ran', WORKFLOW_KINDS.join(' '), [...types].sort().join(' ')),
+      equal('kinds_of_workflow_that_ran', WORKFLOW_KINDS.join(' '), [...types].sort().join(' ')),
     ];
   } finally {
     await connection.close();
