@@ -6,11 +6,13 @@ import type { ActivityOptions } from '@temporalio/workflow';
  */
 export const DATABASE_STEP: ActivityOptions = {
   startToCloseTimeout: '20 seconds',
+  heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 };
 
 /** Steps that ask a vendor or the chain and then record what it said. */
 export const VENDOR_STEP: ActivityOptions = {
   startToCloseTimeout: '60 seconds',
+  heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '60 seconds' },
 };

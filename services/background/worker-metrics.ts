@@ -1,5 +1,10 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Backlog } from '../outbox/outbox.repository';
+
+/** Commands that wait for Temporal. */
+export interface Backlog {
+  readonly waiting: number;
+  readonly oldestAgeMs: number;
+}
 
 export interface WorkerMetrics {
   readonly registry: Registry;

@@ -1,6 +1,7 @@
 import { NativeConnection, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { TemporalSettings } from './client';
 import { createDataConverter } from './data-converter';
+import { createHeartbeat } from './heartbeat';
 
 export interface TemporalWorkerOptions {
   readonly settings: TemporalSettings;
@@ -31,7 +32,10 @@ export async function startTemporalWorker(options: TemporalWorkerOptions): Promi
     workflowBundle: options.bundle,
     activities: options.activities,
     dataConverter: createDataConverter(settings.codecKey),
+    interceptors: { activity: [(context) => ({ inbound: createHeartbeat(context) })] },
     shutdownGraceTime: '5 seconds',
+    // After this a workflow whose worker was killed goes to any other.
+    stickyQueueScheduleToStartTimeout: '5 seconds',
     shutdownForceTime: '15 seconds',
     maxCachedWorkflows: 200,
     maxConcurrentWorkflowTaskExecutions: 16,
