@@ -157,7 +157,7 @@ function joinColumns<T>(rows: readonly T[], columns: readonly (readonly [keyof T
 /** What an item past its time is stored with instead. */
 const LATE_ANSWER = '{"outcome": "declined", "approved_amount": "0", "decline_reason": "late", "balance": null}';
 const LATE_EVENT =
-  '{"state": "declined", "decline_reason": "late", "approved_amount": "0", "hold_amount": "0", "expires_at": null}';
+  '{"state": "declined", "decline_reason": "late", "approved": {"amount": "0.00", "asset": "USD"}, "hold": {"amount": "0.00", "asset": "USD"}, "expires_at": null}';
 
 const COMMIT_SQL = `
 WITH item AS MATERIALIZED (

@@ -14,10 +14,10 @@ import {
   lockAccounts,
 } from './authorization-commit.repository';
 import { BatchQueue, type BatchQueueLimits } from './batch-queue';
-import { type Decision, decideAuthorization, type SpendRequest } from './rules/decide-authorization';
+import { authorizationEvent } from './rules/authorization-event';
+import { decideAuthorization, type SpendRequest } from './rules/decide-authorization';
 import { decisionRecord } from './rules/decision-record';
 import type { DeclineReason } from './rules/decline-reason';
-import type { SpendSnapshot } from './rules/spend-snapshot';
 import { type BatchSnapshot, loadBatchSnapshots, type StoredAnswer } from './spend-snapshot.repository';
 
 /** What the outside is told of each batch and surprise, for metrics and alerts. */
@@ -135,31 +135,6 @@ interface Attempt {
   readonly conflicted: readonly Job[];
 }
 
-/** The parts of an authorization that its events carry, as at commit. Amounts are strings of cents. */
-function eventData(
-  request: AuthorizationRequest,
-  snapshot: SpendSnapshot,
-  cardId: string,
-  authorizationId: string,
-  decision: Pick<Decision, 'approvedAmount' | 'holdAmount' | 'reason' | 'expiresAt'>,
-  state: CommitItem['state'],
-) {
-  return {
-    authorization_id: authorizationId,
-    account_id: snapshot.accountId,
-    card_id: cardId,
-    state,
-    decline_reason: decision.reason,
-    currency: request.currency,
-    requested_amount: request.amount.toString(),
-    approved_amount: decision.approvedAmount.toString(),
-    hold_amount: decision.holdAmount.toString(),
-    merchant: request.merchant,
-    channel: request.channel,
-    expires_at: decision.expiresAt?.toISOString() ?? null,
-  };
-}
-
 function draftOf(
   job: Job,
   ordinal: number,
@@ -184,7 +159,22 @@ function draftOf(
   const lateReply = declinedReply('late', reply.authorizationId);
   const decidedAt = now.toISOString();
   const organizationId = snapshot.organizationId;
-  const event = eventData(request, snapshot, cardId, authorizationId ?? '', decision, state);
+  const event = authorizationEvent({
+    id: reply.authorizationId ?? '',
+    accountId: snapshot.accountId,
+    cardId,
+    state,
+    declineReason: decision.reason,
+    requestedAmount: request.amount,
+    approvedAmount: decision.approvedAmount,
+    holdAmount: decision.holdAmount,
+    clearedAmount: 0n,
+    reversedAmount: 0n,
+    refundedAmount: 0n,
+    merchant: request.merchant,
+    channel: request.channel,
+    expiresAt: decision.expiresAt,
+  });
 
   const legs: CommitLeg[] = [];
   let loanHold = 0n;

@@ -1,6 +1,9 @@
 import type { AccountRow } from '../accounts/account.repository';
 import type { CardEvent } from '../providers/processor/port';
+import { formatId } from '../shared/ids';
+import { usdDocument } from '../shared/money-document';
 import type { AuthorizationRow, FundingLegRow } from './authorization.repository';
+import { authorizationEvent } from './rules/authorization-event';
 import type { HeldLeg } from './rules/hold-legs';
 
 /** What every recorder is given: the account is locked, the message is new. */
@@ -37,7 +40,7 @@ export function heldLegsOf(legs: readonly FundingLegRow[]): readonly HeldLeg[] {
   });
 }
 
-/** An authorization as its events carry it; amounts are strings of cents. */
+/** An authorization as its events carry it, after a change. */
 export function authorizationEventData(
   authorization: AuthorizationRow,
   change: {
@@ -49,23 +52,22 @@ export function authorizationEventData(
     readonly holdAmount?: bigint;
   },
 ): Readonly<Record<string, unknown>> {
-  return {
-    authorization_id: authorization.id,
-    account_id: authorization.account_id,
-    card_id: authorization.card_id,
+  return authorizationEvent({
+    id: authorization.id,
+    accountId: authorization.account_id,
+    cardId: authorization.card_id,
     state: change.state,
-    decline_reason: authorization.decline_reason,
-    currency: authorization.currency,
-    requested_amount: authorization.requested_amount.toString(),
-    approved_amount: (change.approvedAmount ?? authorization.approved_amount).toString(),
-    hold_amount: (change.holdAmount ?? authorization.hold_amount).toString(),
-    cleared_amount: (authorization.cleared_amount + (change.cleared ?? 0n)).toString(),
-    reversed_amount: (authorization.reversed_amount + (change.reversed ?? 0n)).toString(),
-    refunded_amount: (authorization.refunded_amount + (change.refunded ?? 0n)).toString(),
+    declineReason: authorization.decline_reason,
+    requestedAmount: authorization.requested_amount,
+    approvedAmount: change.approvedAmount ?? authorization.approved_amount,
+    holdAmount: change.holdAmount ?? authorization.hold_amount,
+    clearedAmount: authorization.cleared_amount + (change.cleared ?? 0n),
+    reversedAmount: authorization.reversed_amount + (change.reversed ?? 0n),
+    refundedAmount: authorization.refunded_amount + (change.refunded ?? 0n),
     merchant: authorization.merchant,
     channel: authorization.channel,
-    expires_at: authorization.expires_at?.toISOString() ?? null,
-  };
+    expiresAt: authorization.expires_at,
+  });
 }
 
 /** A card transaction as its events carry it. */
@@ -86,15 +88,15 @@ export function transactionEventData(
 ): Readonly<Record<string, unknown>> {
   const { event } = context;
   return {
-    card_transaction_id: transaction.id,
+    id: formatId('cardTransaction', transaction.id),
     kind: transaction.kind,
     state: 'posted',
-    account_id: context.account.id,
-    card_id: context.cardId,
-    authorization_id: transaction.authorizationId,
+    account_id: formatId('account', context.account.id),
+    card_id: formatId('card', context.cardId),
+    authorization_id:
+      transaction.authorizationId === null ? null : formatId('authorization', transaction.authorizationId),
     forced: transaction.forced,
-    amount: event.amount.toString(),
-    currency: event.currency,
+    amount: usdDocument(event.amount),
     merchant_amount: event.merchantAmount.toString(),
     merchant_currency: event.merchantCurrency,
     merchant: event.merchant,
@@ -102,8 +104,8 @@ export function transactionEventData(
     legs: legs.map((leg) => ({
       kind: leg.kind,
       asset: leg.asset,
-      amount: leg.amount.toString(),
-      amount_usd: leg.amountUsd.toString(),
+      amount_base_units: leg.amount.toString(),
+      covers: usdDocument(leg.amountUsd),
     })),
   };
 }

@@ -7,6 +7,7 @@ import { appendCommand } from '../outbox/append-command';
 import { appendEvent } from '../outbox/append-event';
 import { required } from '../shared/assert';
 import { maxBigint, sumBigint } from '../shared/money';
+import { usdDocument } from '../shared/money-document';
 import type { AuthorizationRow, FundingLegRow } from './authorization.repository';
 import {
   addRefunded,
@@ -80,7 +81,7 @@ export async function recordRefund(trx: Transaction, context: CardEventContext):
     resourceId: cardTransactionId,
     data: {
       ...transactionEventData(context, transaction, split.shares),
-      overdue_paid: split.overdueUsd.toString(),
+      overdue_paid: usdDocument(split.overdueUsd),
       authorization:
         authorization === null
           ? null
