@@ -72,7 +72,6 @@ async function close(
   report: NetworkSettlementSummary,
 ): Promise<StepResult> {
   const { organizationId } = key;
-  const { bankReference } = report;
   const difference = await inOrganization(deps.knex, organizationId, async (trx) => {
     const row = await lock(trx, key);
     if (row.state !== 'open') return null;
@@ -86,7 +85,7 @@ async function close(
     });
     const compared = compareSettlement(named, items);
     const why = compared.difference;
-    const found = { network_amount: network, ledger_amount: compared.ledgerAmount, bank_reference: bankReference };
+    const found = { network_amount: network, ledger_amount: compared.ledgerAmount };
     if (why !== null) {
       const text = differenceText(network, compared.ledgerAmount, why);
       await recordDifference(trx, key, row, { ...found, difference: text });
@@ -130,8 +129,9 @@ async function pay(
       deps.processor.vendor,
       named.flatMap((item) => item.messageIds),
     );
-    await move(trx, key, row, 'paid');
-    const after = { ...row, state: 'paid' as const };
+    const booked = { bank_reference: paid === 0n ? null : reference };
+    await move(trx, key, row, 'paid', booked);
+    const after = { ...row, ...booked, state: 'paid' as const };
     if (paid === ledger && network === ledger) {
       await move(trx, key, after, 'agreed');
       await tell(trx, key, { ...after, state: 'reconciled' }, 'settlement.reconciled');

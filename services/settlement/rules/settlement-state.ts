@@ -2,7 +2,7 @@ import type { Transition } from '../../shared/result';
 
 export type SettlementState = 'open' | 'closed' | 'paid' | 'reconciled';
 
-/** `closed`: the network's figure is known. `paid`: the bank has moved it. `agreed`: network, ledger and bank say the same. */
+/** `closed`: the network's report agrees with the ledger. `paid`: the bank has moved money for it. `agreed`: all three say the same. */
 export type SettlementEvent = 'closed' | 'paid' | 'agreed';
 
 const ORDER: readonly SettlementState[] = ['open', 'closed', 'paid', 'reconciled'];
@@ -12,7 +12,7 @@ const TARGET: Readonly<Record<SettlementEvent, SettlementState>> = {
   agreed: 'reconciled',
 };
 
-/** One step at a time, in this order; a settlement with a difference stays `paid`. */
+/** One step at a time, in this order. A difference to the network leaves it `open`, one at the bank leaves it `paid`. */
 export function next(state: SettlementState, event: SettlementEvent): Transition<SettlementState> {
   const target = TARGET[event];
   const from = ORDER.indexOf(state);
