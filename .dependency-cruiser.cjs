@@ -7,6 +7,15 @@ const vendors = '^services/providers/[^/]+/[^/]+/';
 const ports = '[/-]port\\.ts$';
 const entries = '^services/(composition|api|worker|migrate)';
 
+/** Their functions take the caller's transaction and lock or read rows that several contexts move together. */
+const inOneTransaction = [
+  '^services/accounts/account\\.repository\\.ts$',
+  '^services/credit/loan\\.repository\\.ts$',
+  '^services/funding/funding\\.repository\\.ts$',
+  '^services/ledger/ledger(-report)?\\.repository\\.ts$',
+  '^services/pricing/price\\.repository\\.ts$',
+];
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
@@ -100,10 +109,12 @@ module.exports = {
     },
     {
       name: 'a-repository-belongs-to-its-context',
-      comment: 'Other contexts call use cases, or read through a repository of their own.',
-      severity: 'warn',
+      comment:
+        'Other contexts call use cases, or read through a repository of their own. The repositories in `inOneTransaction` are ' +
+        'the exception of decision 0002: money of several contexts has to commit together.',
+      severity: 'error',
       from: { path: '^services/([^/]+)/', pathNot: entries },
-      to: { path: '^services/[^/]+/.*\\.repository\\.ts$', pathNot: '^services/($1|database)/' },
+      to: { path: '^services/[^/]+/.*\\.repository\\.ts$', pathNot: ['^services/($1|database)/', ...inOneTransaction] },
     },
     {
       name: 'production-knows-no-sandbox',

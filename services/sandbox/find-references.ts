@@ -1,7 +1,6 @@
 import type { Knex } from 'knex';
 import { findAccount } from '../accounts/account.repository';
 import { showAuthorization } from '../authorizations/show-authorization';
-import { findCardholder } from '../cardholders/cardholder.repository';
 import { showCard } from '../cards/show-card';
 import { findPage } from '../database/page.repository';
 import { inOrganization } from '../database/transaction';
@@ -69,16 +68,4 @@ export async function findAccountAddress(
   return account.address === null
     ? err(refusal('state_conflict', 'the account has no address yet'))
     : ok(account.address);
-}
-
-/** Whether the cardholder is one of the organization's. */
-export async function findOwnCardholder(
-  knex: Knex,
-  organizationId: string,
-  cardholderId: string,
-): Promise<Result<string, Refusal>> {
-  const row = await inOrganization(knex, organizationId, (trx) => findCardholder(trx, organizationId, cardholderId));
-  return row === undefined
-    ? err(refusal('not_found', 'there is no cardholder with this id', '/cardholder_id'))
-    : ok(row.id);
 }

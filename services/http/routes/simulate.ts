@@ -1,15 +1,10 @@
 import type { Knex } from 'knex';
 import { type AssetCatalog, moneyJson } from '../../assets/load-asset-catalog';
+import { findOwnCardholder } from '../../cardholders/find-cardholder-id';
 import type { Address } from '../../chain/port';
 import type { KycSandboxOutcome } from '../../providers/kyc/port';
 import type { Merchant, SandboxAnswer, SandboxPurchase, VendorOutcome } from '../../providers/processor/port';
-import {
-  findAccountAddress,
-  findAuthorizationId,
-  findCardToken,
-  findOwnCardholder,
-  findPurchase,
-} from '../../sandbox/find-references';
+import { findAccountAddress, findAuthorizationId, findCardToken, findPurchase } from '../../sandbox/find-references';
 import type { Sandbox } from '../../sandbox/sandbox';
 import { formatId } from '../../shared/ids';
 import { parseDecimal } from '../../shared/money';
