@@ -1,16 +1,18 @@
-import type { Context } from '@temporalio/activity';
-import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
+import { Context } from '@temporalio/activity';
+import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
 
-const EVERY_MS = 3_000;
+/** Several of them fit into the `heartbeatTimeout` of workflows/activity-options.ts. */
+const HEARTBEAT_EVERY_MS = 2_000;
 
 /**
- * Says for every activity that its worker is alive while it runs. When the worker is killed, Temporal gives the step to
- * another after the heartbeat's time-out, which is shorter than a slow vendor may take.
+ * Tells Temporal while a step runs that its worker is alive. A worker that was killed says nothing any more, so its steps
+ * go to another one after the heartbeat's timeout instead of after the longest time a step may take.
  */
-export function createHeartbeat(context: Context): ActivityInboundCallsInterceptor {
+export function keepHeartbeat(): ActivityInboundCallsInterceptor {
   return {
-    async execute(input, next) {
-      const timer = setInterval(() => context.heartbeat(), EVERY_MS);
+    async execute(input: ActivityExecuteInput, next: Next<ActivityInboundCallsInterceptor, 'execute'>) {
+      const context = Context.current();
+      const timer = setInterval(() => context.heartbeat(), HEARTBEAT_EVERY_MS);
       try {
         return await next(input);
       } finally {

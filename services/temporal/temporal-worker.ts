@@ -1,7 +1,7 @@
 import { NativeConnection, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { TemporalSettings } from './client';
 import { createDataConverter } from './data-converter';
-import { createHeartbeat } from './heartbeat';
+import { keepHeartbeat } from './heartbeat';
 
 export interface TemporalWorkerOptions {
   readonly settings: TemporalSettings;
@@ -20,7 +20,8 @@ export interface RunningTemporalWorker {
 
 /**
  * A worker sized for two cores: activities wait for PostgreSQL, vendors and the chain most of their time, workflow tasks
- * use the CPU. No compression: payloads are encrypted ids, too small and too random to gain from it. New workflows come through the non-sticky pollers, which the default ratio of 0.2 would starve.
+ * use the CPU. No compression: payloads are encrypted ids, too small and too random to gain from it. New workflows come
+ * through the non-sticky pollers, which the default ratio of 0.2 would starve.
  */
 export async function startTemporalWorker(options: TemporalWorkerOptions): Promise<RunningTemporalWorker> {
   const { settings } = options;
@@ -32,7 +33,7 @@ export async function startTemporalWorker(options: TemporalWorkerOptions): Promi
     workflowBundle: options.bundle,
     activities: options.activities,
     dataConverter: createDataConverter(settings.codecKey),
-    interceptors: { activity: [(context) => ({ inbound: createHeartbeat(context) })] },
+    interceptors: { activity: [() => ({ inbound: keepHeartbeat() })] },
     shutdownGraceTime: '5 seconds',
     // After this a workflow whose worker was killed goes to any other.
     stickyQueueScheduleToStartTimeout: '5 seconds',
