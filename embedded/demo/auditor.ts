@@ -6,6 +6,9 @@ import type { SandboxDeployment } from '../chain/deployment-file';
 const dataProviderAbi = parseAbi([
   'function getReserveTokensAddresses(address asset) view returns (address aToken, address stableDebtToken, address variableDebtToken)',
 ]);
+const poolEventsAbi = parseAbi([
+  'event Borrow(address indexed reserve, address user, address indexed onBehalfOf, uint256 amount, uint8 interestRateMode, uint256 borrowRate, uint16 indexed referralCode)',
+]);
 const balanceAbi = parseAbi(['function balanceOf(address owner) view returns (uint256)']);
 
 /** Reads the chain by itself, as somebody would who does not trust us. Amounts are base units. */
@@ -14,6 +17,8 @@ export interface ChainAuditor {
   venueDebt(assetCode: string, owner: Hex, blockNumber?: bigint): Promise<bigint>;
   /** Balance in Aave's aToken of the asset: what stands as collateral for `owner`, with its yield. */
   venueCollateral(assetCode: string, owner: Hex): Promise<bigint>;
+  /** Amount of each borrow on behalf of `owner` since the chain began. */
+  borrows(assetCode: string, owner: Hex): Promise<readonly bigint[]>;
 }
 
 export function chainAuditor(deployment: SandboxDeployment): ChainAuditor {
@@ -36,5 +41,16 @@ export function chainAuditor(deployment: SandboxDeployment): ChainAuditor {
   return {
     venueDebt: async (assetCode, owner, blockNumber) => balance((await reserve(assetCode))[2], owner, blockNumber),
     venueCollateral: async (assetCode, owner) => balance((await reserve(assetCode))[0], owner),
+    async borrows(assetCode, owner) {
+      const logs = await client.getContractEvents({
+        address: deployment.aave.pool,
+        abi: poolEventsAbi,
+        eventName: 'Borrow',
+        args: { reserve: required(deployment.tokens[assetCode], `token ${assetCode}`).address, onBehalfOf: owner },
+        fromBlock: 0n,
+        strict: true,
+      });
+      return logs.map(({ args }) => args.amount);
+    },
   };
 }
