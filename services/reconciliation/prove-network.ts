@@ -64,8 +64,10 @@ async function unpaid(
   return { kind: 'ok', value: sum + partOf(program, open.value) };
 }
 
+/** A network settles all our programs in one amount; each movement names its card. */
 function partOf(program: ProgramNetworkLine, summary: NetworkSettlementSummary): bigint {
-  return sumBigint(program.card_tokens.map((token) => summary.netAmountByCard[token] ?? 0n));
+  const own = new Set(program.card_tokens);
+  return sumBigint(summary.items.filter(({ cardToken }) => own.has(cardToken)).map(({ amount }) => amount));
 }
 
 function dateOf(instant: Date): string {

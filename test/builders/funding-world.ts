@@ -268,6 +268,7 @@ export async function createFundingWorld(chain: SharedChain) {
 
   return {
     deps,
+    superuserUrl: database.superuserUrl,
     sandbox,
     bridge,
     holder,

@@ -626,7 +626,6 @@ describe('the processor adapter against the simulated card network', () => {
         refundsAmount: 1250n,
         transactionCount: 2,
         isComplete: false,
-        netAmountByCard: { [reference.cardToken]: 3750n },
         bankReference: `LITHIC-SETTLEMENT-${date}`,
         items: [5000n, -1250n].map((amount) => ({
           cardToken: reference.cardToken,

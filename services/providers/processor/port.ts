@@ -36,8 +36,6 @@ export interface NetworkSettlementSummary {
   readonly transactionCount: number;
   /** False while the date may still change. */
   readonly isComplete: boolean;
-  /** `netAmount` by card token: a network settles all our programs in one amount. */
-  readonly netAmountByCard: Readonly<Record<string, bigint>>;
   /** Reference under which the settlement bank shows the movement of `netAmount`. */
   readonly bankReference: string;
   readonly items: readonly NetworkSettlementItem[];

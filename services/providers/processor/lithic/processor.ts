@@ -106,7 +106,6 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
       let otherAmount = 0n;
       const transactions = new Set<string>();
       const items: NetworkSettlementItem[] = [];
-      const netAmountByCard: Record<string, bigint> = {};
       for (let after: string | null = null, more = true; more; ) {
         const page = await readDetails(client, day, after);
         if (page.kind !== 'ok') return page;
@@ -116,7 +115,6 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
           if (detail.type !== 'CLEARING' && detail.type !== 'FINANCIAL') otherAmount += amount;
           else if (amount >= 0n) clearingsAmount += amount;
           else refundsAmount -= amount;
-          netAmountByCard[detail.card_token] = (netAmountByCard[detail.card_token] ?? 0n) + amount;
           transactions.add(detail.transaction_token);
           items.push({ cardToken: detail.card_token, messageIds: detail.event_tokens, amount });
         }
@@ -141,7 +139,6 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
         bankReference: `LITHIC-SETTLEMENT-${date}`,
         items,
         isComplete: summary.value.is_complete,
-        netAmountByCard,
       };
       return { kind: 'ok', value };
     },
