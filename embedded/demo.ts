@@ -1,13 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { DemoFailure } from './demo/demo-failure';
 import { runJourney } from './demo/journey';
 import { prove } from './demo/proofs';
 import { type DemoReport, type Proof, renderProof, renderStep, StepRecorder, secondsSince } from './demo/report';
 import { describeFailure } from './failure';
 import { stopOnSignal } from './interrupt';
 import { removePostgresData } from './postgres';
-import { stopAllProcesses } from './processes';
+import { describeExit, stopAllProcesses } from './processes';
 import { type Stack, startStack } from './stack';
 
 /**
@@ -44,21 +45,32 @@ async function main(): Promise<void> {
   try {
     say('starting PostgreSQL, Temporal, an EVM chain with Aave v3, three vendor simulators, api and worker\n');
     const stackBegan = performance.now();
+    let endedBy: (error: Error) => void = () => undefined;
+    const partEnded = new Promise<never>((_, reject) => {
+      endedBy = reject;
+    });
+    partEnded.catch(() => undefined);
     const started = await startStack({
       dataDir,
+      onUnexpectedExit: (part, exit, lastLogLines) =>
+        endedBy(new DemoFailure(`${part} ended by itself (${describeExit(exit)}):\n${lastLogLines}`)),
       onProgress: (message) => say(`  ${`${secondsSince(began).toFixed(1)} s`.padStart(8)}   ${message}\n`),
     });
     stack = started;
     recorder.steps.push({ name: 'stack started', seconds: secondsSince(stackBegan), figures: {} });
     say('\nthe main job\n');
-    const journey = await runJourney({
-      apiUrl: started.apiUrl,
-      operatorKey: started.secrets.operatorKey,
-      deployment: started.deployment(),
-      recorder,
-    });
-    say('\nthe proofs\n');
-    proofs = await prove({ journey, stack: started, since });
+    const whole = async (): Promise<readonly Proof[]> => {
+      const journey = await runJourney({
+        apiUrl: started.apiUrl,
+        operatorKey: started.secrets.operatorKey,
+        deployment: started.deployment(),
+        recorder,
+      });
+      say('\nthe proofs\n');
+      return prove({ journey, stack: started, since });
+    };
+    // Nothing is worth waiting for once a part of the stack has died.
+    proofs = await Promise.race([whole(), partEnded]);
     for (const proof of proofs) say(renderProof(proof));
   } catch (error) {
     failure = describeFailure(error);

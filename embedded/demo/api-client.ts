@@ -1,20 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
+import { DemoFailure } from './demo-failure';
 
 const problem = z.looseObject({ code: z.string(), detail: z.string() });
 
-/** The API's answer where a step expected another. */
-export class UnexpectedAnswer extends Error {
-  override readonly name = 'UnexpectedAnswer';
-
-  constructor(
-    readonly call: string,
-    readonly status: number,
-    readonly code: string | null,
-    detail: string,
-  ) {
-    super(`${call} answered ${status}${code === null ? '' : ` ${code}`}: ${detail}`);
-  }
+function unexpectedAnswer(call: string, status: number, code: string | null, detail: string): DemoFailure {
+  return new DemoFailure(`${call} answered ${status}${code === null ? '' : ` ${code}`}: ${detail}`);
 }
 
 export interface ApiClient {
@@ -49,11 +40,11 @@ export function apiClient(baseUrl: string, key: string): ApiClient {
     if (status < 200 || status >= 300) {
       const said = problem.safeParse(json);
       const detail = said.success ? said.data.detail : JSON.stringify(json);
-      throw new UnexpectedAnswer(`${method} ${path}`, status, said.success ? said.data.code : null, detail);
+      throw unexpectedAnswer(`${method} ${path}`, status, said.success ? said.data.code : null, detail);
     }
     const parsed = shape.safeParse(json);
     if (parsed.success) return parsed.data;
-    throw new UnexpectedAnswer(`${method} ${path}`, status, null, z.prettifyError(parsed.error));
+    throw unexpectedAnswer(`${method} ${path}`, status, null, z.prettifyError(parsed.error));
   };
   return {
     get: (shape, path) => expectSuccess(shape, 'GET', path),
@@ -63,7 +54,7 @@ export function apiClient(baseUrl: string, key: string): ApiClient {
       const { status, json } = await call('POST', path, body);
       const said = problem.safeParse(json);
       if (status < 400 || !said.success) {
-        throw new UnexpectedAnswer(`POST ${path}`, status, null, `expected a refusal, got ${JSON.stringify(json)}`);
+        throw unexpectedAnswer(`POST ${path}`, status, null, `expected a refusal, got ${JSON.stringify(json)}`);
       }
       return { status, code: said.data.code, detail: said.data.detail };
     },

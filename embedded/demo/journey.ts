@@ -4,6 +4,7 @@ import { formatDecimal } from '../../services/shared/money';
 import type { SandboxDeployment } from '../chain/deployment-file';
 import { type ApiClient, apiClient } from './api-client';
 import { type ChainAuditor, chainAuditor } from './auditor';
+import { DemoFailure } from './demo-failure';
 import { until } from './poll';
 import type { StepRecorder } from './report';
 import * as shapes from './shapes';
@@ -125,7 +126,7 @@ async function onboard(api: ApiClient, programId: string, recorder: StepRecorder
   const approved = await approvedCardholder(api, programId, recorder);
   await recorder.run('person from a denied country refused', async (note) => {
     const refused = await api.refusal('/v1/cardholders', person(programId, 'demo-denied', 'IRN'));
-    if (refused.code !== 'country_not_allowed') throw new Error(`refused for ${refused.code}: ${refused.detail}`);
+    if (refused.code !== 'country_not_allowed') throw new DemoFailure(`refused for ${refused.code}: ${refused.detail}`);
     note({ answer: `${refused.status} ${refused.code}`, detail: refused.detail });
   });
   await recorder.run('documents asked for again, then approved', async (note) => {
@@ -171,7 +172,7 @@ export async function openAccount(
       (card) => card.state === 'active',
       (card) => card.state,
     );
-    note({ card: id, number: `${seen.network ?? 'card'} … ${seen.last_four ?? ''}` });
+    note({ card: id, number: `… ${seen.last_four ?? ''}` });
     return id;
   });
   const owner = await recorder.run('deposit address', async (note) => {
@@ -240,7 +241,7 @@ async function sellPurchase(holding: Cardholding): Promise<void> {
       mcc: GROCER.mcc,
       card_id: cardId,
     });
-    if (!quoted.approvable) throw new Error('the quote says it would be declined');
+    if (!quoted.approvable) throw new DemoFailure('the quote says it would be declined');
     note({
       hold: said(quoted.hold_amount),
       legs: quoted.legs.map((leg) => `${leg.kind} ${said(leg.hold)}`).join(' + '),
@@ -297,7 +298,14 @@ export async function borrowFromNowOn(holding: Cardholding): Promise<void> {
   });
   await recorder.run('account set to borrow', async (note) => {
     await api.put(shapes.withId, `/v1/accounts/${accountId}/funding-policy`, { mode: 'borrow' });
-    note({ safe_to_spend: said((await standingOf(holding)).safe_to_spend) });
+    // The cardholder's address delegates credit after its first pledge: a transaction of its own.
+    const standing = await until(
+      'credit being delegated',
+      () => standingOf(holding),
+      (seen) => Number(seen.credit.available.amount) > 0,
+      (seen) => `available ${said(seen.credit.available)}`,
+    );
+    note({ safe_to_spend: said(standing.safe_to_spend) });
   });
 }
 
@@ -314,7 +322,7 @@ async function borrowPurchase(holding: Cardholding): Promise<shapes.Authorizatio
     const cleared = await clear(holding, purchase.id, '126.00');
     note(await fundedFigures(holding, cleared));
     const debt = await auditor.venueDebt('USDC', owner);
-    if (debt <= debtBefore) throw new Error('the chain shows no new debt');
+    if (debt <= debtBefore) throw new DemoFailure('the chain shows no new debt');
     note({
       debt_token: `${formatDecimal(debt, 6)} USDC owed by ${owner}`,
       ...creditFigures(await standingOf(holding)),
@@ -326,7 +334,7 @@ async function borrowPurchase(holding: Cardholding): Promise<shapes.Authorizatio
 async function declinedPurchase(holding: Cardholding): Promise<void> {
   await holding.recorder.run('purchase above everything declined', async (note) => {
     const { authorization } = await attempt(holding, '9000.00', GROCER);
-    if (authorization.state !== 'declined') throw new Error(`the purchase is ${authorization.state}`);
+    if (authorization.state !== 'declined') throw new DemoFailure(`the purchase is ${authorization.state}`);
     note({
       reason: `${authorization.decline?.reason ?? ''}: ${authorization.decline?.text ?? ''}`,
       largest_possible: said(authorization.largest_amount),
@@ -374,7 +382,7 @@ async function mixedPurchase(holding: Cardholding): Promise<void> {
     const approved = await buy(holding, '320.00', GROCER);
     const kinds = new Set(approved.legs.map((leg) => leg.kind));
     if (!kinds.has('stablecoin_sale') || !kinds.has('loan_draw')) {
-      throw new Error(`the purchase has only ${[...kinds].join(', ')}`);
+      throw new DemoFailure(`the purchase has only ${[...kinds].join(', ')}`);
     }
     note(heldFigures(approved));
     const cleared = await clear(holding, approved.id, '320.00');
@@ -452,7 +460,7 @@ export async function buy(holding: Cardholding, amount: string, merchant: Mercha
   const { authorization, vendorResult } = await attempt(holding, amount, merchant);
   if (authorization.state === 'pending') return authorization;
   const why = authorization.decline === null ? vendorResult : `${authorization.decline.reason}`;
-  throw new Error(`the purchase of ${amount} USD is ${authorization.state}: ${why}`);
+  throw new DemoFailure(`the purchase of ${amount} USD is ${authorization.state}: ${why}`);
 }
 
 /** Has the merchant clear the purchase and waits until every part of the clearing is funded. */

@@ -1,14 +1,11 @@
-/** Something did not get where it should in time; the message names what was seen last. */
-export class TooLate extends Error {
-  override readonly name = 'TooLate';
-}
+import { DemoFailure } from './demo-failure';
 
 const INTERVAL_MS = 100;
 export const STATE_LIMIT_MS = 60_000;
 
 /**
  * Reads until `reached` says so and returns what was read then. `describe` puts what was seen last into words for the
- * message of {@link TooLate}.
+ * message of the {@link DemoFailure}.
  */
 export async function until<T>(
   what: string,
@@ -22,7 +19,7 @@ export async function until<T>(
     const seen = await read();
     if (reached(seen)) return seen;
     if (Date.now() >= deadline) {
-      throw new TooLate(`${what} did not happen within ${limitMs / 1_000} s; last seen: ${describe(seen)}`);
+      throw new DemoFailure(`${what} did not happen within ${limitMs / 1_000} s; last seen: ${describe(seen)}`);
     }
     await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
   }

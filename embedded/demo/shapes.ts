@@ -60,7 +60,6 @@ export const card = z.looseObject({
   id: z.string(),
   state: z.string(),
   last_four: z.string().nullable(),
-  network: z.string().nullable(),
 });
 
 export const deposit = z.looseObject({

@@ -114,7 +114,7 @@ async function wrongEntry(debit: LedgerAccountRef, credit: LedgerAccountRef, amo
   await holder.inside((trx) =>
     postTransactions(trx, holder.organizationId, [
       {
-        template: 'seeded-break',
+        template: 'sweep',
         idempotencyKey,
         effectiveAt: new Date(),
         transfers: [{ label: 'wrong', kind: 'posted', debit, credit, amount }],
@@ -126,7 +126,7 @@ async function wrongEntry(debit: LedgerAccountRef, credit: LedgerAccountRef, amo
   } finally {
     // Only a superuser that switches the triggers off can take a ledger row back.
     await superuser.query(`BEGIN; SET LOCAL session_replication_role = replica;
-      DELETE FROM ledger_transfers WHERE label = 'wrong'; DELETE FROM ledger_transactions WHERE template = 'seeded-break';
+      DELETE FROM ledger_transfers WHERE label = 'wrong'; DELETE FROM ledger_transactions WHERE idempotency_key = 'seeded-break';
       COMMIT`);
   }
 }
