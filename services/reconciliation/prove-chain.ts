@@ -23,7 +23,7 @@ export interface ChainBooks {
 export interface ChainProofDeps {
   readonly reader: ChainReader;
   readonly venue: LendingVenue;
-  readonly deployment: Pick<ChainDeployment, 'chainId' | 'tokens'>;
+  readonly deployment: Pick<ChainDeployment, 'chainId' | 'confirmations' | 'tokens'>;
 }
 
 /** One place on chain: what the ledger says and what the chain does. */

@@ -42,6 +42,16 @@ export async function ledgerMark(trx: Transaction, organizationId: string): Prom
   return BigInt(row?.count ?? 0);
 }
 
+/** Chain transactions that may have landed without the ledger knowing. */
+export async function chainCallsOnTheirWay(trx: Transaction, organizationId: string): Promise<bigint> {
+  const row = await trx('chain_intents')
+    .where({ organization_id: organizationId })
+    .whereIn('state', ['queued', 'signed', 'broadcast'])
+    .count({ count: '*' })
+    .first();
+  return BigInt(row?.count ?? 0);
+}
+
 /** Legs, refunds and repayments whose work is not over: `position` may be open for them. */
 export async function unfinishedLegs(trx: Transaction, organizationId: string): Promise<ReadonlySet<string>> {
   const result: { rows: { id: string }[] } = await trx.raw(

@@ -7,6 +7,7 @@ import { assetTotals, openPositions, recomputeBalances } from '../ledger/ledger-
 import type { BankStatements, OffRamp } from '../providers/off-ramp/port';
 import type { Processor } from '../providers/processor/port';
 import type { Clock } from '../shared/clock';
+import { bookFinishedGas } from '../treasury/book-gas';
 import { type Proof, showAmounts } from './proof';
 import { proveBank } from './prove-bank';
 import { type ChainProofDeps, proveChain } from './prove-chain';
@@ -18,6 +19,7 @@ import {
   accountsWithAddress,
   aggregateDifferences,
   bankReferences,
+  chainCallsOnTheirWay,
   ledgerMark,
   netDebits,
   ownAddresses,
@@ -67,7 +69,7 @@ const FINAL: ReadonlySet<string> = new Set([
 ]);
 
 interface Look extends Reconciliation {
-  /** The ledger stood still from before the block was chosen until after everybody was asked. */
+  /** Nothing was on its way to the chain, and the ledger stood still from before the block was chosen until everybody was asked. */
   readonly still: boolean;
   readonly mark: bigint;
 }
@@ -102,11 +104,14 @@ function sameBreaks(one: Reconciliation, other: Reconciliation): boolean {
 
 async function lookOnce(deps: ReconciliationDeps, organizationId: string): Promise<Look> {
   const { knex, reader } = deps;
+  // What landed a moment ago and the sweeper has not come to yet.
+  await bookFinishedGas(deps, { organizationId });
   const before = await inOrganization(knex, organizationId, async (trx) => ({
     mark: await ledgerMark(trx, organizationId),
     accounts: await accountsWithAddress(trx, organizationId),
     // Before interest is booked, because that sums an account's figures again.
     aggregates: await aggregateDifferences(trx, organizationId),
+    onTheirWay: await chainCallsOnTheirWay(trx, organizationId),
   }));
   const { number: blockNumber } = await reader.head();
   for (const { id: accountId } of before.accounts) {
@@ -123,7 +128,8 @@ async function lookOnce(deps: ReconciliationDeps, organizationId: string): Promi
     ...(await proveNetwork(deps.processor, books, deps.clock.now(), show)),
   ];
   const after = await inOrganization(knex, organizationId, (trx) => ledgerMark(trx, organizationId));
-  return { ok: proofs.every(({ ok }) => ok), blockNumber, proofs, still: before.mark === after, mark: after };
+  const still = before.mark === after && before.onTheirWay === 0n;
+  return { ok: proofs.every(({ ok }) => ok), blockNumber, proofs, still, mark: after };
 }
 
 async function readBooks(deps: ReconciliationDeps, organizationId: string, blockNumber: bigint) {
