@@ -4,6 +4,7 @@ import { accrueAccount } from '../credit/accrue-interest';
 import { inOrganization } from '../database/transaction';
 import type { LedgerAccountType } from '../ledger/draft';
 import { assetTotals, openPositions, recomputeBalances } from '../ledger/ledger-report.repository';
+import { appendEvent } from '../outbox/append-event';
 import type { BankStatements, OffRamp } from '../providers/off-ramp/port';
 import type { Processor } from '../providers/processor/port';
 import type { Clock } from '../shared/clock';
@@ -77,7 +78,7 @@ interface Look extends Reconciliation {
 /**
  * Proves an organization's books: against themselves, the chain at one block after interest was accrued there, the lending venue, the bank,
  * the off-ramp and the network. What is on its way while it looks is not a break, so a look that found one looks again: until two looks
- * at books that stand still agree, or they never do.
+ * at books that stand still agree, or they never do. A break is also told as the event `reconciliation.broken`.
  */
 export async function runProofs(
   deps: ReconciliationDeps,
@@ -90,11 +91,29 @@ export async function runProofs(
     const settled = look.still && former?.still === true && look.mark === former.mark && sameBreaks(look, former);
     if (look.ok || final || settled || attempt === ATTEMPTS) {
       const { ok, blockNumber, proofs } = look;
+      if (!ok) await tellBroken(deps, input.organizationId, look);
       return { ok, blockNumber, proofs };
     }
     former = look;
     await new Promise((resolve) => setTimeout(resolve, input.intervalMs ?? ATTEMPT_INTERVAL_MS));
   }
+}
+
+async function tellBroken(
+  { knex }: ReconciliationDeps,
+  organizationId: string,
+  { blockNumber, proofs }: Reconciliation,
+): Promise<void> {
+  const broken = proofs.filter(({ ok }) => !ok).map(({ name, expected, found }) => ({ name, expected, found }));
+  await inOrganization(knex, organizationId, (trx) =>
+    appendEvent(trx, {
+      organizationId,
+      type: 'reconciliation.broken',
+      resourceKind: 'organization',
+      resourceId: organizationId,
+      data: { block_number: blockNumber.toString(), broken },
+    }),
+  );
 }
 
 function sameBreaks(one: Reconciliation, other: Reconciliation): boolean {

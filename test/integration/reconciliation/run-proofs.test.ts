@@ -139,6 +139,7 @@ describe('books that are sound', () => {
     const { ok, proofs, blockNumber } = await reconcile();
     expect(proofs.filter((proof) => !proof.ok)).toEqual([]);
     expect(ok).toBe(true);
+    expect(await holder.events()).not.toContain('reconciliation.broken');
     expect(blockNumber).toBeGreaterThan(0n);
     const found = Object.fromEntries(proofs.map((proof) => [proof.name, proof.found]));
     const [draw] = await holder.rows('loan_draws');
@@ -256,6 +257,10 @@ describe('a break outside', () => {
       },
     };
     expect(await breaks({ reader })).toEqual(['ledger_equals_chain.treasury_wallets_USDC']);
+    const told = (await holder.rows('events')).filter(({ type }) => type === 'reconciliation.broken').at(-1);
+    expect(told?.data.broken).toEqual([
+      { name: 'ledger_equals_chain.treasury_wallets_USDC', expected: expect.any(String), found: expect.any(String) },
+    ]);
   });
 
   it('in a wallet’s ether is found to the wei', async () => {
