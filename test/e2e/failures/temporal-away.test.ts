@@ -1,4 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
+import { Client as Database } from 'pg';
 import { z } from 'zod';
 import { buy, type Cardholding, GROCER, usd } from '../../../embedded/demo/journey';
 import { until } from '../../../embedded/demo/poll';
@@ -53,6 +54,23 @@ async function runsOf(...types: readonly string[]): Promise<readonly string[]> {
   }
 }
 
+/** What became of the outbox's commands for these workflows. */
+async function commandsOf(
+  workflowIds: readonly string[],
+): Promise<readonly { readonly told: boolean; readonly failed: boolean }[]> {
+  const database = new Database({ connectionString: stack.superuserUrl });
+  await database.connect();
+  try {
+    const { rows } = await database.query<{ told: boolean; failed: boolean }>(
+      'SELECT done_at IS NOT NULL AS told, failure IS NOT NULL AS failed FROM outbox_commands WHERE workflow_id = ANY($1)',
+      [workflowIds],
+    );
+    return rows;
+  } finally {
+    await database.end();
+  }
+}
+
 function uuidOf(authorizationId: string): string {
   const parsed = parseId('authorization', authorizationId);
   if (!parsed.ok) throw new Error(`not an authorization's id: ${authorizationId}`);
@@ -94,6 +112,16 @@ test('without Temporal cards go on, and afterwards every purchase is followed an
   );
   expect(posted?.parts.map(({ kind, state }) => `${kind} ${state}`)).toEqual(['stablecoin_sale posted']);
   expect((await readOffRampBook(stack)).transfers).toEqual([]);
+
+  // Temporal is away for so long that telling it has failed for each command, and none is thought done.
+  const waiting = await until(
+    'every command being postponed',
+    () => commandsOf(purchases.map(({ workflowId }) => workflowId)),
+    (seen) => seen.every(({ told, failed }) => told || failed),
+    (seen) => `${seen.filter(({ failed }) => failed).length} of ${seen.length}`,
+    BACK_LIMIT_MS,
+  );
+  expect(waiting).toEqual(Array.from({ length: purchases.length + 1 }, () => ({ told: false, failed: true })));
 
   await stack.start('temporal');
   const expected = others.map(({ workflowId }) => workflowId).sort();
