@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { Client } from 'pg';
 import { type Hex, parseTransaction, toFunctionSelector } from 'viem';
 import { z } from 'zod';
@@ -42,6 +43,7 @@ function isBorrow(raw: Hex): boolean {
 }
 
 let stack: Awaited<ReturnType<typeof startTestStack>>;
+let folder: string | undefined;
 let offRamp: FaultPoints;
 let chain: FaultPoints;
 let database: Client;
@@ -72,7 +74,7 @@ async function knownOf(moment: Moment): Promise<string> {
 }
 
 beforeAll(async () => {
-  const folder = temporaryFolder('escudo-fault-points-');
+  folder = temporaryFolder('escudo-fault-points-');
   const deploymentFile = `${folder}/deployment.json`;
   offRamp = await startFaultPoints(() => stack.surroundings.simulators['off-ramp-vendor'].url, onAnswer);
   chain = await startFaultPoints(() => stack.rpcUrl, onAnswer);
@@ -91,6 +93,7 @@ afterAll(async () => {
   await database?.end();
   await stack?.end();
   await Promise.all([offRamp?.close(), chain?.close()]);
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
 }, 60_000);
 
 test('a worker killed between approval and funding, and at each effect outside, funds everything once', async () => {
