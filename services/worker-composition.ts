@@ -16,6 +16,7 @@ import type { WorkerConfig } from './config/load-config';
 import { createKnex } from './database/knex';
 import { scanDeposits } from './deposits/scan-deposits';
 import { handleOffRampHint } from './funding/handle-off-ramp-hint';
+import { sweepOverdue } from './funding/sweep-overdue';
 import { deleteStoredAnswers } from './http/idempotency.repository';
 import type { Logger } from './http/logging';
 import type { Dependency } from './http/routes/health';
@@ -209,6 +210,19 @@ function composeJobs(
       name: 'expire-holds',
       everyMs: 5_000,
       run: async () => void (await sweepExpiredHolds({ knex, workerKnex, clock })),
+    },
+    {
+      name: 'collect-overdue',
+      everyMs: 30_000,
+      run: async () =>
+        void (await sweepOverdue({
+          knex,
+          workerKnex,
+          clock,
+          offRampVendor: deps.offRampVendor,
+          failed: (account, error) =>
+            logger.error({ err: error, account_id: account.id }, 'what is overdue could not be collected'),
+        })),
     },
     { name: 'process-inbox', everyMs: 1_000, run: async () => void (await sweepInbox({ knex, clock }, inboxSources)) },
     {

@@ -1,3 +1,4 @@
+import type { Knex } from 'knex';
 import type { Transaction } from '../database/transaction';
 import { sumBigint } from '../shared/money';
 import type { ChainOrderState } from './rules/chain-order-state';
@@ -366,6 +367,28 @@ export async function overdueInCollection(
     .whereIn('state', ['posted', 'funding'])
     .select('amount_usd');
   return sumBigint(rows.map((row) => row.amount_usd));
+}
+
+export interface CollectableAccount {
+  readonly organization_id: string;
+  readonly id: string;
+}
+
+/**
+ * Accounts of all organizations with something overdue and funds free, in no order: those that cannot be collected from now must not
+ * stand in front of the others. Needs the worker's role.
+ */
+export async function findCollectableAccounts(knex: Knex, limit: number): Promise<readonly CollectableAccount[]> {
+  const result: { rows: CollectableAccount[] } = await knex.raw(
+    `SELECT a.organization_id, a.id FROM accounts a
+      WHERE a.overdue_amount > 0 AND EXISTS (
+        SELECT 1 FROM ledger_accounts l
+         WHERE l.organization_id = a.organization_id AND l.account_id = a.id AND l.type = 'cardholder.funds'
+           AND l.posted_credits - l.posted_debits - l.pending_debits > 0)
+      ORDER BY random() LIMIT ?`,
+    [limit],
+  );
+  return result.rows;
 }
 
 /** The oldest clearing of the account with something that nothing has covered yet. */

@@ -5,6 +5,7 @@ import { followAuthorization } from '../../../services/authorizations/follow-aut
 import { recordCardEvent } from '../../../services/authorizations/record-card-event';
 import { sweepExpiredHolds } from '../../../services/authorizations/sweep-expired-holds';
 import { createKnex } from '../../../services/database/knex';
+import { sweepOverdue } from '../../../services/funding/sweep-overdue';
 import { required } from '../../../services/shared/assert';
 import { systemClock } from '../../../services/shared/clock';
 import { cardEvent, createSpendingWorld, purchase } from '../../builders/spending-world';
@@ -46,10 +47,10 @@ afterAll(async () => {
   await database.drop();
 });
 
-async function approved() {
+async function approved(amount = 4_250n) {
   const world = await createSpendingWorld(database.superuserUrl, { accounts: 1, funds: { USDC: 500_000_000n } });
   const { organizationId } = world;
-  const request = purchase(required(world.accounts[0], 'account'), 4_250n);
+  const request = purchase(required(world.accounts[0], 'account'), amount);
   const reply = await authorizer.authorize(request);
   expect(reply.outcome).toBe('approved');
   const authorizationId = required(reply.authorizationId, 'authorization id');
@@ -141,5 +142,39 @@ describe('following a purchase', () => {
       .pluck('state');
     expect(states).toEqual(['expired', 'expired', 'pending']);
     expect(await sweepExpiredHolds({ knex, workerKnex, clock: systemClock })).toBe(0);
+  });
+
+  it('what is overdue is collected from funds that a hold gave back later, once', async () => {
+    const purchased = await approved(45_000n);
+    const { organizationId } = purchased;
+    const forced = { processorAuthorizationId: 'stand-in', amount: 10_000n };
+    await recordCardEvent({ knex, clock: systemClock }, cardEvent(purchased.request, 'clearing', forced));
+    const overdue = async () =>
+      required(
+        await superuser('accounts').where({ organization_id: organizationId }).first<{ overdue_amount: bigint }>(),
+        'account',
+      ).overdue_amount;
+    const uncovered = await overdue();
+    expect(uncovered).toBeGreaterThan(0n);
+    const sweep = () =>
+      sweepOverdue({
+        knex,
+        workerKnex,
+        clock: systemClock,
+        offRampVendor: 'bridge',
+        failed: (_account, error) => {
+          throw error;
+        },
+      });
+    const sales = () =>
+      superuser('sale_orders').where({ organization_id: organizationId }).select('asset', 'covers_usd', 'state');
+    await sweep();
+    expect(await sales()).toEqual([]);
+    await recordCardEvent({ knex, clock: systemClock }, cardEvent(purchased.request, 'reversal'));
+    await Promise.all([sweep(), sweep()]);
+    await sweep();
+    expect(await sales()).toEqual([{ asset: 'USDC', covers_usd: uncovered, state: 'requested' }]);
+    // It falls when the sale pays out.
+    expect(await overdue()).toBe(uncovered);
   });
 });
