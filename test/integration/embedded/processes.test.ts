@@ -130,3 +130,24 @@ test('a taken port is passed over, and no port is handed out twice', async () =>
   expect(await freePort(taken)).not.toBe(taken);
   await new Promise((resolve) => server.close(resolve));
 });
+
+test('a port that another running process was given is passed over before anything listens on it', async () => {
+  const script = path.join(folder, 'claim-a-port.ts');
+  const module = path.join(projectRoot, 'embedded', 'free-port');
+  writeFileSync(
+    script,
+    `import { freePort } from ${JSON.stringify(module)};
+     freePort().then((port) => { console.log(port); setTimeout(() => undefined, 60_000); });`,
+  );
+  const other = spawn(process.execPath, ['--import', 'tsx', script], { cwd: projectRoot, env: inheritedEnvironment() });
+  const port = await new Promise<number>((resolve, reject) => {
+    other.stdout.once('data', (line: Buffer) => resolve(Number(line.toString())));
+    other.once('exit', (code) => reject(new Error(`ended with ${code}`)));
+  });
+  expect(await portIsFree(port)).toBe(true);
+  expect(await freePort(port)).not.toBe(port);
+  const ended = new Promise((resolve) => other.once('exit', resolve));
+  other.kill('SIGKILL');
+  await ended;
+  expect(await freePort(port)).toBe(port);
+});
