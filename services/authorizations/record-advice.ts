@@ -10,6 +10,7 @@ import { fundingLegsOf } from './authorization.repository';
 import { addToAccount, changeAuthorization, insertLeg } from './card-event.repository';
 import { authorizationEventData, type CardEventContext, type RecordedCardEvent } from './card-event-context';
 import { recordReversal } from './record-reversal';
+import { giveLimitBack } from './release-hold';
 import { next } from './rules/authorization-state';
 import { holdForAmountRoundUp } from './rules/decide-authorization';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
@@ -78,6 +79,8 @@ export async function recordAdvice(trx: Transaction, context: CardEventContext):
     holdAmount: authorization.hold_amount + sumBigint(legs.map((leg) => leg.amountUsd)),
   };
   await changeAuthorization(trx, organizationId, authorization.id, change);
+  // What a reversal or the expiry gives back later must have been counted, or it would free what other purchases used.
+  await giveLimitBack(trx, authorization, { timeZone: account.time_zone, amount: -more, wholly: false, now });
   await appendEvent(trx, {
     organizationId,
     type: 'authorization.advised',

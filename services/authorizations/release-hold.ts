@@ -33,7 +33,7 @@ export async function releaseHold(trx: Transaction, input: ReleaseHoldInput): Pr
 
 /**
  * Gives `amount` cents of limit use back, to the windows in which the authorization was counted and which are still open.
- * `wholly`: nothing of it was spent, so it no longer counts as a purchase either.
+ * `wholly`: nothing of it was spent, so it no longer counts as a purchase either. A negative amount is counted on top.
  */
 export async function giveLimitBack(
   trx: Transaction,

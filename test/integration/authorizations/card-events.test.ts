@@ -284,6 +284,21 @@ describe('reversal, expiry and advice', () => {
   });
 });
 
+describe('limit use', () => {
+  test('a total that an advice raised and a reversal took back leaves what other purchases used', async () => {
+    const a = await account({ funds: { USDC: 500n * USDC } });
+    await a.approve(6_000n);
+    const { request } = await a.approve(4_000n);
+    const used = async () => (await a.rows('limit_counters', 'scope_id')).map((row) => row.windows.day.amount);
+    expect(await used()).toEqual(['10000', '10000']);
+    await a.record(request, 'authorization_advice', { amount: 9_000n });
+    expect(await used()).toEqual(['15000', '15000']);
+    await a.record(request, 'reversal', { amount: 9_000n });
+    expect(await used()).toEqual(['6000', '6000']);
+    await a.sound();
+  });
+});
+
 describe('identity and order', () => {
   test('a message is recorded once, however often and however fast it comes', async () => {
     const a = await account({ funds: { USDC: 100n * USDC } });
