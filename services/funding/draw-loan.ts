@@ -372,7 +372,8 @@ async function bookFailure(
     trx,
     organizationId,
     draw.id,
-    { principalPosted: -amount },
+    // The refund of it is used up with it: a further borrow of the draw must not be reduced by it once more.
+    { principalPosted: -posting.amount, principalRepaid: -refunded },
     draw.principal_confirmed === 0n ? { state: 'failed' } : {},
   );
   await changeAccountLoans(trx, organizationId, posting.account_id, {

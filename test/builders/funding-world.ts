@@ -26,7 +26,7 @@ import { createDevelopmentCustody } from '../../services/providers/custody/devel
 import type { Hex } from '../../services/providers/custody/port';
 import { createBank } from '../../services/providers/off-ramp/bank';
 import { createBridge } from '../../services/providers/off-ramp/bridge';
-import type { AuthorizationRequest } from '../../services/providers/processor/port';
+import type { AuthorizationRequest, CardEvent } from '../../services/providers/processor/port';
 import { createDeniedAddressList } from '../../services/providers/screening/denied-address-list';
 import { required } from '../../services/shared/assert';
 import { systemClock } from '../../services/shared/clock';
@@ -185,17 +185,25 @@ export async function createFundingWorld(chain: SharedChain) {
     }
 
     /** A purchase approved and cleared; returns its request and the ids of its postings. */
-    async function spend(amount: bigint, overrides: Partial<AuthorizationRequest> = {}) {
+    async function spend(
+      amount: bigint,
+      overrides: Partial<AuthorizationRequest> = {},
+      clearing: Partial<CardEvent> = {},
+    ) {
       await watch();
       const request = purchase(card, amount, overrides);
       const reply = await authorizer.authorize(request);
       if (reply.outcome !== 'approved') throw new Error(`declined: ${reply.declineReason}`);
-      return { request, postings: await clear(request) };
+      return { request, postings: await clear(request, clearing.amount, clearing) };
     }
 
-    async function clear(request: AuthorizationRequest, amount = request.amount): Promise<string[]> {
+    async function clear(
+      request: AuthorizationRequest,
+      amount = request.amount,
+      overrides: Partial<CardEvent> = {},
+    ): Promise<string[]> {
       const before = new Set((await rows('leg_postings')).map((each) => each.id));
-      await recordCardEvent({ knex, clock: systemClock }, cardEvent(request, 'clearing', { amount }));
+      await recordCardEvent({ knex, clock: systemClock }, cardEvent(request, 'clearing', { ...overrides, amount }));
       return (await rows('leg_postings')).map((each) => each.id).filter((id) => !before.has(id));
     }
 

@@ -227,6 +227,31 @@ describe('loan', () => {
   });
 });
 
+describe('a draw that fails after a refund', () => {
+  it('leaves the other draws of its purchase with all that they owe', async () => {
+    const holder = await borrower();
+    const { organizationId } = holder;
+    const { request, postings } = await holder.spend(150_000n, {}, { amount: 50_000n, final: false });
+    await holder.record(request, 'clearing', { amount: 100_000n });
+    const [first, second] = (await holder.rows('leg_postings')).map((posting) => posting.id);
+    expect(first).toBe(postings[0]);
+    await holder.record(request, 'refund', { amount: 20_000n });
+    await world.sandbox.setFeedAnswer('WETH', 10_000_000_000n, new Date());
+    try {
+      const result = await world.drive(() => drawLoan(world.deps, { organizationId, postingId: first }));
+      expect(result.state).toBe('failed');
+    } finally {
+      await world.sandbox.setFeedAnswer('WETH', 300_000_000_000n, new Date());
+    }
+    const result = await world.drive(() => drawLoan(world.deps, { organizationId, postingId: second }));
+    expect(result.state).toBe('paid_out');
+    const [draw] = await holder.rows('loan_draws');
+    expect(draw.principal_posted - draw.principal_repaid).toBe(1_000n * USDC);
+    expect(draw.principal_confirmed).toBe(1_000n * USDC);
+    expect((await holder.state()).loan_unconfirmed).toBe(0n);
+  });
+});
+
 describe('a reorg deeper than the policy', () => {
   it('takes a confirmed borrow back: the same bytes are sent again before anything is sold', async () => {
     const holder = await borrower();
