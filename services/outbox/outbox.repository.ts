@@ -4,9 +4,6 @@ import type { WorkflowType } from '../temporal/port';
 import type { OutboxCommand } from './append-command';
 import type { OutboxEvent } from './append-event';
 
-/** Channel on which a commit with new commands wakes the relay. */
-export const COMMANDS_CHANNEL = 'escudo_outbox_commands';
-
 export async function insertEvent(trx: Transaction, event: OutboxEvent & { readonly id: string }): Promise<void> {
   await trx('events').insert({
     organization_id: event.organizationId,
@@ -31,7 +28,6 @@ export async function insertCommand(trx: Transaction, command: OutboxCommand & {
     signal: command.signal ?? null,
     payload: JSON.stringify(command.payload),
   });
-  await trx.raw(`NOTIFY ${COMMANDS_CHANNEL}`);
 }
 
 /** A command that waits, as the relay claims it. */
