@@ -67,9 +67,9 @@ export async function up(knex: Knex): Promise<void> {
       received_at timestamptz NOT NULL DEFAULT now(),
       CONSTRAINT card_messages_pkey PRIMARY KEY (organization_id, vendor, message_id)
     )`);
-  // Reversals whose authorization has not come yet: it must not be held when it does.
-  await knex.raw(`CREATE INDEX card_messages_reversed_before_index ON card_messages (processor_authorization_id)
-    WHERE authorization_id IS NULL AND kind = 'reversal'`);
+  // Reversals and clearings whose authorization has not come yet: it must not be held when it does.
+  await knex.raw(`CREATE INDEX card_messages_ended_before_index ON card_messages (processor_authorization_id)
+    WHERE authorization_id IS NULL AND kind IN ('reversal', 'clearing')`);
   await protectTenantTable(knex, 'card_messages', {
     app: ['SELECT', 'INSERT'],
     worker: ['SELECT'],

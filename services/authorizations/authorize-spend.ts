@@ -76,7 +76,7 @@ const SPEND_KIND: Readonly<Record<AuthorizationRequestKind, SpendRequest['kind']
   refund_authorization: 'other',
 };
 
-function toSpendRequest(request: AuthorizationRequest, takenBack: boolean): SpendRequest {
+function toSpendRequest(request: AuthorizationRequest, endedBefore: boolean): SpendRequest {
   return {
     kind: SPEND_KIND[request.kind],
     amount: request.amount,
@@ -87,7 +87,7 @@ function toSpendRequest(request: AuthorizationRequest, takenBack: boolean): Spen
     partialApprovalAllowed: request.partialApprovalAllowed,
     avs: request.avs,
     cvc: request.cvc,
-    takenBack,
+    endedBefore,
   };
 }
 
@@ -144,7 +144,7 @@ function draftOf(
 ): Draft {
   const { request } = job;
   const { snapshot, knownAuthorization: known } = found;
-  const spend = toSpendRequest(request, found.reversedBefore);
+  const spend = toSpendRequest(request, found.endedBefore);
   const decision = decideAuthorization(snapshot, known ? { ...spend, kind: 'other' } : spend, now);
   const holds = decision.legs.length > 0;
   const authorizationId = known ? null : newId();

@@ -57,7 +57,7 @@ export async function quoteSpend(
       partialApprovalAllowed: false,
       avs: 'not_provided',
       cvc: 'not_provided',
-      takenBack: false,
+      endedBefore: false,
     },
     deps.clock.now(),
   );

@@ -46,8 +46,8 @@ SELECT r.ordinal::int AS ordinal, ${ACCOUNT_COLUMNS},
     WHERE z.organization_id = route.organization_id AND z.vendor = r.vendor
       AND z.processor_authorization_id = r.processor_authorization_id) AS known_authorization,
   EXISTS (SELECT 1 FROM card_messages v WHERE v.processor_authorization_id = r.processor_authorization_id
-    AND v.authorization_id IS NULL AND v.kind = 'reversal' AND v.organization_id = route.organization_id AND v.vendor = r.vendor)
-    AS reversed_before,
+    AND v.authorization_id IS NULL AND v.kind IN ('reversal', 'clearing') AND v.organization_id = route.organization_id AND v.vendor = r.vendor)
+    AS ended_before,
   CASE WHEN r.ordinal = 1 THEN ${MARKET_JSON} END AS market
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
   WITH ORDINALITY AS r(vendor, card_token, message_id, processor_authorization_id, ordinal)
@@ -108,7 +108,7 @@ interface AccountRow {
 
 interface BatchRow extends AccountRow {
   readonly known_message: { readonly content_hash: string; readonly answer: StoredAnswer } | null;
-  readonly reversed_before: boolean;
+  readonly ended_before: boolean;
   readonly known_authorization: { readonly id: string; readonly state: string } | null;
 }
 
@@ -134,8 +134,8 @@ export type BatchSnapshot =
       readonly kind: 'found';
       readonly snapshot: SpendSnapshot;
       readonly knownMessage: { readonly contentHash: string; readonly answer: StoredAnswer } | null;
-      /** The network took the purchase back before it asked for it: nothing may be held. */
-      readonly reversedBefore: boolean;
+      /** The network took the purchase back, or cleared it, before it asked for it: nothing may be held. */
+      readonly endedBefore: boolean;
       readonly knownAuthorization: { readonly id: string; readonly state: string } | null;
     };
 
@@ -278,7 +278,7 @@ export async function loadBatchSnapshots(
             knownMessage: row.known_message
               ? { contentHash: row.known_message.content_hash, answer: row.known_message.answer }
               : null,
-            reversedBefore: row.reversed_before,
+            endedBefore: row.ended_before,
             knownAuthorization: row.known_authorization,
           };
   }

@@ -72,7 +72,7 @@ export function requestOf(amount: bigint, overrides: Partial<SpendRequest> = {})
     partialApprovalAllowed: false,
     avs: 'not_provided',
     cvc: 'not_provided',
-    takenBack: false,
+    endedBefore: false,
     ...overrides,
   };
 }

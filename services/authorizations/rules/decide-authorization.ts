@@ -24,8 +24,8 @@ export interface SpendRequest {
   readonly partialApprovalAllowed: boolean;
   readonly avs: 'match' | 'postal_code_match' | 'address_match' | 'mismatch' | 'not_provided';
   readonly cvc: 'match' | 'mismatch' | 'not_provided';
-  /** The network took this purchase back before it asked for it: an approval would hold money for nothing. */
-  readonly takenBack: boolean;
+  /** The network took this purchase back, or cleared it, before it asked for it: an approval would hold money for nothing. */
+  readonly endedBefore: boolean;
 }
 
 export interface Decision {
@@ -174,7 +174,7 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
     };
   };
 
-  if (request.takenBack && largestAmount > 0n) return declined('late');
+  if (request.endedBefore && largestAmount > 0n) return declined('late');
   if (request.amount <= largestAmount) return approve('approved', request.amount);
   if (request.partialApprovalAllowed && policy.partial_approvals && largestAmount > 0n)
     return approve('partially_approved', largestAmount);

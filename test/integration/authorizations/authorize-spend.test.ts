@@ -259,23 +259,26 @@ describe('a purchase', () => {
   });
 });
 
-describe('a reversal that comes before its authorization', () => {
-  test('leaves nothing held when the authorization arrives', async () => {
-    const authorizer = newAuthorizer();
-    const { accounts } = await world({ accounts: 1, funds: { USDC: 100n * USDC } });
-    const [account] = accounts;
-    if (!account) throw new Error('no account');
-    const request = purchase(account, 1_000n);
-    const knex = createKnex(database.urls.escudo_app, 2, 'test');
-    expect(await recordCardEvent({ knex, clock: systemClock }, cardEvent(request, 'reversal'))).toMatchObject({
-      kind: 'recorded',
-    });
-    await knex.destroy();
-    expect(await authorizer.authorize(request)).toMatchObject({ outcome: 'declined', declineReason: 'late' });
-    expect((await heldFunds(account.accountId)).pending).toBe(0n);
-    // Another purchase on the card is not touched by it.
-    expect(await authorizer.authorize(purchase(account, 1_000n))).toMatchObject({ outcome: 'approved' });
-  });
+describe('what comes before its authorization', () => {
+  test.each(['reversal', 'clearing'] as const)(
+    'a %s leaves nothing held when the authorization arrives',
+    async (kind) => {
+      const authorizer = newAuthorizer();
+      const { accounts } = await world({ accounts: 1, funds: { USDC: 100n * USDC } });
+      const [account] = accounts;
+      if (!account) throw new Error('no account');
+      const request = purchase(account, 1_000n);
+      const knex = createKnex(database.urls.escudo_app, 2, 'test');
+      expect(await recordCardEvent({ knex, clock: systemClock }, cardEvent(request, kind))).toMatchObject({
+        kind: 'recorded',
+      });
+      await knex.destroy();
+      expect(await authorizer.authorize(request)).toMatchObject({ outcome: 'declined', declineReason: 'late' });
+      expect((await heldFunds(account.accountId)).pending).toBe(0n);
+      // Another purchase on the card is not touched by it.
+      expect(await authorizer.authorize(purchase(account, 1_000n))).toMatchObject({ outcome: 'approved' });
+    },
+  );
 });
 
 describe('a repeated message', () => {

@@ -86,7 +86,7 @@ describe('the first check that fails names the reason', () => {
       { fundingPolicy: { mode: 'borrow', sources: [{ kind: 'loan', ltvMaxBps: null }] } },
       {},
     ],
-    ['taken back before it came', 'late', {}, { takenBack: true }],
+    ['taken back before it came', 'late', {}, { endedBefore: true }],
     ['too little', 'insufficient_funds', { funds: { USDC: 42_000_000n } }, {}],
   ];
 
