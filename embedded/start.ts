@@ -44,7 +44,7 @@ Create an organization with its first API key:
   curl -s ${apiUrl}/v1/organizations \\
     -H 'authorization: Bearer ${secrets.operatorKey}' \\
     -H 'content-type: application/json' \\
-    -H "idempotency-key: $(uuidgen)" \\
+    -H "idempotency-key: $(node -p 'crypto.randomUUID()')" \\
     -d '{"name":"My fintech"}'
 
 Is everything well?

@@ -47,6 +47,11 @@ export function createChainSandbox(client: ChainClient, deployment: ChainDeploym
       return { transactionHash: await send(faucet, token, data) };
     },
 
+    async faucetBalance(assetCode) {
+      const token = required(deployment.tokens[assetCode], `token ${assetCode}`).address;
+      return client.readContract({ address: token, abi: erc20Abi, functionName: 'balanceOf', args: [faucet] });
+    },
+
     async fundNative(to, amount) {
       const balance = await client.getBalance({ address: to });
       await request('anvil_setBalance', [to, numberToHex(balance + amount)]);

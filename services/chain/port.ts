@@ -222,6 +222,8 @@ export interface ChainDeployment {
 export interface ChainSandbox {
   /** Sends `amount` base units of the token from the faucet; a real Transfer log is the result. */
   fundToken(assetCode: string, to: Address, amount: bigint): Promise<{ readonly transactionHash: Hex }>;
+  /** What the faucet can still send of the token. */
+  faucetBalance(assetCode: string): Promise<bigint>;
   /** Adds `amount` wei to the balance of `to`. */
   fundNative(to: Address, amount: bigint): Promise<void>;
   /** `answer` has 8 decimals. `updatedAt` in the past makes the feed look old. */

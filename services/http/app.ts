@@ -183,6 +183,6 @@ function toProblem(error: unknown): Problem {
     return new Problem('route_not_found', 'the path is not a valid URL: check its percent-encoding');
   return new Problem(
     'internal_error',
-    'the request failed on our side and changed nothing: repeat it with the same Idempotency-Key',
+    'the request failed on our side: repeat it with the same Idempotency-Key, or ask support with the request_id',
   );
 }

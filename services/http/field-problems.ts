@@ -36,7 +36,8 @@ function codeOf(issue: z.core.$ZodIssue): string {
 }
 
 function detailOf(issue: z.core.$ZodIssue): string {
-  return isMissing(issue) ? 'is required' : issue.message;
+  if (isMissing(issue)) return 'is required';
+  return issue.message.replace(/^Invalid (?:input|option): expected /, 'must be ');
 }
 
 function isMissing(issue: z.core.$ZodIssue): boolean {

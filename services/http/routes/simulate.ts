@@ -48,14 +48,16 @@ const answerView = z
 const referenceView = z.strictObject({ processor_authorization_id: z.string() }).openapi('SimulatedReference');
 const doneView = z.strictObject({ done: z.literal(true) }).openapi('SimulatedEffect');
 
+/** A network's message carries cents as a JSON integer; sums of such amounts are exact too. */
+const MOST_CENTS = 10n ** 14n;
 const DONE = { done: true } as const;
 const NOT_TEST: Refusal = refusal('not_supported', 'only a key of a test organization may simulate');
 
 /** Everything here is played by the vendors' sandboxes and the development chain, and arrives as it would in production. */
 export function simulateRoutes(deps: SimulateDeps): AnyRoute[] {
   const { knex, sandbox, assets } = deps;
-  const usd = moneyInput(assets, { assets: ['USD'] });
-  const usdOrZero = moneyInput(assets, { assets: ['USD'], zeroAllowed: true });
+  const usd = moneyInput(assets, { assets: ['USD'], most: MOST_CENTS });
+  const usdOrZero = moneyInput(assets, { assets: ['USD'], most: MOST_CENTS, zeroAllowed: true });
   const tokens = Object.keys(deps.deployment.tokens);
   const purchaseBody = z.strictObject({
     card_id: idInput('card'),
@@ -64,7 +66,7 @@ export function simulateRoutes(deps: SimulateDeps): AnyRoute[] {
     channel: channelInput.optional(),
     merchant_amount: z
       .strictObject({
-        minor_units: z.string().regex(/^\d{1,18}$/, 'must be a whole number'),
+        minor_units: z.string().regex(/^\d{1,15}$/, 'must be a whole number of at most 15 digits'),
         currency: z.string().regex(/^[A-Z]{3}$/),
       })
       .optional()
@@ -324,6 +326,13 @@ export function simulateRoutes(deps: SimulateDeps): AnyRoute[] {
           const address = await findAccountAddress(knex, context.organizationId, body.account_id);
           if (!address.ok) return address;
           const { asset, amount } = body.amount;
+          const most = await sandbox.chain.faucetBalance(asset);
+          if (amount > most) {
+            const left = moneyJson(assets, most, asset).amount;
+            return err(
+              refusal('amount_out_of_range', `the faucet has ${left} ${asset} left: send less`, '/amount/amount'),
+            );
+          }
           const { transactionHash } = await sandbox.chain.fundToken(asset, address.value as Address, amount);
           return ok({ transaction_hash: transactionHash, to_address: address.value });
         }),

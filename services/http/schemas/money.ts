@@ -1,6 +1,6 @@
 import type { AssetCatalog } from '../../assets/load-asset-catalog';
 import type { Money } from '../../shared/money';
-import { type DecimalProblem, parseDecimal } from '../../shared/money';
+import { type DecimalProblem, formatDecimal, parseDecimal } from '../../shared/money';
 import { z } from './zod';
 
 /** As answers carry it; negative only where a description says so. */
@@ -23,6 +23,8 @@ export interface MoneyRule {
   readonly assets?: readonly string[];
   readonly kinds?: readonly ('fiat' | 'stablecoin' | 'crypto')[];
   readonly zeroAllowed?: boolean;
+  /** The largest amount taken, in base units. */
+  readonly most?: bigint;
 }
 
 /**
@@ -65,6 +67,15 @@ export function moneyInput(catalog: AssetCatalog, rule: MoneyRule = {}) {
           path: ['amount'],
           message: `${DECIMAL_DETAIL[parsed.error]}${digits}`,
           params: { problem: parsed.error },
+        });
+        return z.NEVER;
+      }
+      if (rule.most !== undefined && parsed.value > rule.most) {
+        context.addIssue({
+          code: 'custom',
+          path: ['amount'],
+          message: `must be at most ${formatDecimal(rule.most, asset.decimals)}`,
+          params: { problem: 'too_large' },
         });
         return z.NEVER;
       }
