@@ -104,7 +104,7 @@ const ITEM_COLUMNS: readonly (readonly [keyof CommitItem, string])[] = [
   ['merchant_currency', 'text'],
   ['merchant', 'jsonb'],
   ['channel', 'text'],
-  ['receipt', 'json'],
+  ['receipt', 'text'],
   ['occurred_at', 'timestamptz'],
   ['expires_at', 'timestamptz'],
   ['answer', 'jsonb'],
@@ -179,7 +179,8 @@ WITH item AS MATERIALIZED (
   JOIN survivor ON survivor.ordinal = y.ordinal AND NOT survivor.refused
 ), bumped AS (
   UPDATE accounts a SET version = a.version + 1,
-    loan_hold = a.loan_hold + CASE WHEN survivor.refused THEN 0 ELSE survivor.loan_hold END
+    loan_hold = a.loan_hold + CASE WHEN survivor.refused THEN 0 ELSE survivor.loan_hold END,
+    spend_counters = CASE WHEN survivor.refused THEN a.spend_counters ELSE coalesce(survivor.account_windows, a.spend_counters) END
   FROM survivor WHERE a.organization_id = survivor.organization_id AND a.id = survivor.account_id
 ), held_funds AS (
   UPDATE ledger_accounts f SET pending_debits = f.pending_debits + leg.amount, version = f.version + 1
@@ -216,8 +217,6 @@ WITH item AS MATERIALIZED (
   FROM survivor
 ), counter AS (
   INSERT INTO limit_counters (organization_id, account_id, scope_id, windows)
-  SELECT organization_id, account_id, account_id, account_windows FROM survivor WHERE NOT refused AND account_windows IS NOT NULL
-  UNION ALL
   SELECT organization_id, account_id, card_id, card_windows FROM survivor WHERE NOT refused AND card_windows IS NOT NULL
   ON CONFLICT (organization_id, account_id, scope_id) DO UPDATE SET windows = excluded.windows
 ), event AS (

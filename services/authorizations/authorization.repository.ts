@@ -30,7 +30,8 @@ export interface AuthorizationRow {
     readonly mcc: string;
   };
   readonly channel: string;
-  readonly receipt: DecisionRecord;
+  /** Canonical JSON of a {@link DecisionRecord}. */
+  readonly receipt: string;
   readonly occurred_at: Date;
   readonly respond_by: Date;
   readonly expires_at: Date | null;
@@ -58,6 +59,11 @@ export interface FundingLegRow {
   readonly refunded_amount: bigint;
   readonly refunded_usd: bigint;
   readonly hold_transfer_id: string | null;
+}
+
+/** What was stored of the decision, read. */
+export function receiptOf(authorization: Pick<AuthorizationRow, 'receipt'>): DecisionRecord {
+  return JSON.parse(authorization.receipt) as DecisionRecord;
 }
 
 export async function findAuthorization(

@@ -4,6 +4,7 @@ import { newId } from '../database/new-id';
 import { ledgerAccountId } from '../ledger/account-id';
 import { positionOf } from '../ledger/account-refs';
 import { sourceOfLeg } from '../ledger/templates/place-authorization-hold';
+import type { PartnerVerdict } from '../partner-decisions/rules/partner-verdict';
 import type { AuthorizationReply, AuthorizationRequest, AuthorizationRequestKind } from '../providers/processor/port';
 import type { Clock } from '../shared/clock';
 import {
@@ -73,15 +74,24 @@ const SPEND_KIND: Readonly<Record<AuthorizationRequestKind, SpendRequest['kind']
   zero_amount_verification: 'zero_amount_verification',
   incremental_authorization: 'other',
   advice: 'other',
-  refund_authorization: 'other',
+  refund_authorization: 'refund_authorization',
 };
 
-function toSpendRequest(request: AuthorizationRequest, endedBefore: boolean): SpendRequest {
+function toSpendRequest(
+  request: AuthorizationRequest,
+  endedBefore: boolean,
+  partner: PartnerVerdict | null,
+): SpendRequest {
   return {
     kind: SPEND_KIND[request.kind],
     amount: request.amount,
     currency: request.currency,
     mcc: request.merchant.mcc,
+    merchantId: request.merchant.id,
+    merchantCurrency: request.merchantCurrency,
+    cashAmount: request.cashAmount,
+    fleet: request.fleet,
+    partner,
     merchantCountry: request.merchant.country,
     channel: request.channel,
     partialApprovalAllowed: request.partialApprovalAllowed,
@@ -144,7 +154,7 @@ function draftOf(
 ): Draft {
   const { request } = job;
   const { snapshot, knownAuthorization: known } = found;
-  const spend = toSpendRequest(request, found.endedBefore);
+  const spend = toSpendRequest(request, found.endedBefore, null);
   const decision = decideAuthorization(snapshot, known ? { ...spend, kind: 'other' } : spend, now);
   const holds = decision.legs.length > 0;
   const authorizationId = known ? null : newId();

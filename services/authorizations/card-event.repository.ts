@@ -410,18 +410,26 @@ export async function insertRefundRepayment(
   });
 }
 
+/** What a scope has spent: the account itself, or one of its cards. */
 export async function findCounters(
   trx: Transaction,
   organizationId: string,
   accountId: string,
   scopeId: string,
-): Promise<StoredLimitCounters | undefined> {
+): Promise<StoredLimitCounters | null> {
+  if (scopeId === accountId) {
+    const account: { spend_counters: StoredLimitCounters | null } | undefined = await trx('accounts')
+      .where({ organization_id: organizationId, id: accountId })
+      .first('spend_counters');
+    return account?.spend_counters ?? null;
+  }
   const row: { windows: StoredLimitCounters } | undefined = await trx('limit_counters')
     .where({ organization_id: organizationId, account_id: accountId, scope_id: scopeId })
     .first('windows');
-  return row?.windows;
+  return row?.windows ?? null;
 }
 
+/** Call it under the account's lock; the account's version is the caller's to move. */
 export async function saveCounters(
   trx: Transaction,
   organizationId: string,
@@ -429,7 +437,13 @@ export async function saveCounters(
   scopeId: string,
   windows: StoredLimitCounters,
 ): Promise<void> {
+  const stored = JSON.stringify(windows);
+  if (scopeId === accountId) {
+    await trx('accounts').where({ organization_id: organizationId, id: accountId }).update({ spend_counters: stored });
+    return;
+  }
   await trx('limit_counters')
-    .where({ organization_id: organizationId, account_id: accountId, scope_id: scopeId })
-    .update({ windows: JSON.stringify(windows) });
+    .insert({ organization_id: organizationId, account_id: accountId, scope_id: scopeId, windows: stored })
+    .onConflict(['organization_id', 'account_id', 'scope_id'])
+    .merge(['windows']);
 }

@@ -44,7 +44,7 @@ export async function giveLimitBack(
   const countedIn = windowStarts(authorization.created_at, input.timeZone);
   for (const scopeId of [accountId, cardId]) {
     const stored = await findCounters(trx, organizationId, accountId, scopeId);
-    if (stored === undefined) continue;
+    if (stored === null) continue;
     const counters = countersNow(stored, windowStarts(input.now, input.timeZone));
     const next = giveBack(counters, countedIn, input.amount, input.wholly);
     await saveCounters(trx, organizationId, accountId, scopeId, countersToStored(next));

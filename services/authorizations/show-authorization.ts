@@ -6,9 +6,10 @@ import {
   type FundingLegRow,
   findAuthorization,
   fundingLegsOf,
+  receiptOf,
 } from './authorization.repository';
 
-export type { AuthorizationRow };
+export { type AuthorizationRow, receiptOf };
 
 export interface AuthorizationWithLegs {
   readonly authorization: AuthorizationRow;

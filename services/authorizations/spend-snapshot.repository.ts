@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 import type { StoredLimitCounters } from '../cards/rules/limit-counters';
-import type { CardControls } from '../cards/rules/spend-controls';
+import type { CardControls, PendingControls } from '../cards/rules/spend-controls';
 import { RAY } from '../credit/rules/loan-to-value';
 import type { AssetPrice } from '../credit/rules/price-state';
 import type { Transaction } from '../database/transaction';
@@ -26,12 +26,15 @@ const ACCOUNT_COLUMNS = `
   a.debt_shares::text AS debt_shares, a.loan_hold::text AS loan_hold, a.loan_unconfirmed::text AS loan_unconfirmed,
   a.delegation_left::text AS delegation_left, a.credit_agreement_id IS NOT NULL AS agreement_accepted,
   p.state AS program_state, p.currency, p.policy_version, p.spread_factor_ray::text AS spread_factor_ray,
-  h.kyc_state, c.id AS card_id, c.state AS card_state, c.expiry_month, c.expiry_year, c.controls,
+  a.controls AS account_controls, a.pending_controls AS account_pending_controls, a.spend_counters,
+  h.kyc_state, c.id AS card_id, c.state AS card_state, c.expiry_month, c.expiry_year, c.controls, c.pending_controls,
+  (SELECT d.state FROM card_products d WHERE d.organization_id = c.organization_id AND d.id = c.product_id) AS product_state,
+  (SELECT u.windows FROM program_usage u WHERE u.organization_id = a.organization_id AND u.program_id = a.program_id) AS program_usage,
   (SELECT json_agg(json_build_array(l.type, l.asset, (l.posted_credits - l.posted_debits - l.pending_debits)::text))
      FROM ledger_accounts l WHERE l.organization_id = a.organization_id AND l.type IN ('cardholder.funds', 'cardholder.collateral')
       AND l.key = a.id::text) AS balances,
-  (SELECT json_object_agg(n.scope_id, n.windows) FROM limit_counters n
-    WHERE n.organization_id = a.organization_id AND n.account_id = a.id AND n.scope_id IN (a.id, c.id)) AS counters`;
+  (SELECT n.windows FROM limit_counters n
+    WHERE n.organization_id = a.organization_id AND n.account_id = a.id AND n.scope_id = c.id) AS card_counters`;
 
 const ACCOUNT_JOINS = `
   JOIN programs p ON p.organization_id = a.organization_id AND p.id = a.program_id
@@ -101,8 +104,14 @@ interface AccountRow {
   readonly expiry_month: number | null;
   readonly expiry_year: number | null;
   readonly controls: CardControls;
+  readonly pending_controls: PendingControls | null;
+  readonly product_state: 'active' | 'disabled' | null;
+  readonly account_controls: CardControls;
+  readonly account_pending_controls: PendingControls | null;
+  readonly spend_counters: StoredLimitCounters | null;
+  readonly program_usage: StoredLimitCounters | null;
   readonly balances: readonly [string, string, string][] | null;
-  readonly counters: Readonly<Record<string, StoredLimitCounters>> | null;
+  readonly card_counters: StoredLimitCounters | null;
   readonly market: MarketJson | null;
 }
 
@@ -228,7 +237,10 @@ function toSnapshot(row: AccountRow, market: Market): SpendSnapshot {
       programIndexRay: reserve ? divideRoundUp(reserve.indexRay * BigInt(row.spread_factor_ray), RAY) : null,
       availableLiquidity: reserve?.liquidity ?? 0n,
     },
-    accountCounters: row.counters?.[row.account_id] ?? null,
+    accountControls: row.account_controls,
+    accountPendingControls: row.account_pending_controls,
+    accountCounters: row.spend_counters,
+    programUsage: row.program_usage,
     card:
       row.card_id === null
         ? null
@@ -237,8 +249,10 @@ function toSnapshot(row: AccountRow, market: Market): SpendSnapshot {
             state: row.card_state,
             expiryMonth: row.expiry_month,
             expiryYear: row.expiry_year,
+            productState: row.product_state,
             controls: row.controls,
-            counters: row.counters?.[row.card_id] ?? null,
+            pendingControls: row.pending_controls,
+            counters: row.card_counters,
           },
     prices: market.prices,
     decimals: market.decimals,

@@ -225,6 +225,7 @@ export function purchase(
     cashAmount: 0n,
     avs: 'not_provided',
     cvc: 'not_provided',
+    fleet: null,
     occurredAt: new Date(),
     respondBy: new Date(Date.now() + 60_000),
     contentHash: `hash-${id}`,

@@ -1,7 +1,9 @@
+import type { FleetData } from '../../cards/rules/fleet-data';
 import { countAuthorization, countersNow, type LimitCounters } from '../../cards/rules/limit-counters';
 import { windowStarts } from '../../cards/rules/limit-windows';
 import { limitRoom, narrowerRoom, refuseByMerchant } from '../../cards/rules/spend-controls';
 import { type ConsideredOption, type PlannedLeg, planFunding } from '../../funding/rules/plan-funding';
+import type { PartnerVerdict } from '../../partner-decisions/rules/partner-verdict';
 import { merchantGroup, type ProgramPolicy } from '../../programs/rules/program-policy';
 import { maxBigint, minBigint } from '../../shared/money';
 import { basisPointsRoundUp, divideRoundDown } from '../../shared/rounding';
@@ -15,17 +17,32 @@ const DAY_MS = 86_400_000;
 
 /** What is asked, without the vendor's wrapping. Amounts are cents of `currency`. */
 export interface SpendRequest {
-  readonly kind: 'authorization' | 'balance_inquiry' | 'zero_amount_verification' | 'cash_withdrawal' | 'other';
+  readonly kind:
+    | 'authorization'
+    | 'balance_inquiry'
+    | 'zero_amount_verification'
+    | 'cash_withdrawal'
+    | 'refund_authorization'
+    | 'other';
   readonly amount: bigint;
   readonly currency: string;
   readonly mcc: string;
+  /** The network's id of the merchant, for lists of merchants. */
+  readonly merchantId: string;
   readonly merchantCountry: string;
+  /** Currency of the merchant's own amount; another than `currency` makes the purchase a foreign one. */
+  readonly merchantCurrency: string;
   readonly channel: string;
+  /** Part of `amount` that is handed out as cash. */
+  readonly cashAmount: bigint;
+  readonly fleet: FleetData | null;
   readonly partialApprovalAllowed: boolean;
   readonly avs: 'match' | 'postal_code_match' | 'address_match' | 'mismatch' | 'not_provided';
   readonly cvc: 'match' | 'mismatch' | 'not_provided';
   /** The network took this purchase back, or cleared it, before it asked for it: an approval would hold money for nothing. */
   readonly endedBefore: boolean;
+  /** What the fintech decided itself; null when it is not asked. */
+  readonly partner: PartnerVerdict | null;
 }
 
 export interface Decision {

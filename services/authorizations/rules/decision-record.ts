@@ -24,7 +24,16 @@ export function decisionRecord(snapshot: SpendSnapshot, request: SpendRequest, d
     policy_version: snapshot.policyVersion,
     account_version: snapshot.accountVersion.toString(),
     decided_at: now.toISOString(),
-    request: { ...request, amount: request.amount.toString() },
+    request: {
+      ...request,
+      amount: request.amount.toString(),
+      cashAmount: request.cashAmount.toString(),
+      fleet: request.fleet && {
+        ...request.fleet,
+        odometer: request.fleet.odometer?.toString() ?? null,
+        fuelVolumeMl: request.fleet.fuelVolumeMl?.toString() ?? null,
+      },
+    },
     inputs: {
       program_state: snapshot.programState,
       kyc_state: snapshot.kycState,

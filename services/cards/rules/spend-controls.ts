@@ -18,6 +18,13 @@ export interface CardControls {
   readonly blocked_channels?: readonly string[];
 }
 
+/** Controls that take effect later, because they are looser than those in force and the program has a cooling-off. */
+export interface PendingControls {
+  readonly controls: CardControls;
+  /** ISO 8601. */
+  readonly effective_at: string;
+}
+
 /** The merchant and the way of paying, as far as controls look at them. */
 export interface SpendContext {
   readonly mcc: string;

@@ -4,6 +4,7 @@ import { DECLINE_REASON_TEXT, DECLINE_REASONS } from '../../authorizations/rules
 import {
   type AuthorizationRow,
   type AuthorizationWithLegs,
+  receiptOf,
   showAuthorization,
 } from '../../authorizations/show-authorization';
 import { formatId } from '../../shared/ids';
@@ -152,7 +153,7 @@ function authorizationOf(assets: AssetCatalog, row: AuthorizationRow): z.input<t
     cleared: cents(row.cleared_amount),
     reversed: cents(row.reversed_amount),
     refunded: cents(row.refunded_amount),
-    largest_amount: cents(BigInt(row.receipt.largest_amount ?? '0')),
+    largest_amount: cents(BigInt(receiptOf(row).largest_amount ?? '0')),
     merchant: row.merchant,
     merchant_amount: { minor_units: row.merchant_amount.toString(), currency: row.merchant_currency },
     channel: row.channel,
@@ -179,7 +180,7 @@ function detailOf(assets: AssetCatalog, { authorization, legs }: AuthorizationWi
       released: moneyJson(assets, leg.released_amount, leg.asset),
       refunded: moneyJson(assets, leg.refunded_amount, leg.asset),
     })),
-    options: (authorization.receipt.options ?? []).map((option) => ({
+    options: (receiptOf(authorization).options ?? []).map((option) => ({
       kind: option.kind,
       asset: option.asset,
       capacity: cents(BigInt(option.capacity_usd)),

@@ -1,11 +1,12 @@
 import type { DeclineReason } from '../../authorizations/rules/decline-reason';
+import type { FleetData } from '../../cards/rules/fleet-data';
 
 /**
  * The card processor in our words. An adapter folder (`lithic/`) holds the vendor's shapes, its signature check and the
  * translation; nothing outside that folder knows them.
  */
 
-export type { DeclineReason };
+export type { DeclineReason, FleetData };
 
 /** What a call to a vendor came to. `unknown` (timeout, 5xx, cut connection) is followed by a status query, never by a blind retry. */
 export type VendorOutcome<T> =
@@ -117,6 +118,8 @@ export interface AuthorizationRequest {
   readonly cashAmount: bigint;
   readonly avs: AddressVerification;
   readonly cvc: 'match' | 'mismatch' | 'not_provided';
+  /** Null: not a fuel purchase, or the network carries none of it. */
+  readonly fleet: FleetData | null;
   /** When the network says it happened. */
   readonly occurredAt: Date;
   /** The instant after which an answer would not be heard: the vendor's limit less a margin. */

@@ -208,11 +208,10 @@ describe('a purchase', () => {
     expect(reply.outcome).toBe(outcome);
     if (outcome === 'declined') {
       expect(reply.declineReason).toBe('insufficient_funds');
-      const { receipt } = await one<{ receipt: { largest_amount: string } }>(
-        'SELECT receipt FROM authorizations WHERE id = $1',
-        [reply.authorizationId],
-      );
-      expect(receipt.largest_amount).toBe('20000');
+      const { receipt } = await one<{ receipt: string }>('SELECT receipt FROM authorizations WHERE id = $1', [
+        reply.authorizationId,
+      ]);
+      expect(JSON.parse(receipt).largest_amount).toBe('20000');
     }
   });
 
@@ -254,7 +253,9 @@ describe('a purchase', () => {
     ]);
     expect(stored).toEqual({ state: 'declined', decline_reason: 'late', hold_amount: 0n });
     expect(
-      await one('SELECT count(*)::int AS n FROM limit_counters WHERE account_id = $1', [account.accountId]),
+      await one('SELECT count(*)::int AS n FROM accounts WHERE id = $1 AND spend_counters IS NOT NULL', [
+        account.accountId,
+      ]),
     ).toEqual({ n: 0 });
   });
 });
@@ -330,7 +331,7 @@ describe('many at once', () => {
     expect(replies.filter((reply) => reply?.declineReason === 'insufficient_funds')).toHaveLength(163);
     expect((await heldFunds(account.accountId)).free).toBe(377n * USDC - 37n * 10_050_000n);
     const { windows } = await one<{ windows: { day: { amount: string; count: number } } }>(
-      'SELECT windows FROM limit_counters WHERE account_id = $1 AND scope_id = $1',
+      'SELECT spend_counters AS windows FROM accounts WHERE id = $1',
       [account.accountId],
     );
     expect(windows.day).toMatchObject({ amount: '37000', count: 37 });

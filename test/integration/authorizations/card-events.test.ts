@@ -237,7 +237,10 @@ describe('reversal, expiry and advice', () => {
     const a = await account({ funds: { USDC: 1_000n * USDC } });
     const { request } = await a.approve(5_000n);
     const { request: other } = await a.approve(1_000n);
-    const windows = async () => (await a.rows('limit_counters', 'scope_id')).map((row) => row.windows);
+    const windows = async () => [
+      (await a.row('accounts')).spend_counters,
+      ...(await a.rows('limit_counters', 'scope_id')).map((row) => row.windows),
+    ];
     // As if the second purchase had been made before today's window began.
     await superuser.query(
       "UPDATE authorizations SET created_at = created_at - interval '2 days' WHERE organization_id = $1 AND processor_authorization_id = $2",
@@ -289,7 +292,10 @@ describe('limit use', () => {
     const a = await account({ funds: { USDC: 500n * USDC } });
     await a.approve(6_000n);
     const { request } = await a.approve(4_000n);
-    const used = async () => (await a.rows('limit_counters', 'scope_id')).map((row) => row.windows.day.amount);
+    const used = async () => [
+      (await a.row('accounts')).spend_counters.day.amount,
+      ...(await a.rows('limit_counters', 'scope_id')).map((row) => row.windows.day.amount),
+    ];
     expect(await used()).toEqual(['10000', '10000']);
     await a.record(request, 'authorization_advice', { amount: 9_000n });
     expect(await used()).toEqual(['15000', '15000']);

@@ -53,6 +53,7 @@ export function toAuthorizationRequest(
     avs: toAddressVerification(body.avs?.address_on_file_match),
     // Lithic checks the security code itself and declines a wrong one without asking.
     cvc: 'not_provided',
+    fleet: null,
     occurredAt: parseTimestamp(body.created),
     respondBy: new Date(receivedAt.getTime() + RESPONSE_LIMIT_MS - RESPONSE_MARGIN_MS),
     contentHash,
