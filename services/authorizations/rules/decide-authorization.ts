@@ -100,6 +100,7 @@ function refuseByStanding(
   now: Date,
 ): DeclineReason | null {
   if (snapshot.programState !== 'active') return 'program_disabled';
+  if (card?.productState === 'disabled') return 'product_disabled';
   if (request.currency !== snapshot.currency) return 'unsupported_currency';
   if (request.kind === 'other') return 'unsupported_transaction';
   if (snapshot.kycState !== 'approved') return 'kyc_not_valid';
@@ -169,6 +170,7 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
     return { ...base, outcome: 'approved', reason: null, approvedAmount: 0n, holdAmount: 0n, balance, expiresAt: null };
   }
   if (!room.countAllowed) return declined('count_limit_exceeded');
+  if (request.partner?.decision === 'decline') return declined('partner_declined');
 
   const approve = (outcome: 'approved' | 'partially_approved', approvedAmount: bigint): Decision => {
     const hold = holdForAmountRoundUp(approvedAmount, request.mcc, policy);

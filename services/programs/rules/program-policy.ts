@@ -51,6 +51,28 @@ export interface SpendLimits {
   readonly all_time_count?: number;
 }
 
+/** What is answered in the fintech's place when it gives no answer. Amounts are cents. */
+export interface StandInRules {
+  /** The answer where no rule below decides. */
+  readonly default: 'approve' | 'decline';
+  /** Declined above this amount. */
+  readonly decline_above?: string;
+  readonly decline_merchant_groups?: readonly MerchantGroup[];
+  /** Approved up to this amount; with `approve_merchant_groups` only there. */
+  readonly approve_up_to?: string;
+  readonly approve_merchant_groups?: readonly MerchantGroup[];
+}
+
+/** Whether and how the fintech is asked for its own decision. */
+export interface PartnerDecisionPolicy {
+  readonly enabled: boolean;
+  /** How long its answer is waited for, milliseconds; never beyond what the network leaves. */
+  readonly timeout_ms: number;
+  readonly stand_in: StandInRules;
+  /** After so many failures in a row the fintech is not asked for so long. */
+  readonly breaker: { readonly failures: number; readonly open_seconds: number };
+}
+
 /** A program's policy document. Stored as immutable versions, snake case as in the API; amounts are strings of cents. */
 export interface ProgramPolicy {
   /** ISO 3166-1 alpha-3 residences that may be onboarded, on top of the countries nobody may serve. */
@@ -77,6 +99,8 @@ export interface ProgramPolicy {
     readonly spread_bps: number;
     readonly collateral: Readonly<Record<string, CollateralTerms>>;
   };
+  /** Left out: the fintech is not asked. */
+  readonly partner_decision?: PartnerDecisionPolicy;
 }
 
 /** Defaults: loan-to-value figures as EtherFi publishes them; hold days as networks use them. */
