@@ -68,6 +68,7 @@ export const policyPatch = z
     decline_on_cvc_mismatch: z.boolean(),
     hold_allowance_bps: groupTable(bps(10_000)),
     conversion_buffer_bps: bps(2_000),
+    controls_cooling_off_hours: z.int().min(0).max(720),
     hold_days: z.partialRecord(z.enum(['default', ...GROUPS]), z.int().min(1).max(60).nullable()),
     limits: limitsPatch,
     credit: z
@@ -97,6 +98,7 @@ export const policyView = z
     decline_on_cvc_mismatch: z.boolean(),
     hold_allowance_bps: z.record(z.string(), z.int()),
     conversion_buffer_bps: z.int(),
+    controls_cooling_off_hours: z.int().optional(),
     hold_days: z.record(z.string(), z.int()),
     limits,
     credit: z.strictObject({

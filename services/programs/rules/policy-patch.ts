@@ -13,6 +13,7 @@ export interface PolicyPatch {
   readonly decline_on_cvc_mismatch?: boolean | undefined;
   readonly hold_allowance_bps?: Readonly<Record<string, number | null | undefined>> | undefined;
   readonly conversion_buffer_bps?: number | undefined;
+  readonly controls_cooling_off_hours?: number | undefined;
   readonly hold_days?: Readonly<Record<string, number | null | undefined>> | undefined;
   readonly limits?: { readonly [Limit in keyof SpendLimits]?: SpendLimits[Limit] | null | undefined } | undefined;
   readonly credit?:

@@ -101,6 +101,8 @@ export interface ProgramPolicy {
   };
   /** Left out: the fintech is not asked. */
   readonly partner_decision?: PartnerDecisionPolicy;
+  /** Hours after which a loosening of an account's or a card's controls takes effect; left out: at once. */
+  readonly controls_cooling_off_hours?: number;
 }
 
 /** Defaults: loan-to-value figures as EtherFi publishes them; hold days as networks use them. */
