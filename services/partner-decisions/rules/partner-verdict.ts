@@ -3,8 +3,20 @@ export interface PartnerVerdict {
   readonly decision: 'approve' | 'decline';
   /** Who decided: the fintech, or the program's stand-in rules because the fintech gave no answer. */
   readonly source: 'partner' | 'stand_in';
-  readonly cause: 'answered' | 'timeout' | 'error' | 'invalid_answer' | 'breaker_open' | 'not_configured';
+  readonly cause: PartnerCause;
+  /** The fintech's own words, at most 200 characters; null when it gave none or did not answer. */
+  readonly reason: string | null;
   /** Identity of the question, as the fintech saw it; null when it was not sent. */
   readonly requestId: string | null;
   readonly latencyMs: number;
 }
+
+/** Why the one or the other decided. `overloaded`: too many questions were waiting for this fintech already. */
+export type PartnerCause =
+  | 'answered'
+  | 'timeout'
+  | 'error'
+  | 'invalid_answer'
+  | 'breaker_open'
+  | 'overloaded'
+  | 'not_configured';
