@@ -4,16 +4,13 @@ import { windowStarts } from '../../cards/rules/limit-windows';
 import { limitRoom, narrowerRoom, refuseByMerchant } from '../../cards/rules/spend-controls';
 import { type ConsideredOption, type PlannedLeg, planFunding } from '../../funding/rules/plan-funding';
 import type { PartnerVerdict } from '../../partner-decisions/rules/partner-verdict';
-import { merchantGroup, type ProgramPolicy } from '../../programs/rules/program-policy';
-import { maxBigint, minBigint } from '../../shared/money';
-import { basisPointsRoundUp, divideRoundDown } from '../../shared/rounding';
 import type { DeclineReason } from './decline-reason';
+import { amountBesideFeeRoundDown, feeRoundDown, feeTerms } from './fees';
+import { amountForHoldRoundDown, holdExpiry, holdForAmountRoundUp } from './hold-amount';
 import type { CardSnapshot, SpendSnapshot } from './spend-snapshot';
 
 /** Version of the rules in this file and those it calls; stored with every decision, so that it can be taken again. */
 export const RULES_VERSION = '2026-11-1';
-
-const DAY_MS = 86_400_000;
 
 /** What is asked, without the vendor's wrapping. Amounts are cents of `currency`. */
 export interface SpendRequest {
@@ -50,8 +47,10 @@ export interface Decision {
   readonly reason: DeclineReason | null;
   /** Cents approved; 0 when declined. */
   readonly approvedAmount: bigint;
-  /** Cents held: the worst case of what the clearing may come to. */
+  /** Cents held: the worst case of what the clearing may come to, with its fee. */
   readonly holdAmount: bigint;
+  /** Cents of the hold that are the program's fee. */
+  readonly feeAmount: bigint;
   readonly legs: readonly PlannedLeg[];
   readonly options: readonly ConsideredOption[];
   /** Cents: the largest amount that would have been approved for this merchant and channel. */
@@ -63,42 +62,15 @@ export interface Decision {
   readonly counters: { readonly account: LimitCounters; readonly card: LimitCounters | null } | null;
 }
 
-/** Cents to hold for `amount` at a merchant: the amount and the program's allowance for tips and the like. */
-export function holdForAmountRoundUp(
-  amount: bigint,
-  mcc: string,
-  policy: Pick<ProgramPolicy, 'hold_allowance_bps'>,
-): bigint {
-  return amount + basisPointsRoundUp(amount, allowanceBps(mcc, policy));
-}
-
-/** The largest amount whose hold is at most `holdAmount`: the exact inverse bound of {@link holdForAmountRoundUp}. */
-export function amountForHoldRoundDown(
-  holdAmount: bigint,
-  mcc: string,
-  policy: Pick<ProgramPolicy, 'hold_allowance_bps'>,
-): bigint {
-  return divideRoundDown(maxBigint(holdAmount, 0n) * 10_000n, BigInt(10_000 + allowanceBps(mcc, policy)));
-}
-
-function allowanceBps(mcc: string, policy: Pick<ProgramPolicy, 'hold_allowance_bps'>): number {
-  const group = merchantGroup(mcc);
-  return (group && policy.hold_allowance_bps[group]) ?? 0;
-}
-
-/** When a hold at this merchant runs out. */
-export function holdExpiry(now: Date, mcc: string, policy: Pick<ProgramPolicy, 'hold_days'>): Date {
-  const group = merchantGroup(mcc);
-  const days = (group && policy.hold_days[group]) ?? policy.hold_days.default;
-  return new Date(now.getTime() + days * DAY_MS);
-}
-
 function refuseByStanding(
   snapshot: SpendSnapshot,
   card: CardSnapshot | null,
   request: SpendRequest,
   now: Date,
 ): DeclineReason | null {
+  // Money that comes back is taken whatever became of the card, its holder or the program.
+  if (request.kind === 'refund_authorization')
+    return request.currency === snapshot.currency ? null : 'unsupported_currency';
   if (snapshot.programState !== 'active') return 'program_disabled';
   if (card?.productState === 'disabled') return 'product_disabled';
   if (request.currency !== snapshot.currency) return 'unsupported_currency';
@@ -147,9 +119,20 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
   const room =
     card && cardCounters ? narrowerRoom(accountRoom, limitRoom(card.controls.limits ?? {}, cardCounters)) : accountRoom;
 
-  const holdAmount = holdForAmountRoundUp(request.amount, request.mcc, policy);
+  const terms = feeTerms(policy, {
+    currency: request.currency,
+    merchantCurrency: request.merchantCurrency,
+    cashWithdrawal: request.kind === 'cash_withdrawal',
+    cashAmount: request.cashAmount,
+  });
+  const holdWithFee = (amount: bigint) => {
+    const purchase = holdForAmountRoundUp(amount, request.mcc, policy);
+    const feeAmount = feeRoundDown(terms, purchase);
+    return { holdAmount: purchase + feeAmount, feeAmount };
+  };
+  const { holdAmount } = holdWithFee(request.amount);
   const plan = planFunding(snapshot, holdAmount, policy.conversion_buffer_bps, now);
-  const fundable = amountForHoldRoundDown(plan.capacityUsd, request.mcc, policy);
+  const fundable = amountForHoldRoundDown(amountBesideFeeRoundDown(terms, plan.capacityUsd), request.mcc, policy);
   const withinLimits = room.amount === null ? fundable : minBigint(fundable, room.amount);
 
   const standing = refuseByStanding(snapshot, card, request, now);
@@ -161,26 +144,37 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
     reason,
     approvedAmount: 0n,
     holdAmount: 0n,
+    feeAmount: 0n,
     expiresAt: null,
   });
 
   if (standing !== null) return declined(standing);
+  const withoutHold = {
+    ...base,
+    outcome: 'approved',
+    reason: null,
+    holdAmount: 0n,
+    feeAmount: 0n,
+    expiresAt: null,
+  } as const;
+  if (request.kind === 'refund_authorization')
+    return { ...withoutHold, largestAmount: request.amount, approvedAmount: request.amount };
   if (request.kind === 'balance_inquiry' || request.amount === 0n) {
     const balance = request.kind === 'balance_inquiry' ? largestAmount : null;
-    return { ...base, outcome: 'approved', reason: null, approvedAmount: 0n, holdAmount: 0n, balance, expiresAt: null };
+    return { ...withoutHold, approvedAmount: 0n, balance };
   }
   if (!room.countAllowed) return declined('count_limit_exceeded');
   if (request.partner?.decision === 'decline') return declined('partner_declined');
 
   const approve = (outcome: 'approved' | 'partially_approved', approvedAmount: bigint): Decision => {
-    const hold = holdForAmountRoundUp(approvedAmount, request.mcc, policy);
+    const hold = holdWithFee(approvedAmount);
     const { legs, options } =
-      outcome === 'approved' ? plan : planFunding(snapshot, hold, policy.conversion_buffer_bps, now);
+      outcome === 'approved' ? plan : planFunding(snapshot, hold.holdAmount, policy.conversion_buffer_bps, now);
     return {
       outcome,
       reason: null,
       approvedAmount,
-      holdAmount: hold,
+      ...hold,
       legs,
       options,
       largestAmount,
@@ -194,8 +188,14 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
   };
 
   if (request.endedBefore && largestAmount > 0n) return declined('late');
-  if (request.amount <= largestAmount) return approve('approved', request.amount);
-  if (request.partialApprovalAllowed && policy.partial_approvals && largestAmount > 0n)
+  // A status check holds more than a larger purchase would: it needs the plan to cover, not only a fitting amount.
+  if (request.amount <= largestAmount && plan.covered) return approve('approved', request.amount);
+  if (
+    request.partialApprovalAllowed &&
+    policy.partial_approvals &&
+    largestAmount > 0n &&
+    largestAmount < request.amount
+  )
     return approve('partially_approved', largestAmount);
   if (room.amount !== null && request.amount > room.amount) return declined('amount_limit_exceeded');
   return declined(shortfallReason(plan.options, plan.capacityUsd));
