@@ -132,8 +132,8 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
   };
   const { holdAmount } = holdWithFee(request.amount);
   const plan = planFunding(snapshot, holdAmount, policy.conversion_buffer_bps, now);
-  const fundable = amountForHoldRoundDown(amountBesideFeeRoundDown(terms, plan.capacityUsd), request.mcc, policy);
-  const withinLimits = room.amount === null ? fundable : minBigint(fundable, room.amount);
+  const fundable = amountBesideFeeRoundDown(terms, plan.capacityUsd);
+  const withinLimits = amountForHoldRoundDown(fundable, request.mcc, policy, room.amount);
 
   const standing = refuseByStanding(snapshot, card, request, now);
   const largestAmount = standing !== null || !room.countAllowed ? 0n : withinLimits;

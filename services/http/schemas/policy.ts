@@ -53,6 +53,12 @@ const collateralTerms = z.strictObject({
   liquidation_bonus_bps: bps(3_000),
 });
 
+const cashWithdrawalFee = z
+  .strictObject({ fixed: cents, bps: bps(2_000), cashback: z.boolean().optional() })
+  .openapi('CashWithdrawalFee', {
+    description: 'Charged on cash from a machine or a counter; with cashback, on cash at the till too.',
+  });
+
 const groupTable = (value: z.ZodType<number>) => z.partialRecord(z.enum(GROUPS), value.nullable());
 
 /** A change of a program's policy. */
@@ -62,7 +68,7 @@ export const policyPatch = z
     blocked_merchant_countries: z.array(countryInput).max(250),
     blocked_merchant_groups: z.array(merchantGroupInput).max(GROUPS.length),
     stablecoins: z.array(z.string()).min(1).max(10),
-    default_funding_mode: z.enum(['sell', 'borrow']),
+    default_funding_mode: z.enum(['sell', 'borrow', 'automatic']),
     partial_approvals: z.boolean(),
     decline_on_avs_mismatch: z.boolean(),
     decline_on_cvc_mismatch: z.boolean(),
@@ -70,6 +76,8 @@ export const policyPatch = z
     conversion_buffer_bps: bps(2_000),
     controls_cooling_off_hours: z.int().min(0).max(720),
     hold_days: z.partialRecord(z.enum(['default', ...GROUPS]), z.int().min(1).max(60).nullable()),
+    foreign_currency_fee_bps: bps(1_000),
+    cash_withdrawal_fee: cashWithdrawalFee,
     limits: limitsPatch,
     credit: z
       .strictObject({
@@ -91,7 +99,7 @@ export const policyView = z
     blocked_merchant_countries: z.array(z.string()),
     blocked_merchant_groups: z.array(z.string()),
     stablecoins: z.array(z.string()),
-    default_funding_mode: z.enum(['sell', 'borrow']),
+    default_funding_mode: z.enum(['sell', 'borrow', 'automatic']),
     funding_at: z.enum(['clearing', 'authorization']),
     partial_approvals: z.boolean(),
     decline_on_avs_mismatch: z.boolean(),
@@ -100,6 +108,8 @@ export const policyView = z
     conversion_buffer_bps: z.int(),
     controls_cooling_off_hours: z.int().optional(),
     hold_days: z.record(z.string(), z.int()),
+    foreign_currency_fee_bps: z.int().optional(),
+    cash_withdrawal_fee: cashWithdrawalFee.optional(),
     limits,
     credit: z.strictObject({
       enabled: z.boolean(),

@@ -15,6 +15,8 @@ export interface PolicyPatch {
   readonly conversion_buffer_bps?: number | undefined;
   readonly controls_cooling_off_hours?: number | undefined;
   readonly hold_days?: Readonly<Record<string, number | null | undefined>> | undefined;
+  readonly foreign_currency_fee_bps?: number | undefined;
+  readonly cash_withdrawal_fee?: ProgramPolicy['cash_withdrawal_fee'] | undefined;
   readonly limits?: { readonly [Limit in keyof SpendLimits]?: SpendLimits[Limit] | null | undefined } | undefined;
   readonly credit?:
     | {

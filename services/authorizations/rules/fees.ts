@@ -1,0 +1,61 @@
+import type { ProgramPolicy } from '../../programs/rules/program-policy';
+import { basisPointsRoundDown, divideRoundDown } from '../../shared/rounding';
+
+const BASIS_POINTS = 10_000n;
+
+/** What a program charges on one purchase: `fixed` cents once, and `bps` of the amount. */
+export interface FeeTerms {
+  readonly fixed: bigint;
+  readonly bps: number;
+}
+
+/** What the fees of a purchase depend on. */
+export interface ChargedSpend {
+  readonly currency: string;
+  readonly merchantCurrency: string;
+  /** The whole amount is handed out as cash, at a machine or a counter. */
+  readonly cashWithdrawal: boolean;
+  /** Cents of a purchase that are handed out as cash at the till. */
+  readonly cashAmount: bigint;
+}
+
+type FeePolicy = Pick<ProgramPolicy, 'foreign_currency_fee_bps' | 'cash_withdrawal_fee'>;
+
+/**
+ * The fees of a purchase under a program's policy. Two rates on the same amount are one, so that rounding happens once. Cash at
+ * the till is charged only where the policy says so, and only for the cash.
+ */
+export function feeTerms(policy: FeePolicy, spend: ChargedSpend): FeeTerms {
+  const foreignBps = spend.merchantCurrency === spend.currency ? 0 : (policy.foreign_currency_fee_bps ?? 0);
+  const cash = policy.cash_withdrawal_fee;
+  if (cash === undefined) return { fixed: 0n, bps: foreignBps };
+  if (spend.cashWithdrawal) return { fixed: BigInt(cash.fixed), bps: foreignBps + cash.bps };
+  if (!cash.cashback || spend.cashAmount === 0n) return { fixed: 0n, bps: foreignBps };
+  return { fixed: BigInt(cash.fixed) + basisPointsRoundDown(spend.cashAmount, cash.bps), bps: foreignBps };
+}
+
+/** Cents of fee on `amount` cents, rounded in the cardholder's favour. Nothing spent, nothing charged. */
+export function feeRoundDown(terms: FeeTerms, amount: bigint): bigint {
+  if (amount <= 0n) return 0n;
+  return terms.fixed + basisPointsRoundDown(amount, terms.bps);
+}
+
+/** The largest amount that `total` cents pay together with its fee: the exact inverse bound of {@link feeRoundDown}. */
+export function amountBesideFeeRoundDown(terms: FeeTerms, total: bigint): bigint {
+  const left = total - terms.fixed;
+  if (left <= 0n) return 0n;
+  return divideRoundDown((left + 1n) * BASIS_POINTS - 1n, BASIS_POINTS + BigInt(terms.bps));
+}
+
+/**
+ * Cents of fee that one more clearing brings: the fee on all that is cleared by then, less what was charged before. Parts
+ * therefore add up to the fee on their sum, and the fixed part is charged with the first of them.
+ */
+export function feeOfClearing(
+  terms: FeeTerms,
+  cleared: { readonly before: bigint; readonly charged: bigint; readonly amount: bigint },
+): bigint {
+  if (cleared.amount === 0n) return 0n;
+  const due = feeRoundDown(terms, cleared.before + cleared.amount) - cleared.charged;
+  return due > 0n ? due : 0n;
+}
