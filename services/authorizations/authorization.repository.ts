@@ -11,6 +11,8 @@ export interface AuthorizationRow {
   readonly program_id: string;
   readonly vendor: string;
   readonly processor_authorization_id: string;
+  /** The message that asked for it; null where that is a row of its own (recorded before rows carried it). */
+  readonly message_id: string | null;
   readonly state: 'declined' | 'pending' | 'partially_cleared' | 'cleared' | 'reversed' | 'expired';
   readonly decline_reason: DeclineReason | null;
   readonly currency: string;

@@ -382,6 +382,41 @@ describe('the processor adapter against the simulated card network', () => {
     });
   });
 
+  describe('what became of a purchase', () => {
+    const found = ({ processorAuthorizationId }: SandboxAnswer) =>
+      lithic.processor.findAuthorization(processorAuthorizationId);
+
+    it('is told of one that was approved, also after it was given back', async () => {
+      const approved = await purchase(1000n);
+      expect(await found(approved)).toEqual({ kind: 'ok', value: { outcome: 'approved', approvedAmount: 1000n } });
+      okValue(await lithic.sandbox.reverse({ processorAuthorizationId: approved.processorAuthorizationId }));
+      expect(await found(approved)).toMatchObject({ kind: 'ok', value: { outcome: 'approved' } });
+    });
+
+    it('is told of one that was declined, by us or because our answer was not heard', async () => {
+      const declined = { kind: 'ok', value: { outcome: 'declined', approvedAmount: 0n } };
+      await fault({ match: 'asa', lose_reply_times: 1 });
+      expect(await found(await purchase(1000n))).toEqual(declined);
+      issuer.interfere = () => ({ status: 400, body: '{}' });
+      expect(await found(await purchase(1000n))).toEqual(declined);
+    });
+
+    it('is approved where the network stood in for an answer that was lost', async () => {
+      await simulate('/sim/settings', { stand_in: 'approve' });
+      await fault({ match: 'asa', lose_reply_times: 1 });
+      expect(await found(await purchase(1000n))).toEqual({
+        kind: 'ok',
+        value: { outcome: 'approved', approvedAmount: 1000n },
+      });
+    });
+
+    it('is null where the vendor knows of none, and unknown where it does not say', async () => {
+      expect(await lithic.processor.findAuthorization(randomUUID())).toEqual({ kind: 'ok', value: null });
+      await fault({ match: 'GET /v1/transactions/:token', fail_times: 1 });
+      expect((await lithic.processor.findAuthorization(randomUUID())).kind).toBe('unknown');
+    });
+  });
+
   describe('the life of a purchase', () => {
     it('clears in full', async () => {
       const reference = await purchase(4250n);

@@ -9,7 +9,9 @@ export type AuthorizationEvent =
   | { readonly kind: 'cleared'; readonly holdLeft: bigint }
   | { readonly kind: 'reversed'; readonly holdLeft: bigint }
   | { readonly kind: 'expired' }
-  | { readonly kind: 'advised' };
+  | { readonly kind: 'advised' }
+  /** The network never heard the approval. */
+  | { readonly kind: 'unheard' };
 
 /** Whether the authorization may still hold money. */
 export function isOpen(state: AuthorizationState): boolean {
@@ -32,6 +34,8 @@ export function next(state: AuthorizationState, event: AuthorizationEvent): Tran
       return isOpen(state)
         ? same(state)
         : { kind: 'refused', reason: `an authorization that is ${state} holds nothing` };
+    case 'unheard':
+      return state === 'pending' ? ended(state, 'reversed') : same(state);
     default:
       return unreachable(event, 'authorization event');
   }

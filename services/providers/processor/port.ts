@@ -51,6 +51,14 @@ export interface NetworkSettlementItem {
   readonly amount: bigint;
 }
 
+/** What became of a purchase in the processor's own books. */
+export interface ProcessorAuthorization {
+  /** `approved` also where it was given back or ran out later: that is told by messages of its own. */
+  readonly outcome: 'approved' | 'declined';
+  /** Cents authorized so far; 0 when declined. */
+  readonly approvedAmount: bigint;
+}
+
 export interface Processor {
   readonly vendor: string;
   createCard(input: {
@@ -63,6 +71,8 @@ export interface Processor {
   findCard(idempotencyKey: string): Promise<VendorOutcome<ProcessorCard | null>>;
   getCard(cardToken: string): Promise<VendorOutcome<ProcessorCard>>;
   setCardState(cardToken: string, state: ProcessorCardState): Promise<VendorOutcome<ProcessorCard>>;
+  /** What the processor made of a purchase; `null` when it knows of none. */
+  findAuthorization(processorAuthorizationId: string): Promise<VendorOutcome<ProcessorAuthorization | null>>;
   settlementSummary(date: string): Promise<VendorOutcome<NetworkSettlementSummary>>;
 }
 

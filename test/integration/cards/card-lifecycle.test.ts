@@ -56,6 +56,9 @@ function fakeProcessor() {
       byKey.set(key, changed);
       return answer(changed);
     },
+    async findAuthorization() {
+      throw new Error('not asked in these tests');
+    },
     async settlementSummary() {
       throw new Error('not asked in these tests');
     },

@@ -70,6 +70,7 @@ function network(surplus = 0n): Processor {
     findCard: notAsked,
     getCard: notAsked,
     setCardState: notAsked,
+    findAuthorization: notAsked,
     async settlementSummary(date) {
       const items: NetworkSettlementItem[] = (await holder.rows('card_transactions')).map((row, index) => ({
         cardToken: holder.cardToken,

@@ -22,6 +22,7 @@ const TABLE: readonly (readonly [AuthorizationEvent, readonly string[]])[] = [
   [{ kind: 'reversed', holdLeft: 1n }, ['.', '.', '.', '.', '.', '.']],
   [{ kind: 'expired' }, ['.', 'expired', 'cleared', '.', '.', '.']],
   [{ kind: 'advised' }, ['refused', '.', '.', 'refused', 'refused', 'refused']],
+  [{ kind: 'unheard' }, ['.', 'reversed', '.', '.', '.', '.']],
 ];
 
 test.each(TABLE)('%j', (event, expected) => {

@@ -22,6 +22,7 @@ function processorOf(days: Readonly<Record<string, Day>>, asked: string[] = []):
     findCard: notAsked,
     getCard: notAsked,
     setCardState: notAsked,
+    findAuthorization: notAsked,
     async settlementSummary(date) {
       asked.push(date);
       const { complete, cards } = days[date] ?? { complete: false, cards: {} };

@@ -9,7 +9,14 @@ import type {
 } from '../port';
 import type { LithicClient } from './client';
 import { VENDOR } from './mapping';
-import { type Card, cardListShape, cardShape, settlementDetailListShape, settlementSummaryShape } from './wire';
+import {
+  type Card,
+  cardListShape,
+  cardShape,
+  settlementDetailListShape,
+  settlementSummaryShape,
+  transactionStandingShape,
+} from './wire';
 
 const PAGE_SIZE = 100;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -86,6 +93,20 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
       return mapOutcome(
         await client.call({ method: 'PATCH', path: cardPath(cardToken), body, shape: cardShape }),
         toCard,
+      );
+    },
+
+    async findAuthorization(processorAuthorizationId) {
+      const found = await client.call({
+        method: 'GET',
+        path: `/v1/transactions/${encodeURIComponent(processorAuthorizationId)}`,
+        shape: transactionStandingShape,
+      });
+      if (found.kind === 'rejected' && found.code === 'not_found') return { kind: 'ok', value: null };
+      return mapOutcome(found, ({ status, authorization_amount: authorized }) =>
+        status === 'DECLINED'
+          ? { outcome: 'declined', approvedAmount: 0n }
+          : { outcome: 'approved', approvedAmount: BigInt(Math.abs(authorized ?? 0)) },
       );
     },
 

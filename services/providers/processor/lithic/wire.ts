@@ -109,6 +109,14 @@ export const transactionShape = z.object({
 });
 export type Transaction = z.infer<typeof transactionShape>;
 
+/** A transaction as `GET /v1/transactions/{token}` gives it, as far as its outcome goes. */
+export const transactionStandingShape = z.object({
+  token,
+  status: z.enum(['DECLINED', 'EXPIRED', 'PENDING', 'SETTLED', 'VOIDED']),
+  /** Deprecated, but the only sum of what was authorized; null where nothing was. */
+  authorization_amount: minorUnits.nullish(),
+});
+
 export const cardShape = z.object({
   token,
   last_four: z.string().regex(/^\d{4}$/),

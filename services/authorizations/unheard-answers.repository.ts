@@ -1,0 +1,76 @@
+import type { Knex } from 'knex';
+import type { Transaction } from '../database/transaction';
+import type { AuthorizationRow } from './authorization.repository';
+
+/** One batch of answers that nobody has confirmed as given. */
+export interface UnheardBatch {
+  readonly id: string;
+  /** Organization and authorization of each hold that was placed. */
+  readonly holds: readonly (readonly [organizationId: string, authorizationId: string])[];
+  readonly respond_by: Date;
+  /** This time included. */
+  readonly asked: number;
+}
+
+/**
+ * Takes up to `limit` batches whose answers were due before `dueBefore` and are not known to have been given. For `leaseMs`
+ * nobody else takes them. Needs the worker's role.
+ */
+export async function claimUnheardBatches(
+  knex: Knex,
+  times: { readonly now: Date; readonly dueBefore: Date; readonly leaseMs: number },
+  limit: number,
+): Promise<UnheardBatch[]> {
+  const claimed: { rows: UnheardBatch[] } = await knex.raw(
+    `WITH due AS MATERIALIZED (
+       SELECT id FROM outbox_batches
+       WHERE answered_at IS NULL AND resolved_at IS NULL AND respond_by < :dueBefore AND (ask_at IS NULL OR ask_at <= :now)
+       ORDER BY respond_by LIMIT :limit FOR UPDATE SKIP LOCKED
+     )
+     UPDATE outbox_batches b SET asked = b.asked + 1, ask_at = :leasedUntil
+     FROM due WHERE b.id = due.id
+     RETURNING b.id, b.holds, b.respond_by, b.asked`,
+    {
+      now: times.now,
+      dueBefore: times.dueBefore,
+      leasedUntil: new Date(times.now.getTime() + times.leaseMs),
+      limit,
+    },
+  );
+  return claimed.rows;
+}
+
+export async function resolveBatch(knex: Knex, batchId: string, now: Date): Promise<void> {
+  await knex('outbox_batches').where({ id: batchId }).update({ resolved_at: now });
+}
+
+export async function askBatchAgain(knex: Knex, batchId: string, at: Date): Promise<void> {
+  await knex('outbox_batches').where({ id: batchId }).update({ ask_at: at });
+}
+
+/** What the processor has to be asked about one hold. Needs the worker's role. */
+export async function findHold(
+  knex: Knex,
+  organizationId: string,
+  authorizationId: string,
+): Promise<Pick<AuthorizationRow, 'vendor' | 'processor_authorization_id' | 'state'> | undefined> {
+  return knex('authorizations')
+    .where({ organization_id: organizationId, id: authorizationId })
+    .first('vendor', 'processor_authorization_id', 'state');
+}
+
+/**
+ * Whether the network has told or asked anything about the purchase after its first message, which it does only for one
+ * that it knows as approved. The first message is named by the authorization's row, or is one of the messages itself.
+ */
+export async function hasLaterMessage(
+  trx: Transaction,
+  authorization: Pick<AuthorizationRow, 'organization_id' | 'id' | 'message_id'>,
+): Promise<boolean> {
+  const messages = trx('card_messages')
+    .where({ authorization_id: authorization.id, organization_id: authorization.organization_id })
+    .limit(2)
+    .select('message_id');
+  if (authorization.message_id !== null) messages.whereNot({ message_id: authorization.message_id });
+  return (await messages).length > (authorization.message_id === null ? 1 : 0);
+}

@@ -1,0 +1,89 @@
+import type { Knex } from 'knex';
+import { lockAccount } from '../accounts/account.repository';
+import { inOrganization, type Transaction } from '../database/transaction';
+import { appendCommand } from '../outbox/append-command';
+import { appendEvent } from '../outbox/append-event';
+import { required } from '../shared/assert';
+import type { Clock } from '../shared/clock';
+import { type AuthorizationRow, findAuthorization, fundingLegsOf } from './authorization.repository';
+import { changeAuthorization } from './card-event.repository';
+import { authorizationEventData, heldLegsOf } from './card-event-context';
+import { giveLimitBack, releaseHold } from './release-hold';
+import { next } from './rules/authorization-state';
+import { releaseAll } from './rules/hold-legs';
+import { hasLaterMessage } from './unheard-answers.repository';
+
+export interface VoidUnheardAuthorizationInput {
+  readonly organizationId: string;
+  readonly authorizationId: string;
+}
+
+/**
+ * `confirmed`: the network has spoken of the purchase since, so it heard the approval. `ended`: it holds nothing any more,
+ * or part of it was cleared.
+ */
+export type VoidUnheardAuthorizationOutcome = { readonly kind: 'voided' | 'confirmed' | 'ended' | 'unknown' };
+
+/**
+ * Gives a hold back whose approval the network never heard, with the whole use of limits that it counted. Safe to repeat,
+ * and at any time against messages of the network: whichever takes the account's lock first counts, and a clearing that
+ * comes afterwards posts all the same.
+ */
+export async function voidUnheardAuthorization(
+  deps: { readonly knex: Knex; readonly clock: Clock },
+  input: VoidUnheardAuthorizationInput,
+): Promise<VoidUnheardAuthorizationOutcome> {
+  const { organizationId, authorizationId } = input;
+  return inOrganization(deps.knex, organizationId, async (trx) => {
+    const found = await findAuthorization(trx, organizationId, authorizationId);
+    if (found === null) return { kind: 'unknown' };
+    const account = required(
+      await lockAccount(trx, organizationId, found.account_id),
+      'the account of an authorization',
+    );
+    const authorization = required(await findAuthorization(trx, organizationId, authorizationId), 'the authorization');
+    const transition = next(authorization.state, { kind: 'unheard' });
+    if (transition.kind !== 'changed') return { kind: 'ended' };
+    if (await hasLaterMessage(trx, authorization)) return { kind: 'confirmed' };
+    await giveBack(trx, authorization, { state: transition.state, timeZone: account.time_zone, now: deps.clock.now() });
+    return { kind: 'voided' };
+  });
+}
+
+async function giveBack(
+  trx: Transaction,
+  authorization: AuthorizationRow,
+  input: { readonly state: AuthorizationRow['state']; readonly timeZone: string; readonly now: Date },
+): Promise<void> {
+  const { organization_id: organizationId, id: authorizationId, account_id: accountId } = authorization;
+  const { now, timeZone } = input;
+  const held = heldLegsOf(await fundingLegsOf(trx, organizationId, [authorizationId]));
+  await releaseHold(trx, {
+    organizationId,
+    authorizationId,
+    accountId,
+    reference: 'unheard',
+    reason: 'void',
+    effectiveAt: now,
+    shares: releaseAll(held).shares,
+  });
+  const amount = authorization.approved_amount - authorization.reversed_amount;
+  const change = { state: input.state, reversed: amount };
+  await changeAuthorization(trx, organizationId, authorizationId, change);
+  await giveLimitBack(trx, authorization, { timeZone, amount, wholly: true, now });
+  await appendEvent(trx, {
+    organizationId,
+    type: 'authorization.reversed',
+    resourceKind: 'authorization',
+    resourceId: authorizationId,
+    data: { ...authorizationEventData(authorization, change), reason: 'answer_not_heard' },
+  });
+  // Its workflow, where it runs already, is to see that nothing is left to wait for.
+  await appendCommand(trx, {
+    organizationId,
+    workflowType: 'spendAuthorization',
+    workflowId: `authorization:${authorizationId}`,
+    signal: 'cardEvent',
+    payload: { organizationId, authorizationId },
+  });
+}
