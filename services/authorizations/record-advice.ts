@@ -12,7 +12,7 @@ import { authorizationEventData, type CardEventContext, type RecordedCardEvent }
 import { recordReversal } from './record-reversal';
 import { giveLimitBack } from './release-hold';
 import { next } from './rules/authorization-state';
-import { holdForAmountRoundUp } from './rules/decide-authorization';
+import { holdForAmountRoundUp } from './rules/hold-amount';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
 
 /**

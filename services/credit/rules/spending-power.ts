@@ -25,6 +25,7 @@ export interface SpendingPower {
   readonly limitedBy:
     | 'borrow_limit'
     | 'account_ltv'
+    | 'account_debt'
     | 'delegation'
     | 'liquidity'
     | 'no_agreement'
@@ -44,6 +45,8 @@ export interface SpendingPowerInput {
   readonly borrowAsset: string;
   /** The account's own ceiling on LTV, basis points, or null. */
   readonly ltvMaxBps: number | null;
+  /** The account's own ceiling on debt with open holds in it, base units of the borrowed asset, or null. */
+  readonly maxDebt?: bigint | null;
   readonly now: Date;
 }
 
@@ -82,6 +85,9 @@ export function spendingPower(input: SpendingPowerInput): SpendingPower {
       'account_ltv',
       toBorrowUnitsRoundDown(basisPointsRoundDown(collateral.valueUsdE8, input.ltvMaxBps) - debtUsdE8),
     ]);
+  }
+  if (input.maxDebt !== undefined && input.maxDebt !== null) {
+    bounds.push(['account_debt', input.maxDebt - debtAmount]);
   }
   const least = minBigint(...(bounds.map(([, bound]) => bound) as [bigint, ...bigint[]]));
   const limitedBy = bounds.find(([, bound]) => bound === least)?.[0] ?? 'borrow_limit';

@@ -2,8 +2,8 @@ import { type AssetPrice, priceState } from '../../credit/rules/price-state';
 import { type CreditLine, spendingPower } from '../../credit/rules/spending-power';
 import type { ProgramPolicy } from '../../programs/rules/program-policy';
 import { maxBigint, minBigint } from '../../shared/money';
-import { divideRoundDown, divideRoundUp } from '../../shared/rounding';
-import type { FundingPolicy, FundingSource } from './funding-policy';
+import { basisPointsRoundUp, divideRoundDown, divideRoundUp } from '../../shared/rounding';
+import type { FundingPolicy, FundingSource, LoanSource, StablecoinSource } from './funding-policy';
 
 /** Cents to USD with 8 decimals. */
 const E8_PER_CENT = 1_000_000n;
@@ -19,22 +19,49 @@ export interface PlannedLeg {
   readonly priceUsdE8: bigint;
 }
 
-export type OptionRejection =
-  | 'not_needed'
-  | 'empty'
-  | 'kept_by_policy'
-  | 'price_unavailable'
-  | 'credit_disabled'
-  | 'no_agreement'
-  | 'borrow_limit'
-  | 'account_ltv'
-  | 'delegation'
-  | 'liquidity';
+/** Every reason a source gives no more than it does, or nothing. */
+export const OPTION_REJECTIONS = [
+  'not_needed',
+  'empty',
+  'kept_by_policy',
+  'purchase_ceiling',
+  'share_ceiling',
+  'not_in_policy',
+  'price_unavailable',
+  'credit_disabled',
+  'no_agreement',
+  'borrow_limit',
+  'account_ltv',
+  'account_debt',
+  'delegation',
+  'liquidity',
+] as const;
+
+export type OptionRejection = (typeof OPTION_REJECTIONS)[number];
+
+/** The same in words for the cardholder and support: a total map, so that no option goes unexplained. */
+export const OPTION_REJECTION_TEXT: Readonly<Record<OptionRejection, string>> = {
+  not_needed: 'The sources before it covered the purchase.',
+  empty: 'There is no more of it on the account.',
+  kept_by_policy: 'The rest is below the amount that the funding policy keeps untouched.',
+  purchase_ceiling: 'The funding policy takes no more than this from it for one purchase.',
+  share_ceiling: 'The funding policy takes no larger share of a purchase from it.',
+  not_in_policy: 'The funding policy of the account does not name it.',
+  price_unavailable: 'Its price is missing, too old or disputed.',
+  credit_disabled: 'The card program gives no credit.',
+  no_agreement: 'The credit agreement has not been accepted.',
+  borrow_limit: 'The collateral carries no more debt, with open holds counted as debt.',
+  account_ltv: 'The funding policy borrows no further: the loan-to-value it allows is reached.',
+  account_debt: 'The funding policy borrows no further: the debt it allows is reached.',
+  delegation: 'The account has allowed the card program to borrow no more than this.',
+  liquidity: 'The lending market has no more to lend at present.',
+};
 
 /** A source and what became of it: used up to `usedUsd` of `capacityUsd` cents, and why not more. */
 export interface ConsideredOption {
   readonly kind: PlannedLeg['kind'];
   readonly asset: string;
+  /** Cents that it could give to any purchase; a share ceiling may allow less of a given one. */
   readonly capacityUsd: bigint;
   readonly usedUsd: bigint;
   readonly rejection: OptionRejection | null;
@@ -44,14 +71,14 @@ export interface FundingPlan {
   readonly covered: boolean;
   readonly legs: readonly PlannedLeg[];
   readonly options: readonly ConsideredOption[];
-  /** Cents that all sources together could have covered. */
+  /** The most cents that the sources together cover, every floor and ceiling kept: all up to it are covered, one more is not. */
   readonly capacityUsd: bigint;
 }
 
 /** What the plan is made from; the same for a hold, a quote and the part of a clearing above its hold. */
 export interface FundingInputs {
   readonly fundingPolicy: FundingPolicy;
-  readonly policy: Pick<ProgramPolicy, 'credit' | 'conversion_buffer_bps'>;
+  readonly policy: Pick<ProgramPolicy, 'credit' | 'min_leg_amount'>;
   /** Free stablecoins: posted less pending, base units by asset. */
   readonly funds: Readonly<Record<string, bigint>>;
   readonly collateral: Readonly<Record<string, bigint>>;
@@ -81,17 +108,13 @@ interface Capacity {
   readonly asset: string;
   readonly priceUsdE8: bigint;
   readonly bufferBps: number;
+  /** Cents it can give to one purchase, its ceiling per purchase included. */
   readonly capacityUsd: bigint;
   /** Why it is not larger. */
   readonly bound: OptionRejection;
 }
 
-function stablecoinCapacity(
-  source: FundingSource & { kind: 'stablecoin' },
-  inputs: FundingInputs,
-  bufferBps: number,
-  now: Date,
-): Capacity {
+function stablecoinCapacity(source: StablecoinSource, inputs: FundingInputs, bufferBps: number, now: Date): Capacity {
   const base = { kind: 'stablecoin_sale' as const, asset: source.asset, priceUsdE8: 0n, bufferBps, capacityUsd: 0n };
   const price = inputs.prices[source.asset];
   const decimals = inputs.decimals[source.asset];
@@ -113,6 +136,7 @@ function stablecoinCapacity(
 const POWER_BOUND: Readonly<Record<ReturnType<typeof spendingPower>['limitedBy'], OptionRejection>> = {
   borrow_limit: 'borrow_limit',
   account_ltv: 'account_ltv',
+  account_debt: 'account_debt',
   delegation: 'delegation',
   liquidity: 'liquidity',
   no_agreement: 'no_agreement',
@@ -120,12 +144,7 @@ const POWER_BOUND: Readonly<Record<ReturnType<typeof spendingPower>['limitedBy']
   no_price: 'price_unavailable',
 };
 
-function loanCapacity(
-  source: FundingSource & { kind: 'loan' },
-  inputs: FundingInputs,
-  bufferBps: number,
-  now: Date,
-): Capacity {
+function loanCapacity(source: LoanSource, inputs: FundingInputs, bufferBps: number, now: Date): Capacity {
   const asset = inputs.policy.credit.borrow_asset;
   const base = { kind: 'loan_draw' as const, asset, priceUsdE8: 0n, bufferBps, capacityUsd: 0n };
   if (!inputs.policy.credit.enabled) return { ...base, bound: 'credit_disabled' };
@@ -142,6 +161,7 @@ function loanCapacity(
     decimals: inputs.decimals,
     borrowAsset: asset,
     ltvMaxBps: source.ltvMaxBps,
+    maxDebt: source.maxDebt ?? null,
     now,
   });
   return {
@@ -152,23 +172,95 @@ function loanCapacity(
   };
 }
 
+function capacityOf(source: FundingSource, inputs: FundingInputs, bufferBps: number, now: Date): Capacity {
+  const capacity =
+    source.kind === 'stablecoin'
+      ? stablecoinCapacity(source, inputs, bufferBps, now)
+      : loanCapacity(source, inputs, bufferBps, now);
+  return source.maxPerPurchase !== undefined && source.maxPerPurchase < capacity.capacityUsd
+    ? { ...capacity, capacityUsd: source.maxPerPurchase, bound: 'purchase_ceiling' }
+    : capacity;
+}
+
 /**
- * Covers `amountUsd` cents from the account's sources in their order, each as far as it reaches. Every source is
- * reported with its capacity and the reason it gave no more, so that a decline explains itself. Legs cover the amount
- * exactly, or `covered` is false and nothing should be held. `bufferBps` is 0 where tokens are sold at once.
+ * The largest amount A that the sources cover when each gives at most its capacity and its share of A. Shares are exact
+ * here and rounded up in the plan, so that what this calls covered is. The amounts covered reach from 0 to A without a
+ * gap, because what the sources give grows ever slower than the amount.
+ */
+function largestCoverable(sources: readonly FundingSource[], capacities: readonly Capacity[]): bigint {
+  let most = 0n;
+  for (const capacity of capacities) most += capacity.capacityUsd;
+  if (sources.every((source) => source.maxShareBps === undefined)) return most;
+  const covers = (amount: bigint): boolean => {
+    let given = 0n;
+    for (const [index, capacity] of capacities.entries()) {
+      const share = BigInt(sources[index]?.maxShareBps ?? 10_000);
+      given += minBigint(capacity.capacityUsd * 10_000n, amount * share);
+    }
+    return given >= amount * 10_000n;
+  };
+  let least = 0n;
+  while (least < most) {
+    const middle = (least + most + 1n) / 2n;
+    if (covers(middle)) least = middle;
+    else most = middle - 1n;
+  }
+  return least;
+}
+
+/**
+ * A last part smaller than the program finds worth a sale or a draw of its own grows at the expense of the parts before
+ * it, as far as those stay above that size themselves. The sum stays what it was; nothing is declined for it.
+ */
+function withoutSmallParts(used: readonly bigint[], ceilings: readonly bigint[], smallest: bigint): readonly bigint[] {
+  const last = used.findLastIndex((each) => each > 0n);
+  const wanted = minBigint(smallest, ceilings[last] ?? 0n);
+  let missing = wanted - (used[last] ?? 0n);
+  if (last <= 0 || missing <= 0n) return used;
+  const parts = [...used];
+  for (let index = last - 1; index >= 0 && missing > 0n; index -= 1) {
+    const part = parts[index] ?? 0n;
+    const given = minBigint(missing, maxBigint(part - smallest, 0n));
+    parts[index] = part - given;
+    missing -= given;
+  }
+  parts[last] = wanted - missing;
+  return parts;
+}
+
+/**
+ * Covers `amountUsd` cents from the account's sources in their order, each as far as it reaches and its ceilings allow.
+ * Every source is reported with its capacity and the reason it gave no more, so that a decline explains itself. Legs cover
+ * the amount exactly, or `covered` is false and nothing should be held. `bufferBps` is 0 where tokens are sold at once.
  */
 export function planFunding(inputs: FundingInputs, amountUsd: bigint, bufferBps: number, now: Date): FundingPlan {
+  const { sources } = inputs.fundingPolicy;
+  const capacities = sources.map((source) => capacityOf(source, inputs, bufferBps, now));
+  const ceilings: bigint[] = [];
+  const bounds: OptionRejection[] = [];
+  const greedy: bigint[] = [];
+  let left = amountUsd;
+  for (const [index, { capacityUsd, bound }] of capacities.entries()) {
+    const shareBps = sources[index]?.maxShareBps;
+    const share = shareBps === undefined ? amountUsd : basisPointsRoundUp(amountUsd, shareBps);
+    const narrowed = shareBps !== undefined && share < capacityUsd;
+    const ceiling = narrowed ? share : capacityUsd;
+    const taken = minBigint(left, ceiling);
+    ceilings.push(ceiling);
+    bounds.push(narrowed ? 'share_ceiling' : bound);
+    greedy.push(taken);
+    left -= taken;
+  }
+  const smallest = inputs.policy.min_leg_amount === undefined ? 0n : BigInt(inputs.policy.min_leg_amount);
+  const used = smallest > 0n ? withoutSmallParts(greedy, ceilings, smallest) : greedy;
+
+  const coverable = largestCoverable(sources, capacities);
+  const covered = amountUsd <= coverable;
   const legs: PlannedLeg[] = [];
   const options: ConsideredOption[] = [];
-  let left = amountUsd;
-  let capacityUsd = 0n;
-  for (const source of inputs.fundingPolicy.sources) {
-    const capacity =
-      source.kind === 'stablecoin'
-        ? stablecoinCapacity(source, inputs, bufferBps, now)
-        : loanCapacity(source, inputs, bufferBps, now);
-    capacityUsd += capacity.capacityUsd;
-    const usedUsd = minBigint(left, capacity.capacityUsd);
+  let open = amountUsd;
+  for (const [index, capacity] of capacities.entries()) {
+    const usedUsd = used[index] ?? 0n;
     if (usedUsd > 0n) {
       const decimals = inputs.decimals[capacity.asset] ?? 0;
       legs.push({
@@ -179,14 +271,34 @@ export function planFunding(inputs: FundingInputs, amountUsd: bigint, bufferBps:
         priceUsdE8: capacity.priceUsdE8,
       });
     }
-    left -= usedUsd;
+    open -= greedy[index] ?? 0n;
+    // A source that later ones had to complete is named with what bounded it, and so is a share that only rounding filled.
+    const bound = bounds[index] ?? null;
+    const fellShort = open > 0n || (!covered && bound === 'share_ceiling');
     options.push({
       kind: capacity.kind,
       asset: capacity.asset,
       capacityUsd: capacity.capacityUsd,
       usedUsd,
-      rejection: left > 0n ? capacity.bound : usedUsd > 0n ? null : 'not_needed',
+      rejection: fellShort ? bound : usedUsd > 0n ? null : 'not_needed',
     });
   }
-  return { covered: left === 0n, legs, options, capacityUsd };
+  return { covered, legs, options, capacityUsd: coverable };
+}
+
+/** Sources that the account's policy does not name but that would give something: what a change of the policy could add. */
+export function optionsOutsidePolicy(
+  inputs: FundingInputs & { readonly policy: Pick<ProgramPolicy, 'credit' | 'stablecoins'> },
+  bufferBps: number,
+  now: Date,
+): readonly ConsideredOption[] {
+  const named = new Set(inputs.fundingPolicy.sources.map((source) => (source.kind === 'loan' ? 'loan' : source.asset)));
+  const others: FundingSource[] = inputs.policy.stablecoins
+    .filter((asset) => !named.has(asset))
+    .map((asset) => ({ kind: 'stablecoin', asset, keep: 0n }));
+  if (!named.has('loan')) others.push({ kind: 'loan', ltvMaxBps: null });
+  return others.flatMap((source) => {
+    const { kind, asset, capacityUsd } = capacityOf(source, inputs, bufferBps, now);
+    return capacityUsd > 0n ? [{ kind, asset, capacityUsd, usedUsd: 0n, rejection: 'not_in_policy' as const }] : [];
+  });
 }

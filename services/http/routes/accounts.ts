@@ -5,7 +5,8 @@ import { type AccountRow, type AccountStanding, showAccount } from '../../accoun
 import { type AssetCatalog, moneyJson } from '../../assets/load-asset-catalog';
 import { type Quote, quoteSpend } from '../../authorizations/quote-spend';
 import { ensureDepositAddress } from '../../deposits/ensure-deposit-address';
-import { type FundingSource, fundingPolicyFromStored } from '../../funding/rules/funding-policy';
+import { FUNDING_MODES, type FundingSource, fundingPolicyFromStored } from '../../funding/rules/funding-policy';
+import { OPTION_REJECTIONS } from '../../funding/rules/plan-funding';
 import { formatId } from '../../shared/ids';
 import { formatDecimal } from '../../shared/money';
 import { ratioText } from '../../shared/ratio';
@@ -25,7 +26,7 @@ const sourceView = z.discriminatedUnion('kind', [
 ]);
 
 const fundingPolicyView = z
-  .strictObject({ mode: z.enum(['sell', 'borrow', 'custom']), sources: z.array(sourceView) })
+  .strictObject({ mode: z.enum(FUNDING_MODES), sources: z.array(sourceView) })
   .openapi('FundingPolicy', { description: 'Sources in the order in which purchases use them.' });
 
 const accountFields = {
@@ -92,19 +93,6 @@ const standingView = z
   })
   .openapi('AccountStanding');
 
-const REJECTIONS = [
-  'not_needed',
-  'empty',
-  'kept_by_policy',
-  'price_unavailable',
-  'credit_disabled',
-  'no_agreement',
-  'borrow_limit',
-  'account_ltv',
-  'delegation',
-  'liquidity',
-] as const;
-
 const quoteView = z
   .strictObject({
     approvable: z.boolean(),
@@ -128,7 +116,7 @@ const quoteView = z
         asset: z.string(),
         capacity: moneyView,
         used: moneyView,
-        rejection: z.enum(REJECTIONS).nullable(),
+        rejection: z.enum(OPTION_REJECTIONS).nullable(),
       }),
     ),
   })

@@ -1,15 +1,12 @@
 import fc from 'fast-check';
 import type { SpendRequest } from '../../../services/authorizations/rules/decide-authorization';
-import {
-  amountForHoldRoundDown,
-  decideAuthorization,
-  holdForAmountRoundUp,
-} from '../../../services/authorizations/rules/decide-authorization';
+import { decideAuthorization } from '../../../services/authorizations/rules/decide-authorization';
 import {
   DECLINE_REASON_TEXT,
   DECLINE_REASONS,
   type DeclineReason,
 } from '../../../services/authorizations/rules/decline-reason';
+import { amountForHoldRoundDown, holdForAmountRoundUp } from '../../../services/authorizations/rules/hold-amount';
 import type { SpendSnapshot } from '../../../services/authorizations/rules/spend-snapshot';
 import { countAuthorization, countersNow, countersToStored } from '../../../services/cards/rules/limit-counters';
 import { windowStarts } from '../../../services/cards/rules/limit-windows';

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import type { FundingSource } from '../../../services/funding/rules/funding-policy';
-import { planFunding, tokenToUsdRoundDown, usdToTokenRoundUp } from '../../../services/funding/rules/plan-funding';
+import {
+  OPTION_REJECTION_TEXT,
+  OPTION_REJECTIONS,
+  optionsOutsidePolicy,
+  planFunding,
+  tokenToUsdRoundDown,
+  usdToTokenRoundUp,
+} from '../../../services/funding/rules/plan-funding';
 import { NOW, priceOf, snapshotOf } from '../../builders/snapshots';
 
 const USD = 100_000_000n;
@@ -65,6 +72,114 @@ describe('a plan', () => {
     };
     expect(plan(100n, [loan], { ...withCredit, prices: stale }).options[0]?.rejection).toBe('price_unavailable');
   });
+});
+
+describe('ceilings', () => {
+  test('a purchase takes no more from a source than its ceiling, and the next one goes on', () => {
+    const result = plan(30_000n, [{ ...usdc, maxPerPurchase: 10_000n }, eurc], {
+      funds: { USDC: 500_000_000n, EURC: 500_000_000n },
+    });
+    expect(result.legs.map((leg) => [leg.asset, leg.amountUsd])).toEqual([
+      ['USDC', 10_000n],
+      ['EURC', 20_000n],
+    ]);
+    expect(result.options.map((each) => each.rejection)).toEqual(['purchase_ceiling', null]);
+  });
+
+  test('a share is of the purchase, rounded up', () => {
+    const result = plan(10_001n, [{ ...usdc, maxShareBps: 5_000 }, eurc], {
+      funds: { USDC: 500_000_000n, EURC: 500_000_000n },
+    });
+    expect(result.legs.map((leg) => leg.amountUsd)).toEqual([5_001n, 5_000n]);
+    expect(result.options.map((each) => each.rejection)).toEqual(['share_ceiling', null]);
+  });
+
+  test('a source that may give a quarter at most limits the purchase to four thirds of the other', () => {
+    const sources: readonly FundingSource[] = [{ ...usdc, maxShareBps: 2_500 }, eurc];
+    const funds = { USDC: 500_000_000n, EURC: 100_000_000n };
+    expect(plan(1n, sources, { funds }).capacityUsd).toBe(14_400n);
+    expect(plan(14_400n, sources, { funds }).covered).toBe(true);
+    expect(plan(14_401n, sources, { funds }).covered).toBe(false);
+  });
+
+  test('debt stays at the account’s own ceiling, open holds counted', () => {
+    const ceiling: FundingSource = { ...loan, maxDebt: 100_000_000n };
+    const credit = {
+      ...withCredit.credit,
+      debtShares: 30_000_000n,
+      loanUnconfirmed: 10_000_000n,
+      loanHold: 5_000_000n,
+    };
+    expect(plan(5_500n, [ceiling], { ...withCredit, credit })).toMatchObject({ covered: true, capacityUsd: 5_500n });
+    expect(plan(5_501n, [ceiling], { ...withCredit, credit }).options[0]?.rejection).toBe('account_debt');
+  });
+
+  test('what is covered reaches without a gap to the capacity, whatever the ceilings', () => {
+    const sources = fc.uniqueArray(
+      fc.record({
+        asset: fc.constantFrom('USDC', 'EURC', 'loan'),
+        maxShareBps: fc.option(fc.integer({ min: 1, max: 10_000 }), { nil: undefined }),
+        maxPerPurchase: fc.option(fc.bigInt(1n, 300n), { nil: undefined }),
+      }),
+      { selector: (each) => each.asset, minLength: 1 },
+    );
+    fc.assert(
+      fc.property(sources, fc.bigInt(0n, 3_000_000n), fc.bigInt(0n, 3_000_000n), (drawn, usdcHeld, eurcHeld) => {
+        const list = drawn.map(({ asset, maxShareBps, maxPerPurchase }): FundingSource => {
+          const ceilings = {
+            ...(maxShareBps === undefined ? {} : { maxShareBps }),
+            ...(maxPerPurchase === undefined ? {} : { maxPerPurchase }),
+          };
+          return asset === 'loan'
+            ? { kind: 'loan', ltvMaxBps: null, maxDebt: 2_000_000n, ...ceilings }
+            : { kind: 'stablecoin', asset, keep: 0n, ...ceilings };
+        });
+        const overrides = { ...withCredit, funds: { USDC: usdcHeld, EURC: eurcHeld } };
+        const { capacityUsd } = plan(1n, list, overrides);
+        for (let amount = 1n; amount <= capacityUsd; amount += 1n) {
+          const covered = plan(amount, list, overrides);
+          expect(covered.covered).toBe(true);
+          expect(covered.legs.reduce((sum, leg) => sum + leg.amountUsd, 0n)).toBe(amount);
+        }
+        expect(plan(capacityUsd + 1n, list, overrides).covered).toBe(false);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('small parts', () => {
+  const policy = { ...snapshotOf().policy, min_leg_amount: '500' };
+
+  test('grow at the expense of what comes before them', () => {
+    const funds = { USDC: 50_000_000n, EURC: 50_000_000n };
+    expect(plan(5_001n, [usdc, eurc], { funds, policy }).legs.map((leg) => leg.amountUsd)).toEqual([4_501n, 500n]);
+    expect(plan(5_000n, [usdc, eurc], { funds, policy }).legs.map((leg) => leg.amountUsd)).toEqual([5_000n]);
+    expect(plan(5_600n, [usdc, eurc], { funds, policy }).legs.map((leg) => leg.amountUsd)).toEqual([5_000n, 600n]);
+  });
+
+  test('are made all the same where nothing else covers the purchase', () => {
+    const funds = { USDC: 6_000_000n, EURC: 1_000_000n };
+    expect(plan(601n, [usdc, eurc], { funds, policy }).legs.map((leg) => leg.amountUsd)).toEqual([500n, 101n]);
+    expect(plan(708n, [usdc, eurc], { funds, policy }).covered).toBe(true);
+    expect(plan(709n, [usdc, eurc], { funds, policy }).covered).toBe(false);
+  });
+});
+
+test('sources outside the policy are named with what they could give', () => {
+  const inputs = snapshotOf({
+    ...withCredit,
+    funds: { USDC: 1_000_000n, EURC: 10_000_000n },
+    fundingPolicy: { mode: 'custom', sources: [usdc] },
+  });
+  expect(optionsOutsidePolicy(inputs, 0, NOW)).toEqual([
+    { kind: 'stablecoin_sale', asset: 'EURC', capacityUsd: 1_080n, usedUsd: 0n, rejection: 'not_in_policy' },
+    { kind: 'loan_draw', asset: 'USDC', capacityUsd: 165_000n, usedUsd: 0n, rejection: 'not_in_policy' },
+  ]);
+});
+
+test('every reason has words for people', () => {
+  for (const reason of OPTION_REJECTIONS) expect(OPTION_REJECTION_TEXT[reason]).toMatch(/^[A-Z].*\.$/);
 });
 
 describe('conversion', () => {
