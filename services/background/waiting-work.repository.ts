@@ -70,13 +70,19 @@ export async function findWaitingWork(
   limit: number,
 ): Promise<WaitingWork[]> {
   const found: { rows: WaitingWork[] } = await knex.raw(
-    `SELECT work.organization_id, work.id FROM (${QUERIES[kind]}) work
+    `WITH starting AS MATERIALIZED (
+       SELECT (hold ->> 0)::uuid AS organization_id, 'authorization:' || (hold ->> 1) AS workflow_id
+       FROM outbox_batches, jsonb_array_elements(holds) hold WHERE done_at IS NULL
+     )
+     SELECT work.organization_id, work.id FROM (${QUERIES[kind]}) work
      WHERE NOT EXISTS (
        SELECT FROM outbox_commands c
        WHERE c.organization_id = work.organization_id AND c.done_at IS NULL AND c.workflow_id = ? || work.id
+     ) AND NOT EXISTS (
+       SELECT FROM starting s WHERE s.organization_id = work.organization_id AND s.workflow_id = ? || work.id
      )
      LIMIT ?`,
-    [before, workflowIdPrefix, limit],
+    [before, workflowIdPrefix, workflowIdPrefix, limit],
   );
   return found.rows;
 }

@@ -1,16 +1,11 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-
-/** Commands that wait for Temporal. */
-export interface Backlog {
-  readonly waiting: number;
-  readonly oldestAgeMs: number;
-}
+import type { Backlog } from '../outbox/read-backlog';
 
 export interface WorkerMetrics {
   readonly registry: Registry;
-  readonly relayed: Counter<'workflow_type' | 'outcome'>;
-  readonly relayPostponed: Counter<'workflow_type'>;
-  readonly relaySeconds: Histogram;
+  readonly relayed: Counter<'source' | 'workflow_type' | 'outcome'>;
+  readonly relayPostponed: Counter<'source' | 'workflow_type'>;
+  readonly relaySeconds: Histogram<'source'>;
   readonly jobFailures: Counter<'job'>;
 }
 
@@ -20,36 +15,40 @@ export function createWorkerMetrics(readBacklog: () => Promise<Backlog>): Worker
   collectDefaultMetrics({ register: registry });
   const waiting = new Gauge({
     name: 'escudo_outbox_waiting',
-    help: 'Workflow commands that Temporal has not been told yet',
+    help: 'Workflows to start or signal that Temporal has not been told of yet',
+    labelNames: ['source'],
     registers: [registry],
   });
   new Gauge({
     name: 'escudo_outbox_lag_seconds',
-    help: 'Age of the oldest workflow command that waits',
+    help: 'Age of the oldest row that waits for Temporal',
+    labelNames: ['source'],
     registers: [registry],
     async collect() {
-      const backlog = await readBacklog();
-      waiting.set(backlog.waiting);
-      this.set(backlog.oldestAgeMs / 1_000);
+      for (const [source, { waiting: count, oldestAgeMs }] of Object.entries(await readBacklog())) {
+        waiting.set({ source }, count);
+        this.set({ source }, oldestAgeMs / 1_000);
+      }
     },
   });
   return {
     registry,
     relayed: new Counter({
       name: 'escudo_outbox_relayed_total',
-      help: 'Workflow commands that Temporal was told',
-      labelNames: ['workflow_type', 'outcome'],
+      help: 'Workflows that Temporal was told to start or signal',
+      labelNames: ['source', 'workflow_type', 'outcome'],
       registers: [registry],
     }),
     relayPostponed: new Counter({
       name: 'escudo_outbox_postponed_total',
       help: 'Attempts to tell Temporal that failed and are made again',
-      labelNames: ['workflow_type'],
+      labelNames: ['source', 'workflow_type'],
       registers: [registry],
     }),
     relaySeconds: new Histogram({
       name: 'escudo_outbox_relay_seconds',
-      help: 'Time from the commit of a workflow command until Temporal has it',
+      help: 'Time from the commit of a row until Temporal has it',
+      labelNames: ['source'],
       buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300],
       registers: [registry],
     }),

@@ -81,13 +81,14 @@ export async function postponeCommand(
     .update({ available_at: knex.raw("now() + ? * interval '1 millisecond'", [waitMs]), failure });
 }
 
-export interface Backlog {
+/** What waits for Temporal in one table. */
+export interface SourceBacklog {
   readonly waiting: number;
-  /** Of the oldest command that waits; 0 when none does. */
+  /** Of the oldest that waits; 0 when none does. */
   readonly oldestAgeMs: number;
 }
 
-export async function readBacklog(knex: Knex): Promise<Backlog> {
+export async function readCommandBacklog(knex: Knex): Promise<SourceBacklog> {
   const result: { rows: { waiting: number; age: number }[] } = await knex.raw(
     `SELECT count(*)::int AS waiting, coalesce(extract(epoch FROM now() - min(created_at)) * 1000, 0)::float8 AS age
      FROM outbox_commands WHERE done_at IS NULL`,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Knex } from 'knex';
+import { Client } from 'pg';
 import { readEmbeddedConfig } from '../../embedded/config';
 import { freePort } from '../../embedded/free-port';
 import { startTemporal } from '../../embedded/temporal';
@@ -10,8 +11,13 @@ import { createKnex } from '../../services/database/knex';
 import { newId } from '../../services/database/new-id';
 import { inOrganization } from '../../services/database/transaction';
 import { appendCommand } from '../../services/outbox/append-command';
-import { type ClaimedCommand, readBacklog } from '../../services/outbox/outbox.repository';
-import { DEFAULT_RELAY_OPTIONS, type RelayObserver, startRelay } from '../../services/outbox/relay';
+import { readBacklog } from '../../services/outbox/read-backlog';
+import {
+  DEFAULT_RELAY_OPTIONS,
+  type RelayedWorkflow,
+  type RelayObserver,
+  startRelay,
+} from '../../services/outbox/relay';
 import { createTemporalClient, type TemporalClient } from '../../services/temporal/client';
 import type { WorkflowStarter } from '../../services/temporal/port';
 import { createWorkflowStarter } from '../../services/temporal/workflow-starter';
@@ -21,19 +27,19 @@ import { createTestDatabase, type TestDatabase } from '../setup/database';
 import { temporalServer } from '../setup/temporal';
 
 function observer(): RelayObserver & {
-  readonly outcomes: { readonly command: ClaimedCommand; readonly outcome: string }[];
+  readonly outcomes: { readonly workflow: RelayedWorkflow; readonly outcome: string }[];
   readonly postponements: string[];
   readonly failures: unknown[];
 } {
-  const outcomes: { command: ClaimedCommand; outcome: string }[] = [];
+  const outcomes: { workflow: RelayedWorkflow; outcome: string }[] = [];
   const postponements: string[] = [];
   const failures: unknown[] = [];
   return {
     outcomes,
     postponements,
     failures,
-    relayed: (command, outcome) => void outcomes.push({ command, outcome }),
-    postponed: (_command, detail) => void postponements.push(detail),
+    relayed: (workflow, outcome) => void outcomes.push({ workflow, outcome }),
+    postponed: (_workflow, detail) => void postponements.push(detail),
     failed: (error) => void failures.push(error),
   };
 }
@@ -76,7 +82,11 @@ describe('outbox relay', () => {
     });
   }
 
-  const drained = () => eventually('every command is done', async () => (await readBacklog(worker)).waiting === 0);
+  const waiting = async () => {
+    const { commands, batches } = await readBacklog(worker);
+    return commands.waiting + batches.waiting;
+  };
+  const drained = () => eventually('every command is done', async () => (await waiting()) === 0);
 
   it('two relays carry 500 commands to Temporal, each workflow started exactly once', async () => {
     const cardIds = Array.from({ length: 500 }, newId);
@@ -88,11 +98,47 @@ describe('outbox relay', () => {
     expect(seen.failures).toEqual([]);
     expect(seen.outcomes).toHaveLength(500);
     expect(seen.outcomes.every(({ outcome }) => outcome === 'started')).toBe(true);
-    expect(new Set(seen.outcomes.map(({ command }) => command.workflow_id)).size).toBe(500);
+    expect(new Set(seen.outcomes.map(({ workflow }) => workflow.workflowId)).size).toBe(500);
     await eventually('Temporal lists 500 workflows', async () => {
       const { count } = await temporal.client.workflow.count(`TaskQueue = '${server.taskQueue}'`);
       return count === 500;
     });
+  });
+
+  it('two relays start the workflow of each hold of committed batches exactly once, however often it is asked for', async () => {
+    const holds = Array.from({ length: 400 }, () => [organizationId, newId()] as const);
+    const client = new Client({ connectionString: database.superuserUrl });
+    await client.connect();
+    for (let from = 0; from < holds.length; from += 25) {
+      await client.query('INSERT INTO outbox_batches (id, holds, respond_by) VALUES ($1, $2, now())', [
+        newId(),
+        JSON.stringify(holds.slice(from, from + 25)),
+      ]);
+    }
+    await client.end();
+    // Some were started before: by a request on the workflow path, or by a relay that died.
+    for (const [, authorizationId] of holds.slice(0, 30)) {
+      await starter.start({
+        workflowType: 'spendAuthorization',
+        workflowId: `authorization:${authorizationId}`,
+        input: { organizationId, authorizationId },
+      });
+    }
+    const seen = observer();
+    const relays = [1, 2].map(() => startRelay({ knex: worker, starter, observe: seen }));
+    await drained();
+    await Promise.all(relays.map((relay) => relay.stop()));
+    expect(seen.failures).toEqual([]);
+    expect(seen.outcomes.filter(({ outcome }) => outcome === 'started')).toHaveLength(370);
+    expect(seen.outcomes.filter(({ outcome }) => outcome === 'already_started')).toHaveLength(30);
+    const runs: string[] = [];
+    await eventually('Temporal lists them', async () => {
+      runs.length = 0;
+      const query = `TaskQueue = '${server.taskQueue}' AND WorkflowType = 'spendAuthorization'`;
+      for await (const { workflowId } of temporal.client.workflow.list({ query })) runs.push(workflowId);
+      return runs.length >= holds.length;
+    });
+    expect(runs.sort()).toEqual(holds.map(([, authorizationId]) => `authorization:${authorizationId}`).sort());
   });
 
   it('a relay that died between telling Temporal and writing it down costs a repetition, not a second workflow', async () => {
@@ -156,7 +202,7 @@ describe('outbox relay', () => {
         throw new Error('the effect failed');
       }),
     ).rejects.toThrow('the effect failed');
-    expect((await readBacklog(worker)).waiting).toBe(0);
+    expect(await waiting()).toBe(0);
   });
 
   it('catches up once a Temporal that was away is there', async () => {
@@ -178,7 +224,7 @@ describe('outbox relay', () => {
     try {
       await eventually('Temporal was missed', () => seen.postponements.length > 0);
       expect(seen.outcomes).toEqual([]);
-      expect((await readBacklog(worker)).waiting).toBe(20);
+      expect(await waiting()).toBe(20);
       const late = await startTemporal({
         binary: await findTemporalBinary(readEmbeddedConfig(), () => undefined),
         port,

@@ -7,6 +7,8 @@ export interface Dependency {
   readonly required: boolean;
   /** Rejects, or stays silent for too long, when the dependency cannot be used. */
   check(): Promise<void>;
+  /** What is worth knowing about it besides. Left out of the answer when it cannot be had. */
+  detail?(): Promise<Readonly<Record<string, unknown>>>;
 }
 
 const PATIENCE_MS = 2_000;
@@ -19,7 +21,11 @@ export function livez(_request: Request, response: Response): void {
 export function readyz(dependencies: readonly Dependency[], isStopping: () => boolean) {
   return async (_request: Request, response: Response): Promise<void> => {
     const states = await Promise.all(
-      dependencies.map(async ({ name, required, check }) => ({ name, required, ok: await answers(check) })),
+      dependencies.map(async ({ name, required, check, detail }) => {
+        const ok = await answers(check);
+        const more = detail === undefined ? null : await inTime(detail).catch(() => null);
+        return { name, required, ok, ...(more === null ? {} : { detail: more }) };
+      }),
     );
     const missing = states.filter((state) => !state.ok);
     const unready = isStopping() || missing.some((state) => state.required);
@@ -47,15 +53,21 @@ export async function acceptsConnections(address: string): Promise<void> {
 }
 
 async function answers(check: () => Promise<void>): Promise<boolean> {
+  try {
+    await inTime(check);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function inTime<T>(ask: () => Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error('no answer')), PATIENCE_MS);
   });
   try {
-    await Promise.race([check(), patience]);
-    return true;
-  } catch {
-    return false;
+    return await Promise.race([ask(), patience]);
   } finally {
     clearTimeout(timer);
   }
