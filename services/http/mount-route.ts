@@ -97,7 +97,7 @@ async function parseBody(route: AnyRoute, request: Request, response: Response):
   if (route.method === 'get') return undefined;
   const body = await readJsonBody(request, response, route.bodyLimit);
   if (route.body === undefined) return parse(z.strictObject({}), body ?? {}, 'body');
-  if (body === undefined)
+  if (body === undefined && !route.body.safeParse(undefined).success)
     throw new Problem('invalid_request', 'this route needs a JSON body: see its description in /openapi.json');
   return parse(route.body, body, 'body');
 }

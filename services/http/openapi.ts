@@ -77,7 +77,12 @@ function pathOf(route: AnyRoute, security: string): RouteConfig {
       ...(needsKey ? { headers: idempotencyHeader } : {}),
       ...(route.body === undefined
         ? {}
-        : { body: { required: true, content: { 'application/json': { schema: route.body } } } }),
+        : {
+            body: {
+              required: !route.body.safeParse(undefined).success,
+              content: { 'application/json': { schema: route.body } },
+            },
+          }),
     } as NonNullable<RouteConfig['request']>,
     responses: {
       [route.status]: { description: 'Done', content: { 'application/json': { schema: route.view } } },

@@ -49,7 +49,7 @@ export interface RouteDefinition<
   Body extends z.ZodType = z.ZodType,
   View extends z.ZodType = z.ZodType,
 > {
-  readonly method: 'get' | 'post' | 'put';
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** With parameters in braces, as in the OpenAPI document: `/v1/cards/{card_id}`. */
   readonly path: string;
   readonly operationId: string;

@@ -12,6 +12,7 @@ export interface ProgramRow {
   readonly id: string;
   readonly name: string;
   readonly state: ProgramState;
+  readonly state_reason: string | null;
   readonly currency: string;
   readonly processor: string;
   readonly authorization_path: 'direct' | 'workflow';
@@ -76,7 +77,7 @@ export async function updateProgram(
   trx: Transaction,
   organizationId: string,
   id: string,
-  change: Partial<Pick<ProgramRow, 'state' | 'policy_version'>>,
+  change: Partial<Pick<ProgramRow, 'state' | 'state_reason' | 'policy_version'>>,
 ): Promise<ProgramRow> {
   const rows = await trx('programs')
     .where({ organization_id: organizationId, id })

@@ -12,6 +12,7 @@ import type { RouteDeps } from '../route-deps';
 import { idInput, idView, textInput, timestampView } from '../schemas/common';
 import { listQuery, listView, toListView, toPageRequest } from '../schemas/list';
 import { policyPatch, policyView } from '../schemas/policy';
+import { switchBody } from '../schemas/switch';
 import { z } from '../schemas/zod';
 
 const programView = z
@@ -19,6 +20,7 @@ const programView = z
     id: idView('program'),
     name: z.string(),
     state: z.enum(['active', 'disabled']),
+    state_reason: z.string().nullable().openapi({ description: 'Why the switch was last turned, in your own words.' }),
     currency: z.string(),
     processor: z.string(),
     policy_version: z.int(),
@@ -33,6 +35,7 @@ function programOf({ program, policy }: ProgramWithPolicy): z.input<typeof progr
     id: formatId('program', program.id),
     name: program.name,
     state: program.state,
+    state_reason: program.state_reason,
     currency: program.currency,
     processor: program.processor,
     policy_version: program.policy_version,
@@ -42,9 +45,25 @@ function programOf({ program, policy }: ProgramWithPolicy): z.input<typeof progr
       blocked_merchant_countries: [...policy.blocked_merchant_countries],
       blocked_merchant_groups: [...policy.blocked_merchant_groups],
       stablecoins: [...policy.stablecoins],
+      partner_decision: partnerDecisionOf(policy.partner_decision),
     },
     created_at: program.created_at.toISOString(),
     updated_at: program.updated_at.toISOString(),
+  };
+}
+
+function partnerDecisionOf(
+  policy: ProgramWithPolicy['policy']['partner_decision'],
+): z.input<typeof policyView>['partner_decision'] {
+  if (policy === undefined) return null;
+  const { stand_in: rules } = policy;
+  return {
+    ...policy,
+    stand_in: {
+      ...rules,
+      decline_merchant_groups: rules.decline_merchant_groups && [...rules.decline_merchant_groups],
+      approve_merchant_groups: rules.approve_merchant_groups && [...rules.approve_merchant_groups],
+    },
   };
 }
 
@@ -139,16 +158,18 @@ export function programRoutes(deps: RouteDeps): AnyRoute[] {
         tag,
         access: write,
         params,
+        body: switchBody,
         status: 200,
         view: programView,
         handler: {
           kind: 'write',
-          run: async (trx, { organizationId }, { params: { program_id } }) =>
+          run: async (trx, { organizationId }, { params: { program_id }, body }) =>
             shown(
               await setProgramState(trx, {
                 organizationId,
                 programId: program_id,
                 state: verb === 'enable' ? 'active' : 'disabled',
+                reason: body.reason,
               }),
             ),
         },

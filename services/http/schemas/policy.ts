@@ -59,7 +59,40 @@ const cashWithdrawalFee = z
     description: 'Charged on cash from a machine or a counter; with cashback, on cash at the till too.',
   });
 
+const fixedHold = z.strictObject({ up_to: cents, hold: cents }).openapi('FixedHold', {
+  description:
+    'Cents. A request of at most `up_to` only asks whether the card is good: `hold` is held, what the network lets the merchant clear.',
+});
+
 const groupTable = (value: z.ZodType<number>) => z.partialRecord(z.enum(GROUPS), value.nullable());
+
+const standIn = z
+  .strictObject({
+    default: z.enum(['approve', 'decline']),
+    decline_above: cents.optional(),
+    decline_merchant_groups: z.array(merchantGroupInput).max(GROUPS.length).optional(),
+    approve_up_to: cents.optional(),
+    approve_merchant_groups: z.array(merchantGroupInput).max(GROUPS.length).optional(),
+  })
+  .openapi('StandInRules', {
+    description:
+      'What is answered when you give no valid answer in time. What declines comes first, then what approves, then the default.',
+  });
+
+const partnerTimeout = z.int().min(100).max(1_500);
+const breakerFields = { failures: z.int().min(1).max(1_000), open_seconds: z.int().min(1).max(3_600) };
+
+const partnerDecisionPatch = z
+  .strictObject({
+    enabled: z.boolean(),
+    timeout_ms: partnerTimeout,
+    stand_in: standIn,
+    breaker: z.strictObject(breakerFields).partial(),
+  })
+  .partial()
+  .openapi('PartnerDecisionChange', {
+    description: 'Whether and how you are asked for your own decision; `stand_in` is replaced as a whole.',
+  });
 
 /** A change of a program's policy. */
 export const policyPatch = z
@@ -73,6 +106,9 @@ export const policyPatch = z
     decline_on_avs_mismatch: z.boolean(),
     decline_on_cvc_mismatch: z.boolean(),
     hold_allowance_bps: groupTable(bps(10_000)),
+    hold_fixed_amount: z.partialRecord(z.enum(GROUPS), fixedHold.nullable()),
+    min_leg_amount: cents,
+    stablecoin_cost_bps: z.record(z.string(), bps(2_000).nullable()),
     conversion_buffer_bps: bps(2_000),
     controls_cooling_off_hours: z.int().min(0).max(720),
     hold_days: z.partialRecord(z.enum(['default', ...GROUPS]), z.int().min(1).max(60).nullable()),
@@ -86,6 +122,7 @@ export const policyPatch = z
         collateral: z.record(z.string(), collateralTerms.nullable()),
       })
       .partial(),
+    partner_decision: partnerDecisionPatch.nullable(),
   })
   .partial()
   .openapi('ProgramPolicyChange', {
@@ -105,6 +142,9 @@ export const policyView = z
     decline_on_avs_mismatch: z.boolean(),
     decline_on_cvc_mismatch: z.boolean(),
     hold_allowance_bps: z.record(z.string(), z.int()),
+    hold_fixed_amount: z.record(z.string(), fixedHold).optional(),
+    min_leg_amount: cents.optional(),
+    stablecoin_cost_bps: z.record(z.string(), z.int()).optional(),
     conversion_buffer_bps: z.int(),
     controls_cooling_off_hours: z.int().optional(),
     hold_days: z.record(z.string(), z.int()),
@@ -118,6 +158,15 @@ export const policyView = z
       spread_bps: z.int(),
       collateral: z.record(z.string(), collateralTerms),
     }),
+    partner_decision: z
+      .strictObject({
+        enabled: z.boolean(),
+        timeout_ms: partnerTimeout,
+        stand_in: standIn,
+        breaker: z.strictObject(breakerFields),
+      })
+      .nullable()
+      .openapi({ description: 'Null: you are not asked.' }),
   })
   .openapi('ProgramPolicy');
 

@@ -1,5 +1,12 @@
 import type { Asset } from '../../shared/money';
-import type { CollateralTerms, ProgramPolicy, SpendLimits } from './program-policy';
+import type {
+  CollateralTerms,
+  FixedHold,
+  PartnerDecisionPolicy,
+  ProgramPolicy,
+  SpendLimits,
+  StandInRules,
+} from './program-policy';
 
 /** A change of a policy: fields that are left out stay, a `null` inside a table removes that entry, lists are replaced. */
 export interface PolicyPatch {
@@ -12,6 +19,9 @@ export interface PolicyPatch {
   readonly decline_on_avs_mismatch?: boolean | undefined;
   readonly decline_on_cvc_mismatch?: boolean | undefined;
   readonly hold_allowance_bps?: Readonly<Record<string, number | null | undefined>> | undefined;
+  readonly hold_fixed_amount?: Readonly<Record<string, FixedHold | null | undefined>> | undefined;
+  readonly min_leg_amount?: string | undefined;
+  readonly stablecoin_cost_bps?: Readonly<Record<string, number | null | undefined>> | undefined;
   readonly conversion_buffer_bps?: number | undefined;
   readonly controls_cooling_off_hours?: number | undefined;
   readonly hold_days?: Readonly<Record<string, number | null | undefined>> | undefined;
@@ -25,7 +35,24 @@ export interface PolicyPatch {
         readonly collateral?: Readonly<Record<string, CollateralTerms | null>> | undefined;
       }
     | undefined;
+  /** `stand_in` is replaced as a whole; null: the fintech is no longer asked. */
+  readonly partner_decision?: PartnerDecisionPatch | null | undefined;
 }
+
+export interface PartnerDecisionPatch {
+  readonly enabled?: boolean | undefined;
+  readonly timeout_ms?: number | undefined;
+  readonly stand_in?: { readonly [Rule in keyof StandInRules]: StandInRules[Rule] | undefined } | undefined;
+  readonly breaker?: { readonly failures?: number | undefined; readonly open_seconds?: number | undefined } | undefined;
+}
+
+/** What holds of a partner's decision where a change does not say otherwise: silence declines. */
+const DEFAULT_PARTNER_DECISION: PartnerDecisionPolicy = {
+  enabled: true,
+  timeout_ms: 800,
+  stand_in: { default: 'decline' },
+  breaker: { failures: 5, open_seconds: 30 },
+};
 
 /** What is wrong with a policy; `pointer` is relative to the document. */
 export interface PolicyProblem {
@@ -35,11 +62,25 @@ export interface PolicyProblem {
 
 /** The policy after a change. The result still has to pass {@link policyProblem}. */
 export function applyPolicyPatch(base: ProgramPolicy, patch: PolicyPatch): ProgramPolicy {
-  const { hold_allowance_bps, hold_days, limits, credit, ...rest } = patch;
+  const {
+    hold_allowance_bps,
+    hold_fixed_amount,
+    stablecoin_cost_bps,
+    hold_days,
+    limits,
+    credit,
+    partner_decision,
+    ...rest
+  } = patch;
+  const { partner_decision: partnerBefore, ...kept } = base;
+  const partnerAfter = applyPartnerPatch(partnerBefore, partner_decision);
   return {
-    ...base,
+    ...kept,
+    ...(partnerAfter === undefined ? {} : { partner_decision: partnerAfter }),
     ...withoutUndefined(rest),
     hold_allowance_bps: mergeTable(base.hold_allowance_bps, hold_allowance_bps),
+    ...mergedOrMissing('hold_fixed_amount', base.hold_fixed_amount, hold_fixed_amount),
+    ...mergedOrMissing('stablecoin_cost_bps', base.stablecoin_cost_bps, stablecoin_cost_bps),
     hold_days: { ...mergeTable(base.hold_days, hold_days), default: hold_days?.default ?? base.hold_days.default },
     limits: mergeTable(base.limits, limits),
     credit: {
@@ -51,6 +92,39 @@ export function applyPolicyPatch(base: ProgramPolicy, patch: PolicyPatch): Progr
   };
 }
 
+function applyPartnerPatch(
+  base: PartnerDecisionPolicy | undefined,
+  patch: PartnerDecisionPatch | null | undefined,
+): PartnerDecisionPolicy | undefined {
+  if (patch === undefined) return base;
+  if (patch === null) return undefined;
+  const from = base ?? DEFAULT_PARTNER_DECISION;
+  const { stand_in, breaker, ...rest } = patch;
+  return {
+    ...from,
+    ...withoutUndefined(rest),
+    stand_in: stand_in === undefined ? from.stand_in : withoutUndefined(stand_in),
+    breaker: { ...from.breaker, ...withoutUndefined(breaker ?? {}) },
+  };
+}
+
+/** A stand-in rule that can never decide was meant otherwise. */
+function standInProblem(rules: StandInRules): PolicyProblem | null {
+  const pointer = '/partner_decision/stand_in';
+  const approves = rules.approve_up_to !== undefined || rules.approve_merchant_groups !== undefined;
+  const declines = rules.decline_above !== undefined || rules.decline_merchant_groups !== undefined;
+  if (rules.default === 'approve' && approves) {
+    return {
+      pointer,
+      detail: 'with the default "approve" rules that approve change nothing: use "decline" as the default',
+    };
+  }
+  if (rules.default === 'decline' && !approves && declines) {
+    return { pointer, detail: 'with the default "decline" rules that decline change nothing: say what is approved' };
+  }
+  return null;
+}
+
 /** The first thing in a policy that does not fit together, or null. */
 export function policyProblem(policy: ProgramPolicy, assets: ReadonlyMap<string, Asset>): PolicyProblem | null {
   for (const [index, code] of policy.stablecoins.entries()) {
@@ -59,6 +133,16 @@ export function policyProblem(policy: ProgramPolicy, assets: ReadonlyMap<string,
     }
   }
   if (policy.stablecoins.length === 0) return { pointer: '/stablecoins', detail: 'at least one stablecoin is needed' };
+  for (const code of Object.keys(policy.stablecoin_cost_bps ?? {})) {
+    if (policy.stablecoins.includes(code)) continue;
+    const detail = `${code} is not among the stablecoins of the program: list it there, or send null here to leave it out`;
+    return { pointer: `/stablecoin_cost_bps/${code}`, detail };
+  }
+  for (const [group, fixed] of Object.entries(policy.hold_fixed_amount ?? {})) {
+    if (BigInt(fixed.hold) >= BigInt(fixed.up_to)) continue;
+    const detail = `hold must be at least up_to (${fixed.up_to} cents): it is the worst case of such a request`;
+    return { pointer: `/hold_fixed_amount/${group}/hold`, detail };
+  }
   for (const [code, terms] of Object.entries(policy.credit.collateral)) {
     const pointer = `/credit/collateral/${code}`;
     if (assets.get(code)?.kind !== 'crypto') {
@@ -68,7 +152,18 @@ export function policyProblem(policy: ProgramPolicy, assets: ReadonlyMap<string,
       return { pointer: `${pointer}/ltv_bps`, detail: 'ltv_bps must be below liquidation_threshold_bps' };
     }
   }
+  if (policy.partner_decision !== undefined) return standInProblem(policy.partner_decision.stand_in);
   return null;
+}
+
+/** A table that a policy may lack: it stays missing until something is put into it. */
+function mergedOrMissing<Name extends string, Table extends object>(
+  name: Name,
+  base: Table | undefined,
+  patch: object | undefined,
+): { readonly [Field in Name]?: Table } {
+  if (base === undefined && patch === undefined) return {};
+  return { [name]: mergeTable(base ?? {}, patch) } as { readonly [Field in Name]?: Table };
 }
 
 function mergeTable<Table extends object>(base: Table, patch: object | undefined): Table {

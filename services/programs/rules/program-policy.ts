@@ -1,3 +1,5 @@
+import type { SpendControls } from '../../cards/rules/spend-controls';
+
 /** Merchant groups that allowances and expiries are written for, with their ISO 18245 codes. */
 export const MERCHANT_GROUPS = {
   restaurants: ['5811', '5812', '5813', '5814'],
@@ -49,6 +51,24 @@ export interface SpendLimits {
   readonly month_count?: number;
   readonly year_count?: number;
   readonly all_time_count?: number;
+}
+
+/** Caps on what all accounts of a program spend together. Amounts in cents; a missing entry is no cap. */
+export interface ProgramLimits {
+  readonly day_amount?: string;
+  readonly week_amount?: string;
+  readonly month_amount?: string;
+  readonly year_amount?: string;
+  readonly all_time_amount?: string;
+  readonly day_count?: number;
+  readonly week_count?: number;
+  readonly month_count?: number;
+  readonly year_count?: number;
+  readonly all_time_count?: number;
+  /** Kept free of each cap for what is approved while usage is being summed (at most a second), basis points. */
+  readonly headroom_bps: number;
+  /** IANA zone in which the program's days begin. */
+  readonly time_zone: string;
 }
 
 /** What is answered in the fintech's place when it gives no answer. Amounts are cents. */
@@ -115,6 +135,9 @@ export interface ProgramPolicy {
     readonly cashback?: boolean | undefined;
   };
   readonly limits: SpendLimits;
+  /** For each account and card of the program, next to the limits and lists above. */
+  readonly controls?: SpendControls;
+  readonly program_limits?: ProgramLimits;
   readonly credit: {
     readonly enabled: boolean;
     readonly venue: 'aave_v3';
