@@ -11,7 +11,10 @@ const token = z.string().min(1).max(100);
 const minorUnits = z.int();
 const currency = z.string().regex(/^[A-Z]{3}$/);
 /** RFC 3339; UTC where Lithic leaves the zone out. */
-const timestamp = z.string().regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})?$/);
+const timestamp = z
+  .string()
+  .regex(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})?$/)
+  .refine((text) => !Number.isNaN(Date.parse(text)), 'not a time of the calendar');
 const money = z.object({ amount: minorUnits, currency });
 
 const merchant = z.object({
