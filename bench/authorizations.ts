@@ -1,8 +1,7 @@
-import { createAuthorizer } from '../services/authorizations/authorize-spend';
 import { createAuthorizerPool } from '../services/authorizations/authorizer-pool';
-import { systemClock } from '../services/shared/clock';
 import { startApiProcess } from '../test/builders/api-process';
 import { createSpendingWorld, purchase, type WorldAccount } from '../test/builders/spending-world';
+import { createTestAuthorizer } from '../test/builders/test-authorizer';
 import { type BenchDatabase, startBenchDatabase } from './bench-database';
 import { measureFloor, prepareFloor } from './floor';
 import { type BenchRun, closedLoop, report, type Series, toRun } from './measure';
@@ -53,10 +52,9 @@ async function inProcess(database: BenchDatabase, seconds: number, floors: Reado
   const { accounts } = await benchWorld(database);
   const pool = createAuthorizerPool(database.urls.escudo_authorizer, 4);
   const batches = { count: 0, items: 0, conflicts: 0 };
-  const authorizer = createAuthorizer({
-    pool,
-    clock: systemClock,
+  const authorizer = createTestAuthorizer(pool, {
     limits: { inFlightMax: 2, batchMax: 64, waitingMax: 10_000 },
+    accountsKeptMax: 20_000,
     observer: {
       decided: () => undefined,
       batchRan: (size, _ms, conflicts) => {
@@ -73,12 +71,15 @@ async function inProcess(database: BenchDatabase, seconds: number, floors: Reado
   const runs: BenchRun[] = [];
   for (const inFlight of LEVELS) {
     const series = await closedLoop(inFlight, seconds, async () => {
-      const reply = await authorizer.authorize(purchase(oneOf(accounts), 500n));
+      const request = purchase(oneOf(accounts), 500n);
+      const reply = await authorizer.authorize(request);
+      authorizer.answered(request);
       if (reply.outcome !== 'approved') throw new Error(`declined: ${reply.declineReason}`);
     });
     const floor = floors.get(inFlight);
     if (floor) runs.push(toRun('in-process', inFlight, series, floor));
   }
+  await authorizer.close();
   await pool.end();
   return { runs, batches };
 }

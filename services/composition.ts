@@ -1,10 +1,11 @@
-import { hkdfSync } from 'node:crypto';
+import { generateKeyPairSync, hkdfSync } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { Knex } from 'knex';
 import { loadAssetCatalog } from './assets/load-asset-catalog';
 import { createAuthorizer } from './authorizations/authorize-spend';
 import { createAuthorizerPool } from './authorizations/authorizer-pool';
 import { recordCardEvent } from './authorizations/record-card-event';
+import { voidUnheardAuthorization } from './authorizations/void-unheard-authorization';
 import { handleKycHint } from './cardholders/handle-kyc-hint';
 import { createAaveV3Venue } from './chain/aave-v3/lending-venue';
 import { createChainReader } from './chain/chain-reader';
@@ -30,6 +31,7 @@ import { createSumsub } from './providers/kyc/sumsub';
 import { createBank } from './providers/off-ramp/bank';
 import { createBridge } from './providers/off-ramp/bridge';
 import { createLithic } from './providers/processor/lithic';
+import { createReceiptSealer } from './receipts/seal-receipts';
 import { required } from './shared/assert';
 import { type Clock, systemClock } from './shared/clock';
 
@@ -38,6 +40,9 @@ const APP_POOL_MAX = 12;
 const AUTHORIZER_POOL_MAX = 4;
 /** Measured in decision 0001. */
 const BATCH_LIMITS = { inFlightMax: 2, batchMax: 64, waitingMax: 4_096 } as const;
+
+/** A few kilobytes each. */
+const ACCOUNTS_KEPT_MAX = 20_000;
 
 /** What the api and the worker both stand on: pools, clients and adapters, made once for each process. */
 export interface Platform {
@@ -117,6 +122,18 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
     pool: authorizerPool,
     clock,
     limits: BATCH_LIMITS,
+    accountsKeptMax: ACCOUNTS_KEPT_MAX,
+    sealer: createReceiptSealer({ keyId: 'process', privateKey: generateKeyPairSync('ed25519').privateKey }),
+    amend: (_request, known) =>
+      Promise.resolve({
+        outcome: 'declined',
+        approvedAmount: 0n,
+        declineReason: 'unsupported_transaction',
+        balance: null,
+        authorizationId: known.authorizationId,
+      }),
+    partner: null,
+    releaseUnheard: (hold) => voidUnheardAuthorization({ knex, clock }, hold),
     observer: {
       decided: () => undefined,
       batchRan: (size, milliseconds, conflicts) => {
@@ -166,6 +183,7 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
       metrics,
       processor: lithic.ingress,
       authorize: (request) => authorizer.authorize(request),
+      answered: (request) => authorizer.answered(request),
       inbox: { knex, clock },
       webhooks: {
         '/processors/lithic/events': createCardEventSource(lithic.ingress, (event) =>
@@ -199,6 +217,7 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
       stopping = true;
     },
     async close() {
+      await authorizer.close();
       await Promise.allSettled([authorizerPool.end(), platform.close()]);
     },
   };

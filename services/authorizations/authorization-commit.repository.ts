@@ -9,17 +9,19 @@ export interface CommitItem {
   readonly ordinal: number;
   readonly organization_id: string;
   readonly account_id: string;
-  /** The version the decision was taken at: any other version, and the item is not written. */
+  /** The versions the decision was taken at: any others, and the item is not written. */
   readonly expected_version: string;
+  readonly program_version: string;
   readonly respond_by: string;
   readonly vendor: string;
   readonly message_id: string;
   readonly content_hash: string;
   readonly kind: string;
   readonly processor_authorization_id: string;
-  /** Null: the message is recorded with its answer only (it names an authorization that is already known). */
-  readonly authorization_id: string | null;
-  readonly known_authorization_id: string | null;
+  /** The decision knows that the network took the purchase back, or cleared it, before it asked. */
+  readonly ended_before: boolean;
+  /** Also the id of the ledger transaction that holds, and of the first event. */
+  readonly authorization_id: string;
   readonly card_id: string;
   readonly program_id: string;
   readonly state: 'pending' | 'cleared' | 'declined';
@@ -28,26 +30,24 @@ export interface CommitItem {
   readonly requested_amount: string;
   readonly approved_amount: string;
   readonly hold_amount: string;
+  readonly fee_amount: string;
+  readonly cash_amount: string;
+  readonly balance: string | null;
   readonly merchant_amount: string;
   readonly merchant_currency: string;
-  readonly merchant: unknown;
+  readonly merchant: string;
   readonly channel: string;
-  readonly receipt: unknown;
+  readonly avs: string;
+  readonly cvc: string;
+  readonly receipt: string;
   readonly occurred_at: string;
   readonly expires_at: string | null;
-  readonly answer: unknown;
   /** Base units of the borrowed asset that this hold adds to the account's pending loans. */
   readonly loan_hold: string;
-  /** Null when nothing is held. */
-  readonly ledger_transaction_id: string | null;
+  readonly holds: boolean;
   readonly decided_at: string;
-  readonly account_windows: unknown;
-  readonly card_windows: unknown;
-  readonly event_id: string;
-  readonly event_type: string;
-  readonly event_data: unknown;
-  /** Null when no workflow follows (declined, or nothing held). */
-  readonly command_id: string | null;
+  readonly account_windows: string | null;
+  readonly card_windows: string | null;
 }
 
 export interface CommitLeg {
@@ -66,32 +66,48 @@ export interface CommitLeg {
   readonly credit_account_id: string;
 }
 
+/** What a batch has once: the seal on its receipts. */
+export interface CommitBatch {
+  readonly id: string;
+  /** Canonical JSON of the market that it was decided on. */
+  readonly market: string;
+  readonly leaves: Buffer;
+  readonly root: Buffer;
+  readonly signature: Buffer;
+  readonly keyId: string;
+  /** When the last of its answers would no longer be heard, ISO 8601. */
+  readonly respondBy: string;
+}
+
 export interface Committed {
   readonly ordinal: number;
   /** The answer's time had passed when its turn came: recorded as declined, nothing held. */
   readonly late: boolean;
 }
 
-/** Separates the values of a column in one text parameter. JSON escapes it, and no other value may carry it. */
+/** Separates the values of a text column in one parameter. JSON escapes it, and no other value may carry it. */
 const SEPARATOR = '\u001e';
 
-/**
- * The columns of an item, in the order of the statement's parameters. Each travels as one text, its values joined by a
- * separator: building and parsing arrays of arrays cost more than deciding did.
- */
-const ITEM_COLUMNS: readonly (readonly [keyof CommitItem, string])[] = [
+/** Columns that never need quoting travel as array literals; text is joined by a separator and taken apart. */
+type ColumnType = 'int' | 'smallint' | 'bigint' | 'numeric' | 'uuid' | 'timestamptz' | 'boolean' | 'text' | 'jsonb';
+const JOINED: ReadonlySet<ColumnType> = new Set(['text', 'jsonb']);
+
+type Columns<T> = readonly (readonly [keyof T & string, ColumnType])[];
+
+const ITEM_COLUMNS: Columns<CommitItem> = [
   ['ordinal', 'int'],
   ['organization_id', 'uuid'],
   ['account_id', 'uuid'],
   ['expected_version', 'bigint'],
+  ['program_version', 'bigint'],
   ['respond_by', 'timestamptz'],
   ['vendor', 'text'],
   ['message_id', 'text'],
   ['content_hash', 'text'],
   ['kind', 'text'],
   ['processor_authorization_id', 'text'],
+  ['ended_before', 'boolean'],
   ['authorization_id', 'uuid'],
-  ['known_authorization_id', 'uuid'],
   ['card_id', 'uuid'],
   ['program_id', 'uuid'],
   ['state', 'text'],
@@ -100,26 +116,26 @@ const ITEM_COLUMNS: readonly (readonly [keyof CommitItem, string])[] = [
   ['requested_amount', 'numeric'],
   ['approved_amount', 'numeric'],
   ['hold_amount', 'numeric'],
+  ['fee_amount', 'numeric'],
+  ['cash_amount', 'numeric'],
+  ['balance', 'numeric'],
   ['merchant_amount', 'numeric'],
   ['merchant_currency', 'text'],
   ['merchant', 'jsonb'],
   ['channel', 'text'],
+  ['avs', 'text'],
+  ['cvc', 'text'],
   ['receipt', 'text'],
   ['occurred_at', 'timestamptz'],
   ['expires_at', 'timestamptz'],
-  ['answer', 'jsonb'],
   ['loan_hold', 'numeric'],
-  ['ledger_transaction_id', 'uuid'],
+  ['holds', 'boolean'],
   ['decided_at', 'timestamptz'],
   ['account_windows', 'jsonb'],
   ['card_windows', 'jsonb'],
-  ['event_id', 'uuid'],
-  ['event_type', 'text'],
-  ['event_data', 'jsonb'],
-  ['command_id', 'uuid'],
 ];
 
-const LEG_COLUMNS: readonly (readonly [keyof CommitLeg, string])[] = [
+const LEG_COLUMNS: Columns<CommitLeg> = [
   ['ordinal', 'int'],
   ['leg_id', 'uuid'],
   ['leg_ordinal', 'smallint'],
@@ -135,37 +151,59 @@ const LEG_COLUMNS: readonly (readonly [keyof CommitLeg, string])[] = [
   ['credit_account_id', 'uuid'],
 ];
 
-/** `unnest(…) AS name(columns)` over joined texts, the first of which is parameter `first`. An empty value is null. */
-function unnestColumns(columns: readonly (readonly [string, string])[], first: number, name: string): string {
-  const arrays = columns.map(([, type], index) => `string_to_array($${first + index}, E'\\x1e', '')::${type}[]`);
+const FIRST_LEG = ITEM_COLUMNS.length + 1;
+const FIRST_BATCH = FIRST_LEG + LEG_COLUMNS.length;
+const BATCH = {
+  id: `$${FIRST_BATCH}::uuid`,
+  market: `$${FIRST_BATCH + 1}::text`,
+  leaves: `$${FIRST_BATCH + 2}::bytea`,
+  root: `$${FIRST_BATCH + 3}::bytea`,
+  signature: `$${FIRST_BATCH + 4}::bytea`,
+  keyId: `$${FIRST_BATCH + 5}::text`,
+  respondBy: `$${FIRST_BATCH + 6}::timestamptz`,
+};
+
+/** `unnest(…) AS name(columns)`, its first column being parameter `first`. An empty text is null. */
+function unnestColumns(columns: readonly (readonly [string, ColumnType])[], first: number, name: string): string {
+  const arrays = columns.map(([, type], index) => {
+    const parameter = `$${first + index}`;
+    if (!JOINED.has(type)) return `${parameter}::${type}[]`;
+    const texts = `string_to_array(${parameter}, E'\\x1e', '')`;
+    return type === 'text' ? texts : `${texts}::${type}[]`;
+  });
   return `unnest(${arrays.join(', ')}) AS ${name}(${columns.map(([column]) => column).join(', ')})`;
 }
 
-function joinColumns<T>(rows: readonly T[], columns: readonly (readonly [keyof T, string])[]): string[] {
-  return columns.map(([column]) =>
-    rows
-      .map((row) => {
-        const value = row[column];
-        const text = value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);
-        invariant(!text.includes(SEPARATOR), `${String(column)} carries a control character`);
-        return text;
-      })
-      .join(SEPARATOR),
-  );
+function columnsOf<T>(rows: readonly T[], columns: Columns<T>): string[] {
+  return columns.map(([column, type]) => {
+    if (!JOINED.has(type)) return `{${rows.map((row) => row[column] ?? 'NULL').join(',')}}`;
+    const joined = rows.map((row) => row[column] ?? '').join(SEPARATOR);
+    return joined;
+  });
 }
 
-/** What an item past its time is stored with instead. */
-const LATE_ANSWER = '{"outcome": "declined", "approved_amount": "0", "decline_reason": "late", "balance": null}';
-const LATE_EVENT =
-  '{"state": "declined", "decline_reason": "late", "approved": {"amount": "0.00", "asset": "USD"}, "hold": {"amount": "0.00", "asset": "USD"}, "expires_at": null}';
+function refuseSeparators<T>(rows: readonly T[], columns: Columns<T>, joined: readonly string[]): void {
+  for (const [index, [column, type]] of columns.entries()) {
+    if (!JOINED.has(type)) continue;
+    const separators = joined[index]?.split(SEPARATOR).length ?? 0;
+    invariant(rows.length === 0 || separators === rows.length, `${column} carries a control character`);
+  }
+}
 
 const COMMIT_SQL = `
 WITH item AS MATERIALIZED (
   SELECT * FROM ${unnestColumns(ITEM_COLUMNS, 1, 'x')}
 ), locked AS MATERIALIZED (
+  -- A snapshot kept in memory does not know the messages that came meanwhile: they are asked for here, by key.
   SELECT item.ordinal, item.respond_by, item.state
   FROM item JOIN accounts a ON a.organization_id = item.organization_id AND a.id = item.account_id
   WHERE a.version = item.expected_version
+    AND (SELECT p.version FROM programs p WHERE p.organization_id = item.organization_id AND p.id = item.program_id) = item.program_version
+    AND (SELECT z.id FROM authorizations z WHERE z.organization_id = item.organization_id AND z.vendor = item.vendor
+      AND z.processor_authorization_id = item.processor_authorization_id) IS NULL
+    AND (item.ended_before OR (SELECT v.message_id FROM card_messages v
+      WHERE v.processor_authorization_id = item.processor_authorization_id AND v.authorization_id IS NULL
+        AND v.kind IN ('reversal', 'clearing') AND v.organization_id = item.organization_id AND v.vendor = item.vendor LIMIT 1) IS NULL)
   ORDER BY a.organization_id, a.id
   FOR UPDATE OF a
 ), live AS MATERIALIZED (
@@ -174,12 +212,12 @@ WITH item AS MATERIALIZED (
 ), survivor AS MATERIALIZED (
   SELECT item.*, live.late, live.late OR item.state = 'declined' AS refused FROM item JOIN live USING (ordinal)
 ), leg AS MATERIALIZED (
-  SELECT y.*, survivor.organization_id, survivor.account_id, survivor.authorization_id, survivor.ledger_transaction_id
-  FROM ${unnestColumns(LEG_COLUMNS, ITEM_COLUMNS.length + 1, 'y')}
+  SELECT y.*, survivor.organization_id, survivor.account_id, survivor.authorization_id
+  FROM ${unnestColumns(LEG_COLUMNS, FIRST_LEG, 'y')}
   JOIN survivor ON survivor.ordinal = y.ordinal AND NOT survivor.refused
 ), bumped AS (
   UPDATE accounts a SET version = a.version + 1,
-    loan_hold = a.loan_hold + CASE WHEN survivor.refused THEN 0 ELSE survivor.loan_hold END,
+    loan_hold = CASE WHEN survivor.refused THEN a.loan_hold ELSE a.loan_hold + survivor.loan_hold END,
     spend_counters = CASE WHEN survivor.refused THEN a.spend_counters ELSE coalesce(survivor.account_windows, a.spend_counters) END
   FROM survivor WHERE a.organization_id = survivor.organization_id AND a.id = survivor.account_id
 ), held_funds AS (
@@ -190,63 +228,74 @@ WITH item AS MATERIALIZED (
   SELECT organization_id, debit_account_id, 'cardholder.loan', debit_key, asset, 'debit', true, account_id, amount, 1
   FROM leg WHERE kind = 'loan_draw'
 ), ledger_transaction AS (
-  INSERT INTO ledger_transactions (organization_id, id, template, idempotency_key, effective_at)
-  SELECT organization_id, ledger_transaction_id, 'place-authorization-hold', 'authorization:' || authorization_id || ':hold', decided_at
-  FROM survivor WHERE NOT refused AND ledger_transaction_id IS NOT NULL
+  INSERT INTO ledger_transactions (organization_id, id, template, effective_at)
+  SELECT organization_id, authorization_id, 'place-authorization-hold', decided_at
+  FROM survivor WHERE NOT refused AND holds
 ), transfer AS (
   INSERT INTO ledger_transfers (organization_id, id, transaction_id, label, kind, debit_account_id, credit_account_id, asset, amount, leg_id)
-  SELECT organization_id, transfer_id, ledger_transaction_id, label, 'pending', debit_account_id, credit_account_id, asset, amount, leg_id
+  SELECT organization_id, transfer_id, authorization_id, label, 'pending', debit_account_id, credit_account_id, asset, amount, leg_id
   FROM leg
 ), authorization_row AS (
-  INSERT INTO authorizations (organization_id, id, account_id, card_id, program_id, vendor, processor_authorization_id, state,
-    decline_reason, currency, requested_amount, approved_amount, hold_amount, merchant_amount, merchant_currency, merchant,
-    channel, receipt, occurred_at, respond_by, expires_at, created_at)
-  SELECT organization_id, authorization_id, account_id, card_id, program_id, vendor, processor_authorization_id,
-    CASE WHEN late THEN 'declined' ELSE state END, CASE WHEN late THEN 'late' ELSE decline_reason END, currency, requested_amount,
-    CASE WHEN late THEN 0 ELSE approved_amount END, CASE WHEN late THEN 0 ELSE hold_amount END, merchant_amount,
-    merchant_currency, merchant, channel, receipt, occurred_at, respond_by, CASE WHEN late THEN NULL ELSE expires_at END, decided_at
-  FROM survivor WHERE authorization_id IS NOT NULL
+  INSERT INTO authorizations (organization_id, id, account_id, card_id, program_id, vendor, processor_authorization_id, message_id,
+    content_hash, kind, state, decline_reason, currency, requested_amount, approved_amount, hold_amount, fee_amount, cash_amount,
+    balance, merchant_amount, merchant_currency, merchant, channel, avs, cvc, receipt, batch_id, batch_ordinal, occurred_at,
+    respond_by, expires_at, created_at)
+  SELECT organization_id, authorization_id, account_id, card_id, program_id, vendor, processor_authorization_id, message_id,
+    content_hash, kind, CASE WHEN late THEN 'declined' ELSE state END, CASE WHEN late THEN 'late' ELSE decline_reason END, currency,
+    requested_amount, CASE WHEN late THEN 0 ELSE approved_amount END, CASE WHEN late THEN 0 ELSE hold_amount END,
+    CASE WHEN late THEN 0 ELSE fee_amount END, cash_amount, balance, merchant_amount, merchant_currency, merchant, channel, avs, cvc,
+    receipt, ${BATCH.id}, ordinal, occurred_at, respond_by, CASE WHEN late THEN NULL ELSE expires_at END, decided_at
+  FROM survivor
 ), funding_leg AS (
   INSERT INTO funding_legs (organization_id, id, account_id, authorization_id, ordinal, kind, asset, price_usd_e8, held_amount, held_usd, hold_transfer_id)
   SELECT organization_id, leg_id, account_id, authorization_id, leg_ordinal, kind, asset, price_usd_e8, amount, amount_usd, transfer_id
   FROM leg
-), message AS (
-  INSERT INTO card_messages (organization_id, vendor, message_id, content_hash, kind, processor_authorization_id, account_id, authorization_id, answer)
-  SELECT organization_id, vendor, message_id, content_hash, kind, processor_authorization_id, account_id,
-    coalesce(authorization_id, known_authorization_id), CASE WHEN late THEN answer || '${LATE_ANSWER}' ELSE answer END
-  FROM survivor
 ), counter AS (
   INSERT INTO limit_counters (organization_id, account_id, scope_id, windows)
   SELECT organization_id, account_id, card_id, card_windows FROM survivor WHERE NOT refused AND card_windows IS NOT NULL
   ON CONFLICT (organization_id, account_id, scope_id) DO UPDATE SET windows = excluded.windows
-), event AS (
-  INSERT INTO events (organization_id, id, type, resource_kind, resource_id, data)
-  SELECT organization_id, event_id, CASE WHEN late THEN 'authorization.declined' ELSE event_type END, 'authorization', authorization_id,
-    CASE WHEN late THEN event_data || '${LATE_EVENT}' ELSE event_data END
-  FROM survivor WHERE authorization_id IS NOT NULL
-), command AS (
-  INSERT INTO outbox_commands (organization_id, id, workflow_type, workflow_id, payload)
-  SELECT organization_id, command_id, 'spendAuthorization', 'authorization:' || authorization_id,
-    json_build_object('organizationId', organization_id, 'authorizationId', authorization_id)
-  FROM survivor WHERE NOT refused AND command_id IS NOT NULL
+), sealed AS (
+  INSERT INTO receipt_batches (id, market, leaves, root, signature, key_id)
+  SELECT ${BATCH.id}, ${BATCH.market}, ${BATCH.leaves}, ${BATCH.root}, ${BATCH.signature}, ${BATCH.keyId}
+  WHERE EXISTS (SELECT FROM survivor)
+), outbox AS (
+  INSERT INTO outbox_batches (id, holds, respond_by)
+  SELECT ${BATCH.id}, jsonb_agg(jsonb_build_array(organization_id, authorization_id) ORDER BY ordinal), ${BATCH.respondBy}
+  FROM survivor WHERE NOT refused AND holds HAVING count(*) > 0
 )
 SELECT ordinal, late FROM live`;
 
 /**
- * Writes all decided items at once: hold, counters, decision, message, event and workflow command of an item together or
- * not at all. Returns the items that were written; the others met a newer account version and have to be decided again.
+ * Writes all decided items at once: hold, counters and decision of an item together or not at all, with the seal on the
+ * batch's receipts and the row that has its workflows started. Returns the items that were written; the others met a newer
+ * version, or a message of their purchase that the decision did not know, and have to be decided again.
  */
 export async function commitDecisions(
   client: Pool | PoolClient,
   items: readonly CommitItem[],
   legs: readonly CommitLeg[],
+  batch: CommitBatch,
 ): Promise<readonly Committed[]> {
+  const itemColumns = columnsOf(items, ITEM_COLUMNS);
+  const legColumns = columnsOf(legs, LEG_COLUMNS);
+  refuseSeparators(items, ITEM_COLUMNS, itemColumns);
+  refuseSeparators(legs, LEG_COLUMNS, legColumns);
+  const { id, market, leaves, root, signature, keyId, respondBy } = batch;
   const { rows } = await client.query<Committed>({
     name: 'authorization-commit',
     text: COMMIT_SQL,
-    values: [...joinColumns(items, ITEM_COLUMNS), ...joinColumns(legs, LEG_COLUMNS)],
+    values: [...itemColumns, ...legColumns, id, market, leaves, root, signature, keyId, respondBy],
   });
   return rows;
+}
+
+/** Every answer of these batches was handed to its vendor. */
+export async function markAnswered(client: Pool | PoolClient, batchIds: readonly string[]): Promise<void> {
+  await client.query({
+    name: 'authorization-answered',
+    text: 'UPDATE outbox_batches SET answered_at = now() WHERE id = ANY($1::uuid[]) AND answered_at IS NULL',
+    values: [batchIds],
+  });
 }
 
 /** Locks accounts in key order, so that what is read next cannot change before it is committed. */

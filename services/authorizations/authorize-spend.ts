@@ -1,25 +1,31 @@
 import type { Pool, PoolClient } from 'pg';
-import { countersToStored } from '../cards/rules/limit-counters';
 import { newId } from '../database/new-id';
-import { ledgerAccountId } from '../ledger/account-id';
 import { positionOf } from '../ledger/account-refs';
-import { sourceOfLeg } from '../ledger/templates/place-authorization-hold';
+import type { PartnerDesk } from '../partner-decisions/ask-partner';
 import type { PartnerVerdict } from '../partner-decisions/rules/partner-verdict';
-import type { AuthorizationReply, AuthorizationRequest, AuthorizationRequestKind } from '../providers/processor/port';
+import type { AuthorizationReply, AuthorizationRequest } from '../providers/processor/port';
+import type { ReceiptSealer } from '../receipts/seal-receipts';
+import { sha256Hex } from '../receipts/sha256';
 import type { Clock } from '../shared/clock';
-import {
-  type CommitItem,
-  type CommitLeg,
-  commitDecisions,
-  ensurePositionAccounts,
-  lockAccounts,
-} from './authorization-commit.repository';
+import { AccountCache } from './account-cache';
+import { commitDecisions, ensurePositionAccounts, lockAccounts, markAnswered } from './authorization-commit.repository';
 import { BatchQueue, type BatchQueueLimits } from './batch-queue';
-import { authorizationEvent } from './rules/authorization-event';
-import { decideAuthorization, type SpendRequest } from './rules/decide-authorization';
-import { decisionRecord } from './rules/decision-record';
+import { type AuthorizationDraft, draftAuthorization } from './draft-authorization';
+import { type Decision, decideAuthorization } from './rules/decide-authorization';
 import type { DeclineReason } from './rules/decline-reason';
-import { type BatchSnapshot, loadBatchSnapshots, type StoredAnswer } from './spend-snapshot.repository';
+import { marketRecord, type ReceiptSubject, receiptText } from './rules/receipt';
+import type { CardSnapshot, SpendSnapshot } from './rules/spend-snapshot';
+import { toSpendRequest } from './spend-request';
+import {
+  type AccountState,
+  type BatchSnapshot,
+  loadBatchSnapshots,
+  loadMarket,
+  type Market,
+  type StoredAnswer,
+  snapshotOf,
+} from './spend-snapshot.repository';
+import { UnansweredBatches } from './unanswered-batches';
 
 /** What the outside is told of each batch and surprise, for metrics and alerts. */
 export interface AuthorizerObserver {
@@ -30,11 +36,31 @@ export interface AuthorizerObserver {
   failed(error: unknown): void;
 }
 
+/** A purchase that is known already, named by a message that is not. */
+export interface KnownAuthorization {
+  readonly organizationId: string;
+  readonly accountId: string;
+  readonly cardId: string;
+  readonly authorizationId: string;
+}
+
 export interface AuthorizerDependencies {
   /** Pool of the role `escudo_authorizer`. */
   readonly pool: Pool;
   readonly clock: Clock;
   readonly limits: BatchQueueLimits;
+  /** Accounts kept in memory between purchases; 0 reads every account anew. */
+  readonly accountsKeptMax: number;
+  readonly sealer: ReceiptSealer;
+  /** Decides what changes a purchase that is known: an increment, an advice asked for. Apart from the batches. */
+  readonly amend: (request: AuthorizationRequest, known: KnownAuthorization) => Promise<AuthorizationReply>;
+  /** Asks the fintech, where a program wants to be asked; null: none is. */
+  readonly partner: PartnerDesk | null;
+  /** Frees a hold whose answer came too late to be heard. */
+  readonly releaseUnheard: (hold: {
+    readonly organizationId: string;
+    readonly authorizationId: string;
+  }) => Promise<unknown>;
   readonly observer: AuthorizerObserver;
 }
 
@@ -42,18 +68,27 @@ export interface Authorizer {
   /**
    * Decides a request and commits the decision before it answers. Never rejects: what cannot be decided is declined.
    * A repeated message gets the answer that the first one got, whether it is waiting, in flight or stored.
+   * `authorizationId` is the id that a new authorization gets, where the caller has fixed it already.
    */
-  authorize(request: AuthorizationRequest): Promise<AuthorizationReply>;
+  authorize(request: AuthorizationRequest, authorizationId?: string): Promise<AuthorizationReply>;
+  /** The answer was handed to the vendor. What is never heard of here is looked into, and its hold freed. */
+  answered(request: AuthorizationRequest): void;
   /** Requests waiting or in flight. */
   readonly pending: number;
+  /** Notes what has been answered. Call it last. */
+  close(): Promise<void>;
 }
 
 /** A request on its way, and the promise that its repetitions share. */
 interface Job {
+  readonly key: string;
   readonly request: AuthorizationRequest;
+  readonly authorizationId: string;
   readonly promise: Promise<AuthorizationReply>;
   readonly settle: (reply: AuthorizationReply) => void;
   conflicts: number;
+  /** What the fintech said, once it was asked. */
+  partner: PartnerVerdict | null;
   /** Known once a snapshot has been read. */
   account: { readonly organizationId: string; readonly accountId: string } | null;
   answered: boolean;
@@ -62,44 +97,13 @@ interface Job {
 /** Waiting beyond `respondBy` for a commit that is under way costs the vendor nothing: it has its own margin on top. */
 const GRACE_MS = 250;
 /** Conflicts of versions after which the accounts are locked before they are read. */
-const CONFLICTS_BEFORE_LOCKING = 1;
+const CONFLICTS_BEFORE_LOCKING = 2;
 const CONFLICTS_MAX = 20;
-/** Accounts of cards seen, kept so that two cards of one account wait for each other. Only a hint: forgetting it costs a conflict. */
-const ROUTES_KEPT_MAX = 200_000;
-
-const SPEND_KIND: Readonly<Record<AuthorizationRequestKind, SpendRequest['kind']>> = {
-  authorization: 'authorization',
-  cash_withdrawal: 'cash_withdrawal',
-  balance_inquiry: 'balance_inquiry',
-  zero_amount_verification: 'zero_amount_verification',
-  incremental_authorization: 'other',
-  advice: 'other',
-  refund_authorization: 'refund_authorization',
-};
-
-function toSpendRequest(
-  request: AuthorizationRequest,
-  endedBefore: boolean,
-  partner: PartnerVerdict | null,
-): SpendRequest {
-  return {
-    kind: SPEND_KIND[request.kind],
-    amount: request.amount,
-    currency: request.currency,
-    mcc: request.merchant.mcc,
-    merchantId: request.merchant.id,
-    merchantCurrency: request.merchantCurrency,
-    cashAmount: request.cashAmount,
-    fleet: request.fleet,
-    partner,
-    merchantCountry: request.merchant.country,
-    channel: request.channel,
-    partialApprovalAllowed: request.partialApprovalAllowed,
-    avs: request.avs,
-    cvc: request.cvc,
-    endedBefore,
-  };
-}
+/** Prices and reserves are read again after this: far below any feed's heartbeat. */
+const MARKET_KEPT_MS = 100;
+const ANSWERED_NOTED_EVERY_MS = 100;
+/** What the fintech is asked must leave time for the decision after it. */
+const TIME_AFTER_PARTNER_MS = 300;
 
 function declinedReply(reason: DeclineReason, authorizationId: string | null = null): AuthorizationReply {
   return { outcome: 'declined', approvedAmount: 0n, declineReason: reason, balance: null, authorizationId };
@@ -115,23 +119,14 @@ function storedReply(answer: StoredAnswer): AuthorizationReply {
   };
 }
 
-function toStoredAnswer(reply: AuthorizationReply): StoredAnswer {
-  return {
-    outcome: reply.outcome,
-    approved_amount: reply.approvedAmount.toString(),
-    decline_reason: reply.declineReason,
-    balance: reply.balance?.toString() ?? null,
-    authorization_id: reply.authorizationId,
-  };
+function subjectOf({ authorizationId, request }: Job): ReceiptSubject {
+  return { authorizationId, contentHash: request.contentHash };
 }
 
 /** A decided job with the rows that its commit writes. */
-interface Draft {
+interface Draft extends AuthorizationDraft {
   readonly job: Job;
-  readonly reply: AuthorizationReply;
-  readonly lateReply: AuthorizationReply;
-  readonly item: CommitItem;
-  readonly legs: readonly CommitLeg[];
+  readonly decision: Decision;
 }
 
 interface Answer {
@@ -139,139 +134,69 @@ interface Answer {
   readonly reply: AuthorizationReply;
 }
 
-/** What came of running a batch once: answers to give, and jobs that met a newer version of their account. */
+/** What came of running a batch once. */
 interface Attempt {
   readonly answers: readonly Answer[];
+  /** Met a newer version of their account, or a message that they did not know. */
   readonly conflicted: readonly Job[];
+  /** Leave the batches until somebody else has spoken. */
+  readonly elsewhere: readonly Promise<void>[];
+  /** Approved with a hold. */
+  readonly held: readonly Draft[];
+  readonly batchId: string | null;
 }
 
-function draftOf(
-  job: Job,
-  ordinal: number,
-  found: BatchSnapshot & { kind: 'found' },
-  cardId: string,
-  now: Date,
-): Draft {
-  const { request } = job;
-  const { snapshot, knownAuthorization: known } = found;
-  const spend = toSpendRequest(request, found.endedBefore, null);
-  const decision = decideAuthorization(snapshot, known ? { ...spend, kind: 'other' } : spend, now);
-  const holds = decision.legs.length > 0;
-  const authorizationId = known ? null : newId();
-  const state = decision.outcome === 'declined' ? 'declined' : holds ? 'pending' : 'cleared';
-  const reply: AuthorizationReply = {
-    outcome: decision.outcome,
-    approvedAmount: decision.approvedAmount,
-    declineReason: decision.reason,
-    balance: decision.balance,
-    authorizationId: authorizationId ?? known?.id ?? null,
-  };
-  const lateReply = declinedReply('late', reply.authorizationId);
-  const decidedAt = now.toISOString();
-  const organizationId = snapshot.organizationId;
-  const event = authorizationEvent({
-    id: reply.authorizationId ?? '',
-    accountId: snapshot.accountId,
-    cardId,
-    state,
-    declineReason: decision.reason,
-    requestedAmount: request.amount,
-    approvedAmount: decision.approvedAmount,
-    holdAmount: decision.holdAmount,
-    clearedAmount: 0n,
-    reversedAmount: 0n,
-    refundedAmount: 0n,
-    merchant: request.merchant,
-    channel: request.channel,
-    expiresAt: decision.expiresAt,
-  });
+interface CurrentMarket {
+  readonly market: Market;
+  readonly text: string;
+  readonly hash: string;
+  readonly readAt: number;
+}
 
-  const legs: CommitLeg[] = [];
-  let loanHold = 0n;
-  for (const [index, leg] of decision.legs.entries()) {
-    const legId = newId();
-    const source = sourceOfLeg(snapshot.accountId, { legId, kind: leg.kind, asset: leg.asset });
-    if (leg.kind === 'loan_draw') loanHold += leg.amount;
-    legs.push({
-      ordinal,
-      leg_id: legId,
-      leg_ordinal: index,
-      kind: leg.kind,
-      asset: leg.asset,
-      amount: leg.amount.toString(),
-      amount_usd: leg.amountUsd.toString(),
-      price_usd_e8: leg.priceUsdE8.toString(),
-      transfer_id: newId(),
-      label: leg.kind === 'stablecoin_sale' ? 'hold-funds' : 'hold-loan',
-      debit_account_id: ledgerAccountId(organizationId, source),
-      debit_key: source.key,
-      credit_account_id: ledgerAccountId(organizationId, positionOf(leg.asset)),
-    });
-  }
-  const item: CommitItem = {
-    ordinal,
-    organization_id: organizationId,
-    account_id: snapshot.accountId,
-    expected_version: snapshot.accountVersion.toString(),
-    respond_by: request.respondBy.toISOString(),
-    vendor: request.vendor,
-    message_id: request.messageId,
-    content_hash: request.contentHash,
-    kind: request.kind,
-    processor_authorization_id: request.processorAuthorizationId,
-    authorization_id: authorizationId,
-    known_authorization_id: known?.id ?? null,
-    card_id: cardId,
-    program_id: snapshot.programId,
-    state,
-    decline_reason: decision.reason,
-    currency: request.currency,
-    requested_amount: request.amount.toString(),
-    approved_amount: decision.approvedAmount.toString(),
-    hold_amount: decision.holdAmount.toString(),
-    merchant_amount: request.merchantAmount.toString(),
-    merchant_currency: request.merchantCurrency,
-    merchant: request.merchant,
-    channel: request.channel,
-    receipt: decisionRecord(snapshot, spend, decision, now),
-    occurred_at: request.occurredAt.toISOString(),
-    expires_at: decision.expiresAt?.toISOString() ?? null,
-    answer: toStoredAnswer(reply),
-    loan_hold: loanHold.toString(),
-    ledger_transaction_id: holds ? newId() : null,
-    decided_at: decidedAt,
-    account_windows: decision.counters ? countersToStored(decision.counters.account) : null,
-    card_windows: decision.counters?.card ? countersToStored(decision.counters.card) : null,
-    event_id: newId(),
-    event_type: decision.outcome === 'declined' ? 'authorization.declined' : 'authorization.approved',
-    event_data: event,
-    command_id: holds ? newId() : null,
-  };
-  return { job, reply, lateReply, item, legs };
+/** What a job is decided on: read now, or kept from the commit before. */
+interface Basis {
+  readonly job: Job;
+  readonly state: AccountState;
+  readonly card: CardSnapshot;
+  readonly endedBefore: boolean;
 }
 
 /**
- * The authorizer of decision 0001: requests wait in a bounded queue, go out in batches of one snapshot statement, a pure
- * decision each and one commit statement, and are answered once committed. A version conflict is decided again, from the
- * second time on with the accounts locked. A failed batch is run again one by one, so that a bad item fails alone.
+ * The authorizer of decision 0001: requests wait in a bounded queue, go out in batches of one snapshot statement (none for
+ * accounts that are still in memory), a pure decision each and one commit statement, and are answered once committed. A
+ * version conflict is decided again on what is read anew, from the third time on with the accounts locked. A failed batch
+ * is run again one by one, so that a bad item fails alone.
  */
 export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
   const { pool, clock, observer } = deps;
   const jobs = new Map<string, Job>();
-  const routes = new Map<string, string>();
+  const accounts = new AccountCache(deps.accountsKeptMax);
   const positions = new Set<string>();
+  const unanswered = new UnansweredBatches();
+  let current: CurrentMarket | null = null;
+  let noting: NodeJS.Timeout | null = null;
+
+  async function marketNow(client: Pool | PoolClient): Promise<CurrentMarket> {
+    if (current && performance.now() - current.readAt < MARKET_KEPT_MS) return current;
+    const readAt = performance.now();
+    const market = await loadMarket(client);
+    const text = marketRecord(market);
+    const fresh: CurrentMarket = { market, text, hash: sha256Hex(text), readAt };
+    current = fresh;
+    return fresh;
+  }
 
   async function ensurePositions(client: Pool | PoolClient, drafts: readonly Draft[]): Promise<void> {
     const missing = new Map<string, { organizationId: string; id: string; key: string; asset: string }>();
     for (const { item, legs } of drafts) {
       for (const leg of legs) {
         if (positions.has(leg.credit_account_id)) continue;
-        const ref = positionOf(leg.asset);
+        const { key, asset } = positionOf(leg.asset);
         missing.set(leg.credit_account_id, {
           organizationId: item.organization_id,
           id: leg.credit_account_id,
-          key: ref.key,
-          asset: ref.asset,
+          key,
+          asset,
         });
       }
     }
@@ -280,59 +205,184 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     for (const id of missing.keys()) positions.add(id);
   }
 
-  /** Reads, decides and commits. Nobody is answered here: in a transaction, the answers would be ahead of its durability. */
-  async function attempt(client: Pool | PoolClient, batch: readonly Job[]): Promise<Attempt> {
+  /** Accounts that are in memory, and those that have to be read. A job that met a conflict is always read. */
+  async function loadBasis(
+    client: Pool | PoolClient,
+    batch: readonly Job[],
+  ): Promise<{ readonly bases: readonly Basis[]; readonly read: ReadonlyMap<Job, BatchSnapshot> }> {
+    const bases: Basis[] = [];
+    const unread: Job[] = [];
+    for (const job of batch) {
+      const cached = job.conflicts === 0 ? accounts.find(job.request.cardToken) : null;
+      if (cached) bases.push({ job, ...cached, endedBefore: false });
+      else unread.push(job);
+    }
+    const read = new Map<Job, BatchSnapshot>();
+    if (unread.length === 0) return { bases, read };
     const snapshots = await loadBatchSnapshots(
       client,
-      batch.map(({ request }) => ({
+      unread.map(({ request }) => ({
         vendor: request.vendor,
         cardToken: request.cardToken,
         messageId: request.messageId,
         processorAuthorizationId: request.processorAuthorizationId,
       })),
     );
+    for (const [index, job] of unread.entries()) {
+      const found = snapshots[index];
+      if (!found) continue;
+      read.set(job, found);
+      if (found.kind !== 'found') continue;
+      accounts.keep(job.request.cardToken, found.state, found.card);
+      if (found.knownMessage === null && found.knownAuthorizationId === null) {
+        bases.push({ job, state: found.state, card: found.card, endedBefore: found.endedBefore });
+      }
+    }
+    return { bases, read };
+  }
+
+  /** What needs no decision here: unknown cards, repetitions, and what changes a purchase that is known. */
+  function withoutDecision(
+    job: Job,
+    found: BatchSnapshot | undefined,
+    attempt: { answers: Answer[]; elsewhere: Promise<void>[] },
+  ) {
+    if (found === undefined || found.kind === 'unknown_card') {
+      attempt.answers.push({ job, reply: declinedReply('unknown_card') });
+      return;
+    }
+    const { state, card, knownMessage, knownAuthorizationId } = found;
+    if (knownMessage) {
+      const same = knownMessage.contentHash === job.request.contentHash;
+      if (!same) observer.conflicting(job.request);
+      attempt.answers.push({
+        job,
+        reply: same ? storedReply(knownMessage.answer) : declinedReply('duplicate_conflict'),
+      });
+      return;
+    }
+    if (knownAuthorizationId === null) return;
+    const { organizationId, accountId } = state;
+    const known = { organizationId, accountId, cardId: card.id, authorizationId: knownAuthorizationId };
+    const amended = deps.amend(job.request, known).then(
+      (reply) => job.settle(reply),
+      (error: unknown) => {
+        observer.failed(error);
+        job.settle(declinedReply('internal_error', knownAuthorizationId));
+      },
+    );
+    attempt.elsewhere.push(amended);
+  }
+
+  function wantsPartner(job: Job, snapshot: SpendSnapshot, decision: Decision): boolean {
+    const { partner_decision: policy } = snapshot.policy;
+    return (
+      deps.partner !== null &&
+      policy?.enabled === true &&
+      job.partner === null &&
+      decision.outcome !== 'declined' &&
+      decision.legs.length > 0
+    );
+  }
+
+  async function askPartner(job: Job, snapshot: SpendSnapshot, decision: Decision): Promise<void> {
+    const { partner_decision: policy } = snapshot.policy;
+    if (deps.partner === null || policy === undefined) return;
+    job.partner = await deps.partner.ask({
+      organizationId: snapshot.organizationId,
+      programId: snapshot.programId,
+      accountId: snapshot.accountId,
+      cardholderId: snapshot.cardholderId,
+      cardId: snapshot.card?.id ?? '',
+      authorizationId: job.authorizationId,
+      request: job.request,
+      approvableAmount: decision.approvedAmount,
+      largestAmount: decision.largestAmount,
+      policy,
+      deadline: new Date(job.request.respondBy.getTime() - TIME_AFTER_PARTNER_MS),
+    });
+    if (!job.answered && !queue.push(job)) job.settle(declinedReply('internal_error'));
+  }
+
+  /** Reads, decides and commits. Nobody is answered here: in a transaction, the answers would be ahead of its durability. */
+  async function attempt(client: Pool | PoolClient, batch: readonly Job[]): Promise<Attempt> {
+    const { market, text: marketText, hash: marketHash } = await marketNow(client);
+    const { bases, read } = await loadBasis(client, batch);
     const now = clock.now();
     const answers: Answer[] = [];
-    const drafts: Draft[] = [];
+    const elsewhere: Promise<void>[] = [];
     const conflicted: Job[] = [];
+    const drafts: Draft[] = [];
     const drafted = new Set<string>();
-    for (const [index, job] of batch.entries()) {
-      const found = snapshots[index];
-      if (!found || found.kind === 'unknown_card' || !found.snapshot.card) {
-        answers.push({ job, reply: declinedReply('unknown_card') });
+    if (bases.length < batch.length) {
+      const decidable = new Set(bases.map(({ job }) => job));
+      for (const job of batch) if (!decidable.has(job)) withoutDecision(job, read.get(job), { answers, elsewhere });
+    }
+    for (const { job, state, card, endedBefore } of bases) {
+      job.account = { organizationId: state.organizationId, accountId: state.accountId };
+      if (drafted.has(state.accountId)) {
+        // Two cards of one account before it was known that they are: the second cannot be decided on the same snapshot.
+        conflicted.push(job);
         continue;
       }
-      const { snapshot, knownMessage } = found;
-      job.account = { organizationId: snapshot.organizationId, accountId: snapshot.accountId };
-      if (routes.size >= ROUTES_KEPT_MAX) routes.clear();
-      routes.set(job.request.cardToken, snapshot.accountId);
-      if (!knownMessage && drafted.has(snapshot.accountId)) {
-        // Two cards of one account before their routes were known: the second cannot be decided on the same snapshot.
-        conflicted.push(job);
-      } else if (!knownMessage) {
-        drafted.add(snapshot.accountId);
-        drafts.push(draftOf(job, drafts.length, found, found.snapshot.card.id, now));
-      } else if (knownMessage.contentHash === job.request.contentHash) {
-        answers.push({ job, reply: storedReply(knownMessage.answer) });
-      } else {
-        observer.conflicting(job.request);
-        answers.push({ job, reply: declinedReply('duplicate_conflict') });
+      const snapshot = snapshotOf(state, card, market);
+      const spend = toSpendRequest(job.request, endedBefore, job.partner);
+      const decision = decideAuthorization(snapshot, spend, now);
+      if (wantsPartner(job, snapshot, decision)) {
+        elsewhere.push(askPartner(job, snapshot, decision));
+        continue;
       }
+      drafted.add(state.accountId);
+      const draft = draftAuthorization({
+        ordinal: drafts.length,
+        request: job.request,
+        snapshot,
+        cardId: card.id,
+        programVersion: state.programVersion,
+        endedBefore,
+        decision,
+        receipt: receiptText(subjectOf(job), snapshot, spend, decision, now, marketHash),
+        authorizationId: job.authorizationId,
+        now,
+      });
+      drafts.push({ ...draft, job, decision });
     }
-    if (drafts.length === 0) return { answers, conflicted };
+    if (drafts.length === 0) return { answers, conflicted, elsewhere, held: [], batchId: null };
     await ensurePositions(client, drafts);
-    const committed = await commitDecisions(
-      client,
-      drafts.map((draft) => draft.item),
-      drafts.flatMap((draft) => draft.legs),
+    return { ...(await commit(client, drafts, marketText, answers, conflicted)), elsewhere };
+  }
+
+  async function commit(
+    client: Pool | PoolClient,
+    drafts: readonly Draft[],
+    market: string,
+    answers: Answer[],
+    conflicted: Job[],
+  ): Promise<Omit<Attempt, 'elsewhere'>> {
+    const seal = deps.sealer.seal(
+      drafts.map(({ item }) => item.receipt),
+      market,
     );
+    const batchId = newId();
+    const respondBy = new Date(Math.max(...drafts.map(({ job }) => job.request.respondBy.getTime()))).toISOString();
+    const items = drafts.map(({ item }) => item);
+    const legs = drafts.flatMap((draft) => draft.legs);
+    const committed = await commitDecisions(client, items, legs, { id: batchId, market, ...seal, respondBy });
     const lateByOrdinal = new Map(committed.map((each) => [each.ordinal, each.late]));
-    for (const [ordinal, draft] of drafts.entries()) {
-      const late = lateByOrdinal.get(ordinal);
-      if (late === undefined) conflicted.push(draft.job);
-      else answers.push({ job: draft.job, reply: late ? draft.lateReply : draft.reply });
+    const held: Draft[] = [];
+    for (const draft of drafts) {
+      const { job, reply, decision, item } = draft;
+      const late = lateByOrdinal.get(item.ordinal);
+      if (late === undefined) {
+        accounts.forget(job.request.cardToken);
+        conflicted.push(job);
+        continue;
+      }
+      accounts.apply(job.request.cardToken, late ? null : decision);
+      answers.push({ job, reply: late ? declinedReply('late', reply.authorizationId) : reply });
+      if (!late && item.holds) held.push(draft);
     }
-    return { answers, conflicted };
+    return { answers, conflicted, held, batchId };
   }
 
   async function attemptLocked(batch: readonly Job[]): Promise<Attempt> {
@@ -348,6 +398,8 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       client.release();
       return result;
     } catch (error) {
+      // What was decided in memory may not have been committed.
+      for (const job of batch) accounts.forget(job.request.cardToken);
       client.release(true);
       throw error;
     }
@@ -359,10 +411,28 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     run: (batch: readonly Job[]) => Promise<Attempt>,
   ): Promise<readonly Job[]> {
     if (batch.length === 0) return [];
-    const { answers, conflicted } = await run(batch);
+    const { answers, conflicted, held, batchId } = await run(batch);
+    if (batchId !== null && held.length > 0) {
+      unanswered.expect(
+        batchId,
+        held.map(({ job }) => job.key),
+      );
+      for (const { job, item } of held) if (job.answered) giveUp(job, item.organization_id);
+    }
     for (const { job, reply } of answers) job.settle(reply);
     for (const job of conflicted) job.conflicts += 1;
     return conflicted;
+  }
+
+  /** The caller has been told `late` while the commit was under way: what it holds is nobody's. */
+  function giveUp(job: Job, organizationId: string): void {
+    deps.releaseUnheard({ organizationId, authorizationId: job.authorizationId }).then(
+      () => {
+        unanswered.resolved(job.key);
+        noteAnswered();
+      },
+      (error: unknown) => observer.failed(error),
+    );
   }
 
   async function runOnce(batch: readonly Job[]): Promise<readonly Job[]> {
@@ -380,12 +450,17 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       again = live.length > 0 ? await runOnce(live) : [];
     } catch (error) {
       observer.failed(error);
+      for (const job of live) accounts.forget(job.request.cardToken);
       if (live.length === 1) {
         live[0]?.settle(declinedReply('internal_error'));
       } else {
         // One by one: whether or not part of the batch was committed, a stored answer is found again.
         const conflicted: Job[] = [];
-        for (const job of live) if (!job.answered) conflicted.push(...(await runBatch([job])));
+        for (const job of live) {
+          if (job.answered) continue;
+          job.conflicts += 1;
+          conflicted.push(...(await runBatch([job])));
+        }
         again = conflicted;
       }
     }
@@ -401,15 +476,35 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
   const queue = new BatchQueue<Job>(
     deps.limits,
     runBatch,
-    (job) => routes.get(job.request.cardToken) ?? job.request.cardToken,
+    (job) => accounts.accountIdOf(job.request.cardToken) ?? job.request.cardToken,
   );
+
+  /** Notes answered batches a little later, many at once. */
+  function noteAnswered(): void {
+    noting ??= setTimeout(() => {
+      noting = null;
+      void noteNow();
+    }, ANSWERED_NOTED_EVERY_MS).unref();
+  }
+
+  async function noteNow(): Promise<void> {
+    const batchIds = unanswered.take();
+    if (batchIds.length === 0) return;
+    try {
+      await markAnswered(pool, batchIds);
+    } catch (error) {
+      unanswered.putBack(batchIds);
+      observer.failed(error);
+      noteAnswered();
+    }
+  }
 
   return {
     get pending() {
       return jobs.size;
     },
 
-    authorize(request) {
+    authorize(request, authorizationId) {
       const key = `${request.vendor}:${request.messageId}`;
       const known = jobs.get(key);
       if (known) {
@@ -424,9 +519,12 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       const startedAt = performance.now();
       const waitMs = Math.max(request.respondBy.getTime() - clock.now().getTime(), 0) + GRACE_MS;
       const job: Job = {
+        key,
         request,
+        authorizationId: authorizationId ?? newId(),
         promise,
         conflicts: 0,
+        partner: null,
         account: null,
         answered: false,
         settle(reply) {
@@ -443,6 +541,17 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       jobs.set(key, job);
       if (!queue.push(job)) job.settle(declinedReply('internal_error'));
       return promise;
+    },
+
+    answered(request) {
+      unanswered.resolved(`${request.vendor}:${request.messageId}`);
+      noteAnswered();
+    },
+
+    async close() {
+      if (noting) clearTimeout(noting);
+      noting = null;
+      await noteNow();
     },
   };
 }

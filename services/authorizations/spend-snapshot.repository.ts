@@ -6,18 +6,23 @@ import type { AssetPrice } from '../credit/rules/price-state';
 import type { Transaction } from '../database/transaction';
 import { fundingPolicyFromStored, type StoredFundingPolicy } from '../funding/rules/funding-policy';
 import type { ProgramPolicy } from '../programs/rules/program-policy';
-import { invariant, required } from '../shared/assert';
+import { required } from '../shared/assert';
 import { divideRoundUp } from '../shared/rounding';
 import type { DeclineReason } from './rules/decline-reason';
-import type { MarketSnapshot, SpendSnapshot } from './rules/spend-snapshot';
+import type { Receipt } from './rules/receipt';
+import type { CardSnapshot, MarketSnapshot, SpendSnapshot } from './rules/spend-snapshot';
 
-/** What all decisions of a batch share, as JSON: prices, reserves, decimals. Read in the same statement as the accounts. */
+/** What decisions of many accounts share: prices, reserves, decimals and what capped programs have spent. */
 const MARKET_JSON = `json_build_object(
   'prices', (SELECT coalesce(json_agg(json_build_array(p.asset, p.price_usd_e8::text, p.feed, p.round_id::text,
-      p.heartbeat_seconds, p.disputed, (extract(epoch from p.observed_at) * 1000)::bigint)), '[]'::json) FROM asset_prices p),
-  'reserves', (SELECT coalesce(json_agg(json_build_array(v.venue, v.asset, v.borrow_index_ray::text, v.available_liquidity::text)),
-      '[]'::json) FROM venue_reserves v),
-  'decimals', (SELECT json_object_agg(s.code, s.decimals) FROM assets s))`;
+      p.heartbeat_seconds, p.disputed, (extract(epoch from p.observed_at) * 1000)::bigint) ORDER BY p.asset), '[]'::json)
+      FROM asset_prices p),
+  'reserves', (SELECT coalesce(json_agg(json_build_array(v.venue, v.asset, v.borrow_index_ray::text, v.available_liquidity::text)
+      ORDER BY v.venue, v.asset), '[]'::json) FROM venue_reserves v),
+  'decimals', (SELECT json_object_agg(s.code, s.decimals ORDER BY s.code) FROM assets s),
+  'usage', (SELECT coalesce(json_object_agg(u.program_id, u.windows), '{}'::json) FROM program_usage u))`;
+
+const MARKET_SQL = `SELECT ${MARKET_JSON} AS market`;
 
 /** One account's decision inputs. The joins are on (organization_id, id): the hot path's role sees every organization. */
 const ACCOUNT_COLUMNS = `
@@ -25,11 +30,11 @@ const ACCOUNT_COLUMNS = `
   a.state AS account_state, a.overdue_amount::text AS overdue_amount, a.time_zone, a.funding_policy,
   a.debt_shares::text AS debt_shares, a.loan_hold::text AS loan_hold, a.loan_unconfirmed::text AS loan_unconfirmed,
   a.delegation_left::text AS delegation_left, a.credit_agreement_id IS NOT NULL AS agreement_accepted,
-  p.state AS program_state, p.currency, p.policy_version, p.spread_factor_ray::text AS spread_factor_ray,
+  p.state AS program_state, p.currency, p.policy_version, p.version::text AS program_version,
+  p.spread_factor_ray::text AS spread_factor_ray,
   a.controls AS account_controls, a.pending_controls AS account_pending_controls, a.spend_counters,
   h.kyc_state, c.id AS card_id, c.state AS card_state, c.expiry_month, c.expiry_year, c.controls, c.pending_controls,
   (SELECT d.state FROM card_products d WHERE d.organization_id = c.organization_id AND d.id = c.product_id) AS product_state,
-  (SELECT u.windows FROM program_usage u WHERE u.organization_id = a.organization_id AND u.program_id = a.program_id) AS program_usage,
   (SELECT json_agg(json_build_array(l.type, l.asset, (l.posted_credits - l.posted_debits - l.pending_debits)::text))
      FROM ledger_accounts l WHERE l.organization_id = a.organization_id AND l.type IN ('cardholder.funds', 'cardholder.collateral')
       AND l.key = a.id::text) AS balances,
@@ -45,13 +50,13 @@ const BATCH_SNAPSHOT_SQL = `
 SELECT r.ordinal::int AS ordinal, ${ACCOUNT_COLUMNS},
   (SELECT json_build_object('content_hash', m.content_hash, 'answer', m.answer) FROM card_messages m
     WHERE m.organization_id = route.organization_id AND m.vendor = r.vendor AND m.message_id = r.message_id) AS known_message,
-  (SELECT json_build_object('id', z.id, 'state', z.state) FROM authorizations z
+  (SELECT json_build_object('id', z.id, 'message_id', z.message_id, 'content_hash', z.content_hash, 'receipt', z.receipt,
+      'decline_reason', z.decline_reason, 'balance', z.balance::text) FROM authorizations z
     WHERE z.organization_id = route.organization_id AND z.vendor = r.vendor
       AND z.processor_authorization_id = r.processor_authorization_id) AS known_authorization,
   EXISTS (SELECT 1 FROM card_messages v WHERE v.processor_authorization_id = r.processor_authorization_id
     AND v.authorization_id IS NULL AND v.kind IN ('reversal', 'clearing') AND v.organization_id = route.organization_id AND v.vendor = r.vendor)
-    AS ended_before,
-  CASE WHEN r.ordinal = 1 THEN ${MARKET_JSON} END AS market
+    AS ended_before
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
   WITH ORDINALITY AS r(vendor, card_token, message_id, processor_authorization_id, ordinal)
 LEFT JOIN card_routes route ON route.vendor = r.vendor AND route.card_token = r.card_token
@@ -59,7 +64,7 @@ LEFT JOIN (accounts a ${ACCOUNT_JOINS}) ON a.organization_id = route.organizatio
 LEFT JOIN cards c ON c.organization_id = route.organization_id AND c.id = route.card_id`;
 
 const ACCOUNT_SNAPSHOT_SQL = `
-SELECT 1 AS ordinal, ${ACCOUNT_COLUMNS}, ${MARKET_JSON} AS market
+SELECT ${ACCOUNT_COLUMNS}, ${MARKET_JSON} AS market
 FROM accounts a ${ACCOUNT_JOINS}
 LEFT JOIN cards c ON c.organization_id = a.organization_id AND c.account_id = a.id AND c.id = ?::uuid
 WHERE a.organization_id = ?::uuid AND a.id = ?::uuid`;
@@ -76,10 +81,10 @@ interface MarketJson {
   readonly prices: readonly PriceJson[];
   readonly reserves: readonly ReserveJson[];
   readonly decimals: Readonly<Record<string, number>>;
+  readonly usage: Readonly<Record<string, StoredLimitCounters>>;
 }
 
 interface AccountRow {
-  readonly ordinal: number;
   readonly organization_id: string | null;
   readonly account_id: string;
   readonly account_version: string;
@@ -97,6 +102,7 @@ interface AccountRow {
   readonly program_state: SpendSnapshot['programState'];
   readonly currency: string;
   readonly policy_version: number;
+  readonly program_version: string;
   readonly spread_factor_ray: string;
   readonly kyc_state: string;
   readonly card_id: string | null;
@@ -109,16 +115,22 @@ interface AccountRow {
   readonly account_controls: CardControls;
   readonly account_pending_controls: PendingControls | null;
   readonly spend_counters: StoredLimitCounters | null;
-  readonly program_usage: StoredLimitCounters | null;
   readonly balances: readonly [string, string, string][] | null;
   readonly card_counters: StoredLimitCounters | null;
-  readonly market: MarketJson | null;
 }
 
 interface BatchRow extends AccountRow {
+  readonly ordinal: number;
   readonly known_message: { readonly content_hash: string; readonly answer: StoredAnswer } | null;
   readonly ended_before: boolean;
-  readonly known_authorization: { readonly id: string; readonly state: string } | null;
+  readonly known_authorization: {
+    readonly id: string;
+    readonly message_id: string | null;
+    readonly content_hash: string | null;
+    readonly receipt: string;
+    readonly decline_reason: DeclineReason | null;
+    readonly balance: string | null;
+  } | null;
 }
 
 /** The answer that a message got, as `card_messages.answer` keeps it. Amounts as strings of cents. */
@@ -141,12 +153,21 @@ export type BatchSnapshot =
   | { readonly kind: 'unknown_card' }
   | {
       readonly kind: 'found';
-      readonly snapshot: SpendSnapshot;
+      readonly state: AccountState;
+      readonly card: CardSnapshot;
       readonly knownMessage: { readonly contentHash: string; readonly answer: StoredAnswer } | null;
       /** The network took the purchase back, or cleared it, before it asked for it: nothing may be held. */
       readonly endedBefore: boolean;
-      readonly knownAuthorization: { readonly id: string; readonly state: string } | null;
+      /** The purchase is known: what is asked now changes it. */
+      readonly knownAuthorizationId: string | null;
     };
+
+/** An account without its cards and without what it shares with others. Valid as long as its two versions are. */
+export interface AccountState extends Omit<SpendSnapshot, 'prices' | 'decimals' | 'credit' | 'card' | 'programUsage'> {
+  readonly programVersion: bigint;
+  readonly spreadFactorRay: bigint;
+  readonly credit: Omit<SpendSnapshot['credit'], 'programIndexRay' | 'availableLiquidity'>;
+}
 
 /** Policy documents are immutable per version, so they are kept once read. */
 const policies = new Map<string, ProgramPolicy>();
@@ -179,8 +200,10 @@ async function loadPolicies(rows: readonly AccountRow[], query: QueryRows): Prom
   for (const row of found) policies.set(`${row.organization_id}:${row.program_id}:${row.version}`, row.document);
 }
 
-interface Market extends MarketSnapshot {
+/** What decisions of many accounts share, as read at one moment. */
+export interface Market extends MarketSnapshot {
   readonly reserves: Readonly<Record<string, { readonly indexRay: bigint; readonly liquidity: bigint }>>;
+  readonly usage: Readonly<Record<string, StoredLimitCounters>>;
 }
 
 function toMarket(json: MarketJson): Market {
@@ -200,12 +223,10 @@ function toMarket(json: MarketJson): Market {
   for (const [venue, asset, index, liquidity] of json.reserves) {
     reserves[`${venue}:${asset}`] = { indexRay: BigInt(index), liquidity: BigInt(liquidity) };
   }
-  return { prices, decimals: json.decimals, reserves };
+  return { prices, decimals: json.decimals, reserves, usage: json.usage };
 }
 
-function toSnapshot(row: AccountRow, market: Market): SpendSnapshot {
-  const policy = required(policies.get(policyKey(row)), `policy ${policyKey(row)}`);
-  const reserve = market.reserves[`${policy.credit.venue}:${policy.credit.borrow_asset}`];
+function toAccountState(row: AccountRow): AccountState {
   const funds: Record<string, bigint> = {};
   const collateral: Record<string, bigint> = {};
   for (const [type, asset, free] of row.balances ?? []) {
@@ -216,11 +237,12 @@ function toSnapshot(row: AccountRow, market: Market): SpendSnapshot {
     accountId: row.account_id,
     accountVersion: BigInt(row.account_version),
     programId: row.program_id,
+    programVersion: BigInt(row.program_version),
     cardholderId: row.cardholder_id,
     programState: row.program_state,
     currency: row.currency,
     policyVersion: row.policy_version,
-    policy,
+    policy: required(policies.get(policyKey(row)), `policy ${policyKey(row)}`),
     kycState: row.kyc_state,
     accountState: row.account_state,
     overdueAmount: BigInt(row.overdue_amount),
@@ -228,35 +250,77 @@ function toSnapshot(row: AccountRow, market: Market): SpendSnapshot {
     fundingPolicy: fundingPolicyFromStored(row.funding_policy),
     funds,
     collateral,
+    spreadFactorRay: BigInt(row.spread_factor_ray),
     credit: {
       agreementAccepted: row.agreement_accepted,
       debtShares: BigInt(row.debt_shares),
       loanHold: BigInt(row.loan_hold),
       loanUnconfirmed: BigInt(row.loan_unconfirmed),
       delegationLeft: BigInt(row.delegation_left),
-      programIndexRay: reserve ? divideRoundUp(reserve.indexRay * BigInt(row.spread_factor_ray), RAY) : null,
-      availableLiquidity: reserve?.liquidity ?? 0n,
     },
     accountControls: row.account_controls,
     accountPendingControls: row.account_pending_controls,
     accountCounters: row.spend_counters,
-    programUsage: row.program_usage,
-    card:
-      row.card_id === null
-        ? null
-        : {
-            id: row.card_id,
-            state: row.card_state,
-            expiryMonth: row.expiry_month,
-            expiryYear: row.expiry_year,
-            productState: row.product_state,
-            controls: row.controls,
-            pendingControls: row.pending_controls,
-            counters: row.card_counters,
-          },
+  };
+}
+
+function toCard(row: AccountRow): CardSnapshot | null {
+  if (row.card_id === null) return null;
+  return {
+    id: row.card_id,
+    state: row.card_state,
+    expiryMonth: row.expiry_month,
+    expiryYear: row.expiry_year,
+    productState: row.product_state,
+    controls: row.controls,
+    pendingControls: row.pending_controls,
+    counters: row.card_counters,
+  };
+}
+
+/** What a decision looks at: an account, one of its cards, and the market as it stands. */
+export function snapshotOf(state: AccountState, card: CardSnapshot | null, market: Market): SpendSnapshot {
+  const { programVersion: _programVersion, spreadFactorRay, ...account } = state;
+  const { venue, borrow_asset: borrowAsset } = state.policy.credit;
+  const reserve = market.reserves[`${venue}:${borrowAsset}`];
+  return {
+    ...account,
+    credit: {
+      ...state.credit,
+      programIndexRay: reserve ? divideRoundUp(reserve.indexRay * spreadFactorRay, RAY) : null,
+      availableLiquidity: reserve?.liquidity ?? 0n,
+    },
+    card,
+    programUsage: market.usage[state.programId] ?? null,
     prices: market.prices,
     decimals: market.decimals,
   };
+}
+
+/** Prices, reserves and program spending as they stand. Runs as the hot path's own role. */
+export async function loadMarket(client: Pool | PoolClient): Promise<Market> {
+  const { rows } = await client.query<{ market: MarketJson }>({ name: 'authorization-market', text: MARKET_SQL });
+  return toMarket(required(rows[0], 'the market').market);
+}
+
+/** The answer of an authorization's own first message. */
+function firstAnswer(known: NonNullable<BatchRow['known_authorization']>): StoredAnswer {
+  const { outcome } = JSON.parse(known.receipt) as Receipt;
+  const declined = known.decline_reason !== null;
+  return {
+    outcome: declined ? 'declined' : outcome.result,
+    approved_amount: declined ? '0' : outcome.approved,
+    decline_reason: known.decline_reason,
+    balance: known.balance,
+    authorization_id: known.id,
+  };
+}
+
+function knownMessageOf(row: BatchRow, messageId: string) {
+  const { known_message: message, known_authorization: authorization } = row;
+  if (message) return { contentHash: message.content_hash, answer: message.answer };
+  if (authorization?.message_id !== messageId || authorization.content_hash === null) return null;
+  return { contentHash: authorization.content_hash, answer: firstAnswer(authorization) };
 }
 
 /** Snapshots of a whole batch in one statement, in the order of `keys`. Runs as the hot path's own role. */
@@ -278,22 +342,19 @@ export async function loadBatchSnapshots(
     const result = await client.query({ name: 'program-policies', text, values: [...values] });
     return result.rows;
   });
-  let market: Market | null = null;
-  for (const row of rows) if (row.market) market = toMarket(row.market);
-  invariant(market, 'a batch snapshot carries the market once');
   const snapshots: BatchSnapshot[] = new Array(keys.length);
   for (const row of rows) {
+    const card = row.organization_id === null ? null : toCard(row);
     snapshots[row.ordinal - 1] =
-      row.organization_id === null
+      card === null
         ? { kind: 'unknown_card' }
         : {
             kind: 'found',
-            snapshot: toSnapshot(row, market),
-            knownMessage: row.known_message
-              ? { contentHash: row.known_message.content_hash, answer: row.known_message.answer }
-              : null,
+            state: toAccountState(row),
+            card,
+            knownMessage: knownMessageOf(row, keys[row.ordinal - 1]?.messageId ?? ''),
             endedBefore: row.ended_before,
-            knownAuthorization: row.known_authorization,
+            knownAuthorizationId: row.known_authorization?.id ?? null,
           };
   }
   return snapshots;
@@ -309,13 +370,17 @@ export async function loadSpendSnapshot(
   accountId: string,
   cardId: string | null = null,
 ): Promise<SpendSnapshot | null> {
-  const result = await trx.raw<{ rows: AccountRow[] }>(ACCOUNT_SNAPSHOT_SQL, [cardId, organizationId, accountId]);
+  const result = await trx.raw<{ rows: (AccountRow & { readonly market: MarketJson })[] }>(ACCOUNT_SNAPSHOT_SQL, [
+    cardId,
+    organizationId,
+    accountId,
+  ]);
   const row = result.rows[0];
-  if (!row?.market || (cardId !== null && row.card_id === null)) return null;
+  if (!row || (cardId !== null && row.card_id === null)) return null;
   await loadPolicies(result.rows, async (text, values) => {
     const numbered = text.replaceAll(/\$\d/g, '?');
     const found = await trx.raw(numbered, values as never);
     return found.rows;
   });
-  return toSnapshot(row, toMarket(row.market));
+  return snapshotOf(toAccountState(row), toCard(row), toMarket(row.market));
 }

@@ -2,7 +2,6 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { Knex } from 'knex';
 import { Client, Pool } from 'pg';
 import { english, generateMnemonic } from 'viem/accounts';
-import { createAuthorizer } from '../../services/authorizations/authorize-spend';
 import { recordCardEvent } from '../../services/authorizations/record-card-event';
 import { createAaveV3Venue } from '../../services/chain/aave-v3/lending-venue';
 import { createChainReader } from '../../services/chain/chain-reader';
@@ -38,6 +37,7 @@ import { startOffRampVendor } from '../../simulators/off-ramp-vendor/app';
 import type { SharedChain } from '../setup/anvil';
 import { createTestDatabase } from '../setup/database';
 import { cardEvent, createSpendingWorld, purchase, type SpendingWorldOptions } from './spending-world';
+import { createTestAuthorizer } from './test-authorizer';
 
 const STEPS_MAX = 400;
 
@@ -49,19 +49,7 @@ export async function createFundingWorld(chain: SharedChain) {
   const superuser = new Client({ connectionString: database.superuserUrl });
   await superuser.connect();
   const pool = new Pool({ connectionString: database.urls.escudo_authorizer, max: 2 });
-  const authorizer = createAuthorizer({
-    pool,
-    clock: systemClock,
-    limits: { inFlightMax: 1, batchMax: 8, waitingMax: 100 },
-    observer: {
-      decided: () => undefined,
-      batchRan: () => undefined,
-      conflicting: () => undefined,
-      failed: (error) => {
-        throw error;
-      },
-    },
-  });
+  const authorizer = createTestAuthorizer(pool, { limits: { inFlightMax: 1, batchMax: 8, waitingMax: 100 } });
   const { deployment } = chain;
   const client = createChainClient(deployment);
   const reader = createChainReader(client);

@@ -23,6 +23,8 @@ export interface IngressDeps {
   readonly processor: ProcessorIngress;
   /** Decides and commits; never rejects in normal operation. */
   readonly authorize: (request: AuthorizationRequest) => Promise<AuthorizationReply>;
+  /** The answer has left for the vendor. */
+  readonly answered: (request: AuthorizationRequest) => void;
   readonly inbox: ProcessMessageDeps;
   /** Webhooks by their path: `/webhooks/<name>` and the processor's events. */
   readonly webhooks: Readonly<Record<string, InboxSource>>;
@@ -80,6 +82,8 @@ async function answerAuthorization(
     return send(response, read.reply);
   }
   const reply = await decide(deps, read.request);
+  // Not `close`: a vendor that has hung up has heard nothing, and the hold is looked into.
+  response.once('finish', () => deps.answered(read.request));
   send(response, processor.toReply(reply, read.request));
   metrics.ingressMessages.inc({ vendor: processor.vendor, route: 'authorizations', outcome: reply.outcome });
   metrics.authorizationSeconds.observe({ vendor: processor.vendor }, Number(process.hrtime.bigint() - started) / 1e9);

@@ -1,5 +1,5 @@
 import { Client, Pool } from 'pg';
-import { type Authorizer, createAuthorizer } from '../../../services/authorizations/authorize-spend';
+import type { Authorizer, AuthorizerDependencies } from '../../../services/authorizations/authorize-spend';
 import { recordCardEvent } from '../../../services/authorizations/record-card-event';
 import { createKnex } from '../../../services/database/knex';
 import { inOrganization } from '../../../services/database/transaction';
@@ -14,6 +14,7 @@ import {
   type SpendingWorld,
   type SpendingWorldOptions,
 } from '../../builders/spending-world';
+import { createTestAuthorizer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 const USDC = 1_000_000n;
@@ -35,16 +36,16 @@ afterAll(async () => {
 });
 
 function newAuthorizer(
-  options: { now?: () => Date; batchMax?: number } = {},
+  options: { now?: () => Date; batchMax?: number; deps?: Partial<AuthorizerDependencies> } = {},
 ): Authorizer & { readonly failures: unknown[]; readonly conflicts: () => number } {
   const pool = new Pool({ connectionString: database.urls.escudo_authorizer, max: 4 });
   pools.push(pool);
   const failures: unknown[] = [];
   let conflicts = 0;
-  const authorizer = createAuthorizer({
-    pool,
+  const authorizer = createTestAuthorizer(pool, {
     clock: options.now ? { now: options.now } : systemClock,
     limits: { inFlightMax: 2, batchMax: options.batchMax ?? 64, waitingMax: 1000 },
+    ...options.deps,
     observer: {
       decided: () => undefined,
       batchRan: (_size, _ms, count) => {

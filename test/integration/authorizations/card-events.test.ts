@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
 import { Client, Pool } from 'pg';
-import { type Authorizer, createAuthorizer } from '../../../services/authorizations/authorize-spend';
+import type { Authorizer } from '../../../services/authorizations/authorize-spend';
 import { expireAuthorization } from '../../../services/authorizations/expire-authorization';
 import { recordCardEvent } from '../../../services/authorizations/record-card-event';
 import { createKnex } from '../../../services/database/knex';
@@ -27,6 +27,7 @@ import type { AuthorizationRequest } from '../../../services/providers/processor
 import { required } from '../../../services/shared/assert';
 import { systemClock } from '../../../services/shared/clock';
 import { cardEvent, createSpendingWorld, purchase, type SpendingWorldOptions } from '../../builders/spending-world';
+import { createTestAuthorizer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 const USDC = 1_000_000n;
@@ -44,19 +45,7 @@ beforeAll(async () => {
   await superuser.connect();
   pool = new Pool({ connectionString: database.urls.escudo_authorizer, max: 4 });
   knex = createKnex(database.urls.escudo_app, 8, 'card-events-test');
-  authorizer = createAuthorizer({
-    pool,
-    clock: systemClock,
-    limits: { inFlightMax: 2, batchMax: 64, waitingMax: 1000 },
-    observer: {
-      decided: () => undefined,
-      batchRan: () => undefined,
-      conflicting: () => undefined,
-      failed: (error) => {
-        throw error;
-      },
-    },
-  });
+  authorizer = createTestAuthorizer(pool);
 });
 
 afterAll(async () => {

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import { Pool } from 'pg';
-import { type Authorizer, createAuthorizer } from '../../../services/authorizations/authorize-spend';
+import type { Authorizer } from '../../../services/authorizations/authorize-spend';
 import { followAuthorization } from '../../../services/authorizations/follow-authorization';
 import { recordCardEvent } from '../../../services/authorizations/record-card-event';
 import { sweepExpiredHolds } from '../../../services/authorizations/sweep-expired-holds';
@@ -9,6 +9,7 @@ import { sweepOverdue } from '../../../services/funding/sweep-overdue';
 import { required } from '../../../services/shared/assert';
 import { systemClock } from '../../../services/shared/clock';
 import { cardEvent, createSpendingWorld, purchase } from '../../builders/spending-world';
+import { createTestAuthorizer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 const DAY_MS = 86_400_000;
@@ -26,19 +27,7 @@ beforeAll(async () => {
   knex = createKnex(database.urls.escudo_app, 4, 'follow-test');
   workerKnex = createKnex(database.urls.escudo_worker, 2, 'follow-test-worker');
   superuser = createKnex(database.superuserUrl, 2, 'follow-test-superuser');
-  authorizer = createAuthorizer({
-    pool,
-    clock: systemClock,
-    limits: { inFlightMax: 2, batchMax: 64, waitingMax: 100 },
-    observer: {
-      decided: () => undefined,
-      batchRan: () => undefined,
-      conflicting: () => undefined,
-      failed: (error) => {
-        throw error;
-      },
-    },
-  });
+  authorizer = createTestAuthorizer(pool);
 });
 
 afterAll(async () => {

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import { type Authorizer, createAuthorizer } from '../../../services/authorizations/authorize-spend';
+import type { Authorizer } from '../../../services/authorizations/authorize-spend';
 import { createAuthorizerPool } from '../../../services/authorizations/authorizer-pool';
 import { quoteSpend } from '../../../services/authorizations/quote-spend';
 import { createKnex } from '../../../services/database/knex';
@@ -7,6 +7,7 @@ import { inOrganization } from '../../../services/database/transaction';
 import type { FundingPolicy } from '../../../services/funding/rules/funding-policy';
 import { systemClock } from '../../../services/shared/clock';
 import { createSpendingWorld, purchase, type SpendingWorld, type WorldAccount } from '../../builders/spending-world';
+import { createTestAuthorizer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 const MCC = '5812';
@@ -19,19 +20,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   knex = createKnex(database.urls.escudo_app, 2, 'test');
   pool = createAuthorizerPool(database.urls.escudo_authorizer, 2);
-  authorizer = createAuthorizer({
-    pool,
-    clock: systemClock,
-    limits: { inFlightMax: 2, batchMax: 64, waitingMax: 100 },
-    observer: {
-      decided: () => undefined,
-      batchRan: () => undefined,
-      conflicting: () => undefined,
-      failed: (error) => {
-        throw error;
-      },
-    },
-  });
+  authorizer = createTestAuthorizer(pool);
 });
 
 afterAll(async () => {

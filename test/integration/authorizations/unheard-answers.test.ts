@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import { Client, Pool } from 'pg';
-import { type Authorizer, createAuthorizer } from '../../../services/authorizations/authorize-spend';
+import type { Authorizer } from '../../../services/authorizations/authorize-spend';
 import { recordCardEvent } from '../../../services/authorizations/record-card-event';
 import { sweepUnheardAnswers } from '../../../services/authorizations/sweep-unheard-answers';
 import { voidUnheardAuthorization } from '../../../services/authorizations/void-unheard-authorization';
@@ -15,6 +15,7 @@ import { required } from '../../../services/shared/assert';
 import { systemClock } from '../../../services/shared/clock';
 import { brokenBooks } from '../../builders/books';
 import { cardEvent, createSpendingWorld, purchase } from '../../builders/spending-world';
+import { createTestAuthorizer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 const USDC = 1_000_000n;
@@ -44,19 +45,7 @@ beforeAll(async () => {
   pool = new Pool({ connectionString: database.urls.escudo_authorizer, max: 4 });
   knex = createKnex(database.urls.escudo_app, 8, 'unheard-answers-test');
   workerKnex = createKnex(database.urls.escudo_worker, 4, 'unheard-answers-test-scan');
-  authorizer = createAuthorizer({
-    pool,
-    clock: systemClock,
-    limits: { inFlightMax: 2, batchMax: 64, waitingMax: 1000 },
-    observer: {
-      decided: () => undefined,
-      batchRan: () => undefined,
-      conflicting: () => undefined,
-      failed: (error) => {
-        throw error;
-      },
-    },
-  });
+  authorizer = createTestAuthorizer(pool);
 });
 
 afterAll(async () => {

@@ -1,0 +1,105 @@
+import { countersToStored } from '../cards/rules/limit-counters';
+import type { Decision } from './rules/decide-authorization';
+import type { CardSnapshot } from './rules/spend-snapshot';
+import type { AccountState } from './spend-snapshot.repository';
+
+/** An account and the cards of it that were used, as a commit last left them. */
+interface CachedAccount {
+  state: AccountState;
+  readonly cards: Map<string, CardSnapshot>;
+}
+
+export interface CachedCard {
+  readonly state: AccountState;
+  readonly card: CardSnapshot;
+}
+
+/**
+ * Accounts as this process last saw them, so that the next purchase of one needs no read. Nothing here is trusted: the
+ * commit writes a decision only if the account's and the program's versions are still those it was taken at, and every
+ * writer of something a decision reads moves one of them. A stale entry costs one more round, never a wrong answer.
+ */
+export class AccountCache {
+  private readonly accounts = new Map<string, CachedAccount>();
+  private readonly accountOfCard = new Map<string, string>();
+
+  constructor(
+    /** Accounts kept; the ones seen first are let go first. Each takes a few kilobytes. */
+    private readonly accountsMax: number,
+  ) {}
+
+  /** The account of a card, where it is known; also of one whose state has been let go. */
+  accountIdOf(cardToken: string): string | undefined {
+    return this.accountOfCard.get(cardToken);
+  }
+
+  find(cardToken: string): CachedCard | null {
+    const accountId = this.accountOfCard.get(cardToken);
+    const account = accountId === undefined ? undefined : this.accounts.get(accountId);
+    const card = account?.cards.get(cardToken);
+    return account && card ? { state: account.state, card } : null;
+  }
+
+  /** Keeps what was just read. Other cards of the account stay only if it has not moved since. */
+  keep(cardToken: string, state: AccountState, card: CardSnapshot): void {
+    const { accountId } = state;
+    this.accountOfCard.set(cardToken, accountId);
+    const known = this.accounts.get(accountId);
+    if (known && known.state.accountVersion === state.accountVersion) {
+      known.state = state;
+      known.cards.set(cardToken, card);
+      return;
+    }
+    this.forget(cardToken);
+    this.accountOfCard.set(cardToken, accountId);
+    this.accounts.set(accountId, { state, cards: new Map([[cardToken, card]]) });
+    if (this.accounts.size > this.accountsMax) this.letGoOfFirst();
+  }
+
+  /** The account has moved elsewhere: it must be read again. Its card stays known as its own. */
+  forget(cardToken: string): void {
+    const accountId = this.accountOfCard.get(cardToken);
+    if (accountId !== undefined) this.accounts.delete(accountId);
+  }
+
+  /** What a committed decision made of the account: exactly what the commit statement wrote. */
+  apply(cardToken: string, decision: Decision | null): void {
+    const accountId = this.accountOfCard.get(cardToken);
+    const account = accountId === undefined ? undefined : this.accounts.get(accountId);
+    if (!account) return;
+    account.state = decision === null ? bumped(account.state) : stateAfter(account.state, decision);
+    const counters = decision?.counters?.card;
+    const card = account.cards.get(cardToken);
+    if (card && counters) account.cards.set(cardToken, { ...card, counters: countersToStored(counters) });
+  }
+
+  private letGoOfFirst(): void {
+    for (const [accountId, account] of this.accounts) {
+      for (const token of account.cards.keys()) this.accountOfCard.delete(token);
+      this.accounts.delete(accountId);
+      return;
+    }
+  }
+}
+
+function bumped(state: AccountState): AccountState {
+  return { ...state, accountVersion: state.accountVersion + 1n };
+}
+
+/** The account after a decision was committed on it: holds taken from funds or counted as loan, windows counted, version moved. */
+export function stateAfter(state: AccountState, decision: Decision): AccountState {
+  if (decision.legs.length === 0) return bumped(state);
+  const funds = { ...state.funds };
+  let loanHold = state.credit.loanHold;
+  for (const leg of decision.legs) {
+    if (leg.kind === 'loan_draw') loanHold += leg.amount;
+    else funds[leg.asset] = (funds[leg.asset] ?? 0n) - leg.amount;
+  }
+  return {
+    ...state,
+    accountVersion: state.accountVersion + 1n,
+    funds,
+    credit: { ...state.credit, loanHold },
+    accountCounters: decision.counters ? countersToStored(decision.counters.account) : state.accountCounters,
+  };
+}

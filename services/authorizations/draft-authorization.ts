@@ -1,0 +1,137 @@
+import { countersToStored, type StoredLimitCounters } from '../cards/rules/limit-counters';
+import { newId } from '../database/new-id';
+import { ledgerAccountId } from '../ledger/account-id';
+import { positionOf } from '../ledger/account-refs';
+import { sourceOfLeg } from '../ledger/templates/place-authorization-hold';
+import type { AuthorizationReply, AuthorizationRequest } from '../providers/processor/port';
+import type { CommitItem, CommitLeg } from './authorization-commit.repository';
+import type { Decision } from './rules/decide-authorization';
+import type { SpendSnapshot } from './rules/spend-snapshot';
+
+/** A decision with the rows that its commit writes. */
+export interface AuthorizationDraft {
+  readonly reply: AuthorizationReply;
+  readonly item: CommitItem;
+  readonly legs: readonly CommitLeg[];
+}
+
+export interface DraftInput {
+  /** Place in the batch. */
+  readonly ordinal: number;
+  readonly request: AuthorizationRequest;
+  readonly snapshot: SpendSnapshot;
+  readonly cardId: string;
+  readonly programVersion: bigint;
+  readonly endedBefore: boolean;
+  readonly decision: Decision;
+  readonly receipt: string;
+  readonly authorizationId: string;
+  readonly now: Date;
+}
+
+/** Ids of ledger accounts follow from their names; hashing the few that come again and again is saved. */
+const ledgerIds = new Map<string, string>();
+const LEDGER_IDS_KEPT_MAX = 100_000;
+
+function fundsAndPositionId(name: string, make: () => string): string {
+  const known = ledgerIds.get(name);
+  if (known !== undefined) return known;
+  if (ledgerIds.size >= LEDGER_IDS_KEPT_MAX) ledgerIds.clear();
+  const id = make();
+  ledgerIds.set(name, id);
+  return id;
+}
+
+/** The ledger account that holds an asset's position within an organization. */
+export function positionAccountId(organizationId: string, asset: string): string {
+  return fundsAndPositionId(`${organizationId}:${asset}`, () => ledgerAccountId(organizationId, positionOf(asset)));
+}
+
+function windowsText(counters: Parameters<typeof countersToStored>[0] | null | undefined): string | null {
+  if (!counters) return null;
+  const stored: StoredLimitCounters = countersToStored(counters);
+  return JSON.stringify(stored);
+}
+
+/** The rows of one decided request. */
+export function draftAuthorization(input: DraftInput): AuthorizationDraft {
+  const { ordinal, request, snapshot, decision, authorizationId, now } = input;
+  const { organizationId, accountId } = snapshot;
+  const holds = decision.legs.length > 0;
+  const legs: CommitLeg[] = [];
+  let loanHold = 0n;
+  for (const [index, leg] of decision.legs.entries()) {
+    const legId = newId();
+    const source = sourceOfLeg(accountId, { legId, kind: leg.kind, asset: leg.asset });
+    const isLoan = leg.kind === 'loan_draw';
+    if (isLoan) loanHold += leg.amount;
+    legs.push({
+      ordinal,
+      leg_id: legId,
+      leg_ordinal: index,
+      kind: leg.kind,
+      asset: leg.asset,
+      amount: leg.amount.toString(),
+      amount_usd: leg.amountUsd.toString(),
+      price_usd_e8: leg.priceUsdE8.toString(),
+      transfer_id: newId(),
+      label: isLoan ? 'hold-loan' : 'hold-funds',
+      // A loan leg has an account of its own, never seen before.
+      debit_account_id: isLoan
+        ? ledgerAccountId(organizationId, source)
+        : fundsAndPositionId(`${accountId}:${leg.asset}`, () => ledgerAccountId(organizationId, source)),
+      debit_key: source.key,
+      credit_account_id: positionAccountId(organizationId, leg.asset),
+    });
+  }
+  return {
+    reply: {
+      outcome: decision.outcome,
+      approvedAmount: decision.approvedAmount,
+      declineReason: decision.reason,
+      balance: decision.balance,
+      authorizationId,
+    },
+    legs,
+    item: {
+      ordinal,
+      organization_id: organizationId,
+      account_id: accountId,
+      expected_version: snapshot.accountVersion.toString(),
+      program_version: input.programVersion.toString(),
+      respond_by: request.respondBy.toISOString(),
+      vendor: request.vendor,
+      message_id: request.messageId,
+      content_hash: request.contentHash,
+      kind: request.kind,
+      processor_authorization_id: request.processorAuthorizationId,
+      ended_before: input.endedBefore,
+      authorization_id: authorizationId,
+      card_id: input.cardId,
+      program_id: snapshot.programId,
+      state: decision.outcome === 'declined' ? 'declined' : holds ? 'pending' : 'cleared',
+      decline_reason: decision.reason,
+      currency: request.currency,
+      requested_amount: request.amount.toString(),
+      approved_amount: decision.approvedAmount.toString(),
+      hold_amount: decision.holdAmount.toString(),
+      fee_amount: decision.feeAmount.toString(),
+      cash_amount: request.cashAmount.toString(),
+      balance: decision.balance?.toString() ?? null,
+      merchant_amount: request.merchantAmount.toString(),
+      merchant_currency: request.merchantCurrency,
+      merchant: JSON.stringify(request.merchant),
+      channel: request.channel,
+      avs: request.avs,
+      cvc: request.cvc,
+      receipt: input.receipt,
+      occurred_at: request.occurredAt.toISOString(),
+      expires_at: decision.expiresAt?.toISOString() ?? null,
+      loan_hold: loanHold.toString(),
+      holds,
+      decided_at: now.toISOString(),
+      account_windows: windowsText(decision.counters?.account),
+      card_windows: windowsText(decision.counters?.card),
+    },
+  };
+}
