@@ -9,6 +9,7 @@ export const composeVariables: Readonly<Record<keyof Surroundings['secrets'], st
   postgresSuperuserPassword: 'POSTGRES_PASSWORD',
   temporalCodecKey: 'TEMPORAL_CODEC_KEY',
   dataEncryptionKey: 'DATA_ENCRYPTION_KEY',
+  receiptSigningKey: 'RECEIPT_SIGNING_KEY',
   operatorKey: 'OPERATOR_KEY',
   apiKeyPepper: 'API_KEY_PEPPER',
   custodyMnemonic: 'CUSTODY_MNEMONIC',
@@ -65,6 +66,7 @@ export const composeSurroundings: Surroundings = {
   secrets: {
     temporalCodecKey: secret('temporalCodecKey'),
     dataEncryptionKey: secret('dataEncryptionKey'),
+    receiptSigningKey: secret('receiptSigningKey'),
     operatorKey: secret('operatorKey'),
     apiKeyPepper: secret('apiKeyPepper'),
     custodyMnemonic: secret('custodyMnemonic'),

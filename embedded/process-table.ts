@@ -195,6 +195,7 @@ function platformEnv(at: Surroundings): Record<string, string> {
     BANK_API_KEY: at.secrets.bankApiKey,
     ...sandboxIds,
     DATA_ENCRYPTION_KEY: at.secrets.dataEncryptionKey,
+    RECEIPT_SIGNING_KEY: at.secrets.receiptSigningKey,
     SANDBOX_ENABLED: 'true',
   };
 }

@@ -19,6 +19,8 @@ const secretsSchema = z.object({
   }),
   temporalCodecKey: text,
   dataEncryptionKey: text,
+  /** Seed of an Ed25519 key. */
+  receiptSigningKey: text,
   operatorKey: text,
   apiKeyPepper: text,
   custodyMnemonic: text,
@@ -57,6 +59,7 @@ export function newSecrets(): Secrets {
     },
     temporalCodecKey: key32(),
     dataEncryptionKey: key32(),
+    receiptSigningKey: key32(),
     operatorKey: `op_${token()}`,
     apiKeyPepper: token(),
     custodyMnemonic: generateMnemonic(english),
@@ -76,8 +79,13 @@ export function newSecrets(): Secrets {
 /** The secrets kept in this file; new ones the first time. Readable by the owner only. */
 export function keptSecrets(file: string): Secrets {
   if (existsSync(file)) {
-    const kept = secretsSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')));
-    if (kept.success) return kept.data;
+    const written = JSON.parse(readFileSync(file, 'utf8'));
+    // Folders from before receipts were signed get the key for it; nothing that they kept depends on it.
+    const kept = secretsSchema.safeParse({ receiptSigningKey: key32(), ...written });
+    if (kept.success) {
+      if (kept.data.receiptSigningKey !== written.receiptSigningKey) writeSecrets(file, kept.data);
+      return kept.data;
+    }
     throw new EmbeddedFailure(
       `${file} does not hold the secrets of this version:\n${z.prettifyError(kept.error)}`,
       '`npm run reset` clears the data folder and makes new ones',
@@ -85,9 +93,13 @@ export function keptSecrets(file: string): Secrets {
   }
   const secrets = newSecrets();
   mkdirSync(path.dirname(file), { recursive: true });
+  writeSecrets(file, secrets);
+  return secrets;
+}
+
+function writeSecrets(file: string, secrets: Secrets): void {
   writeFileSync(`${file}.partial`, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
   renameSync(`${file}.partial`, file);
-  return secrets;
 }
 
 function token(): string {

@@ -1,4 +1,4 @@
-import { createPublicKey } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -81,6 +81,23 @@ export class EnvironmentReader {
     return key;
   }
 
+  /** An Ed25519 private key: its seed of 32 bytes in base64, or PEM (PKCS #8), that too with \n for line ends or the whole in base64. */
+  signingKey(name: string): KeyObject {
+    const value = this.text(name);
+    if (value !== '') {
+      try {
+        const key = ed25519Key(value);
+        if (key.asymmetricKeyType === 'ed25519') return key;
+      } catch {
+        // Named below.
+      }
+      this.problem(
+        `${name} must be an Ed25519 key, 32 bytes in base64 or PEM: make one with "openssl rand -base64 32" or "openssl genpkey -algorithm ed25519"`,
+      );
+    }
+    return generateKeyPairSync('ed25519').privateKey;
+  }
+
   /** One or, while rotating, several Standard Webhooks secrets, separated by commas. */
   webhookSecrets(name: string): readonly string[] {
     const value = this.text(name);
@@ -106,4 +123,15 @@ export class EnvironmentReader {
     }
     return pem;
   }
+}
+
+/** What stands before the seed in PKCS #8 DER of an Ed25519 private key (RFC 8410 §7). */
+const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
+const SEED_BYTES = 32;
+
+function ed25519Key(value: string): KeyObject {
+  if (value.includes('-----BEGIN')) return createPrivateKey(value.replaceAll('\\n', '\n'));
+  const bytes = Buffer.from(value, 'base64');
+  if (bytes.length !== SEED_BYTES) return createPrivateKey(bytes.toString('utf8'));
+  return createPrivateKey({ key: Buffer.concat([ED25519_PKCS8, bytes]), format: 'der', type: 'pkcs8' });
 }

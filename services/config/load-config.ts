@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { type Environment, EnvironmentReader } from './environment-reader';
 import { refuseInProduction } from './production-rules';
 
@@ -51,6 +52,8 @@ export interface PlatformConfig extends CommonConfig {
     readonly accountId: string;
   };
   readonly dataEncryptionKey: Buffer;
+  /** Ed25519: signs the receipts of decisions. Its public half is published; older ones stay so. */
+  readonly receiptSigningKey: KeyObject;
   readonly sandboxEnabled: boolean;
 }
 
@@ -177,6 +180,7 @@ function platformConfig(read: EnvironmentReader): PlatformConfig {
       accountId: read.text('BANK_ACCOUNT_ID'),
     },
     dataEncryptionKey: read.key32('DATA_ENCRYPTION_KEY'),
+    receiptSigningKey: read.signingKey('RECEIPT_SIGNING_KEY'),
     sandboxEnabled: read.flag('SANDBOX_ENABLED', false),
   };
 }

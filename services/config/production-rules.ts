@@ -59,6 +59,7 @@ export function refuseInProduction(
   for (const [name, key] of [
     ['TEMPORAL_CODEC_KEY', config.temporal.codecKey],
     ['DATA_ENCRYPTION_KEY', config.dataEncryptionKey],
+    ['RECEIPT_SIGNING_KEY', Buffer.from(config.receiptSigningKey.export({ format: 'jwk' }).d ?? '', 'base64url')],
   ] as const) {
     if (key.length > 0 && new Set(key).size < 8)
       read.problem(`${name} is not random: make one with "openssl rand -base64 32"`);

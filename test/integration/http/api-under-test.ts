@@ -59,6 +59,7 @@ export function testEnvironment(urls: TestDatabase['urls']): Record<string, stri
     OPERATOR_KEY,
     API_KEY_PEPPER: 'pepper-of-the-tests-0123456789abcdef',
     DATA_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+    RECEIPT_SIGNING_KEY: randomBytes(32).toString('base64'),
     SANDBOX_ENABLED: 'true',
   };
 }

@@ -38,6 +38,7 @@ function development(): Record<string, string> {
     OPERATOR_KEY: 'operator-key-1',
     API_KEY_PEPPER: 'pepper-pepper',
     DATA_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+    RECEIPT_SIGNING_KEY: randomBytes(32).toString('base64'),
     SANDBOX_ENABLED: 'true',
   };
 }
@@ -99,6 +100,22 @@ test('each process asks only for what it needs', () => {
   });
 });
 
+test('the key of receipts is a seed, or PEM as it is, escaped or in base64', () => {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const { d } = privateKey.export({ format: 'jwk' });
+  const keyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const forms = [
+    Buffer.from(d ?? '', 'base64url').toString('base64'),
+    keyPem,
+    keyPem.replaceAll('\n', '\\n'),
+    Buffer.from(keyPem).toString('base64'),
+  ];
+  for (const RECEIPT_SIGNING_KEY of forms) {
+    const { receiptSigningKey } = loadWorkerConfig({ ...development(), RECEIPT_SIGNING_KEY });
+    expect(receiptSigningKey.equals(privateKey)).toBe(true);
+  }
+});
+
 test('all problems are reported at once, by name and never by value', () => {
   const wrong = {
     ...development(),
@@ -115,7 +132,7 @@ test('all problems are reported at once, by name and never by value', () => {
   };
   const problems = problemsOf(() => loadApiConfig(wrong));
   for (const name of Object.keys(wrong).filter((key) => wrong[key as keyof typeof wrong] !== development()[key])) {
-    const randomEachTime = ['DATA_ENCRYPTION_KEY'].includes(name);
+    const randomEachTime = ['DATA_ENCRYPTION_KEY', 'RECEIPT_SIGNING_KEY'].includes(name);
     if (!randomEachTime) expect(problems).toEqual(expect.arrayContaining([expect.stringContaining(name)]));
   }
   expect(problems).toHaveLength(10);
@@ -145,6 +162,12 @@ describe('production', () => {
     ['OPERATOR_KEY', 'change-me-please-change-me-please-1'],
     ['API_KEY_PEPPER', 'short-pepper'],
     ['DATA_ENCRYPTION_KEY', Buffer.alloc(32, 7).toString('base64')],
+    ['RECEIPT_SIGNING_KEY', Buffer.alloc(32, 7).toString('base64')],
+    ['RECEIPT_SIGNING_KEY', 'not a key'],
+    [
+      'RECEIPT_SIGNING_KEY',
+      generateKeyPairSync('x25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    ],
   ])('refuses %s=%s', (name, value) => {
     const problems = problemsOf(() => loadApiConfig({ ...production(), [name]: value }));
     expect(problems).toEqual([expect.stringContaining(name)]);
