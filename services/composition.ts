@@ -1,4 +1,4 @@
-import { generateKeyPairSync, hkdfSync } from 'node:crypto';
+import { hkdfSync } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { Knex } from 'knex';
 import { loadAssetCatalog } from './assets/load-asset-catalog';
@@ -19,10 +19,12 @@ import { handleOffRampHint } from './funding/handle-off-ramp-hint';
 import { createApp } from './http/app';
 import { createLogger, type DestinationStream, type Logger } from './http/logging';
 import { createMetrics } from './http/metrics';
+import { createPartnerObserver } from './http/partner-metrics';
 import { createRoutes } from './http/routes';
 import { acceptsConnections, type Dependency } from './http/routes/health';
 import { createIngress } from './http/routes/processor-ingress';
 import { createCardEventSource, createKycHintSource, createOffRampHintSource } from './inbox/sources';
+import { createPartnerDesk } from './partner-decisions/ask-partner';
 import { createDevelopmentCustody } from './providers/custody/development';
 import type { Custody } from './providers/custody/port';
 import { createLocalKeyProvider } from './providers/keys/local-key-provider';
@@ -31,7 +33,9 @@ import { createSumsub } from './providers/kyc/sumsub';
 import { createBank } from './providers/off-ramp/bank';
 import { createBridge } from './providers/off-ramp/bridge';
 import { createLithic } from './providers/processor/lithic';
+import { publishSigningKey } from './receipts/publish-signing-key';
 import { createReceiptSealer } from './receipts/seal-receipts';
+import { signingKeyOf } from './receipts/signing-key';
 import { required } from './shared/assert';
 import { type Clock, systemClock } from './shared/clock';
 
@@ -118,12 +122,23 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
   const authorizerPool = createAuthorizerPool(config.database.authorizerUrl, AUTHORIZER_POOL_MAX);
   authorizerPool.on('error', (error) => logger.error({ err: error }, 'a connection of the authorizer was lost'));
   const metrics = createMetrics();
+  const signingKey = signingKeyOf(config.receiptSigningKey);
+  await publishSigningKey(knex, signingKey);
+  const privateEndpointsAllowed = config.environment !== 'production';
+  const partnerDesk = createPartnerDesk({
+    pool: authorizerPool,
+    knex,
+    keys,
+    clock,
+    privateAllowed: privateEndpointsAllowed,
+    observer: createPartnerObserver(metrics.registry, logger),
+  });
   const authorizer = createAuthorizer({
     pool: authorizerPool,
     clock,
     limits: BATCH_LIMITS,
     accountsKeptMax: ACCOUNTS_KEPT_MAX,
-    sealer: createReceiptSealer({ keyId: 'process', privateKey: generateKeyPairSync('ed25519').privateKey }),
+    sealer: createReceiptSealer(signingKey),
     amend: (_request, known) =>
       Promise.resolve({
         outcome: 'declined',
@@ -132,7 +147,7 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
         balance: null,
         authorizationId: known.authorizationId,
       }),
-    partner: null,
+    partner: partnerDesk,
     releaseUnheard: (hold) => voidUnheardAuthorization({ knex, clock }, hold),
     observer: {
       decided: () => undefined,
@@ -176,6 +191,7 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
       processor: lithic.processor,
       knex,
       sandbox,
+      privateEndpointsAllowed,
     }),
     ingress: createIngress({
       clock,
@@ -218,7 +234,7 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
     },
     async close() {
       await authorizer.close();
-      await Promise.allSettled([authorizerPool.end(), platform.close()]);
+      await Promise.allSettled([partnerDesk.close(), authorizerPool.end(), platform.close()]);
     },
   };
 }

@@ -11,8 +11,10 @@ import { collateralRoutes } from './collateral';
 import { creditRoutes } from './credit';
 import { depositRoutes } from './deposits';
 import { eventRoutes } from './events';
+import { fundingRoutes } from './funding';
 import { ledgerRoutes } from './ledger';
 import { organizationRoutes } from './organizations';
+import { partnerEndpointRoutes } from './partner-endpoints';
 import { programRoutes } from './programs';
 import { reconciliationRoutes } from './reconciliation';
 import { settlementRoutes } from './settlements';
@@ -22,14 +24,21 @@ import { transactionRoutes } from './transactions';
 
 /** Every route of `/v1`. Without a sandbox there is nothing to simulate with, and no route for it. */
 export function createRoutes(
-  deps: RouteDeps & ReconciliationDeps & { readonly knex: Knex; readonly sandbox: Sandbox | null },
+  deps: RouteDeps &
+    ReconciliationDeps & {
+      readonly knex: Knex;
+      readonly sandbox: Sandbox | null;
+      readonly privateEndpointsAllowed: boolean;
+    },
 ): readonly AnyRoute[] {
   const { sandbox } = deps;
   return [
     ...organizationRoutes(deps),
     ...programRoutes(deps),
+    ...partnerEndpointRoutes(deps),
     ...cardholderRoutes(deps),
     ...accountRoutes(deps),
+    ...fundingRoutes(deps),
     ...cardRoutes(),
     ...authorizationRoutes(deps),
     ...transactionRoutes(deps),
