@@ -1,5 +1,4 @@
 import { countersNow, countersToStored, giveBack } from '../cards/rules/limit-counters';
-import { windowStarts } from '../cards/rules/limit-windows';
 import type { Transaction } from '../database/transaction';
 import { postTransactions } from '../ledger/post-transactions';
 import { releaseAuthorizationHold } from '../ledger/templates/release-authorization-hold';
@@ -32,21 +31,23 @@ export async function releaseHold(trx: Transaction, input: ReleaseHoldInput): Pr
 }
 
 /**
- * Gives `amount` cents of limit use back, to the windows in which the authorization was counted and which are still open.
- * `wholly`: nothing of it was spent, so it no longer counts as a purchase either. A negative amount is counted on top.
+ * Gives `amount` cents of limit use back, to the windows in which the authorization was counted and which are still open, and
+ * to velocity rules. `wholly`: nothing of it was spent, so it no longer counts as a purchase either, nor locks the card to its
+ * merchant. A negative amount is counted on top.
  */
 export async function giveLimitBack(
   trx: Transaction,
   authorization: AuthorizationRow,
   input: { readonly timeZone: string; readonly amount: bigint; readonly wholly: boolean; readonly now: Date },
 ): Promise<void> {
-  const { organization_id: organizationId, account_id: accountId, card_id: cardId } = authorization;
-  const countedIn = windowStarts(authorization.created_at, input.timeZone);
+  const { organization_id: organizationId, account_id: accountId, card_id: cardId, merchant } = authorization;
+  const purchase = { at: authorization.created_at, mcc: merchant.mcc, merchantId: merchant.id };
+  const counted = authorization.approved_amount - authorization.reversed_amount;
   for (const scopeId of [accountId, cardId]) {
     const stored = await findCounters(trx, organizationId, accountId, scopeId);
     if (stored === null) continue;
-    const counters = countersNow(stored, windowStarts(input.now, input.timeZone));
-    const next = giveBack(counters, countedIn, input.amount, input.wholly);
+    const counters = countersNow(stored, input.now, input.timeZone);
+    const next = giveBack(counters, purchase, { amount: input.amount, counted, wholly: input.wholly });
     await saveCounters(trx, organizationId, accountId, scopeId, countersToStored(next));
   }
 }

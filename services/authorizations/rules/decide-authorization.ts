@@ -1,9 +1,15 @@
+import {
+  type ControlRefusal,
+  controlsInForce,
+  refuseByControls,
+  rememberedFor,
+  spendRoom,
+} from '../../cards/rules/evaluate-controls';
 import type { FleetData } from '../../cards/rules/fleet-data';
-import { countAuthorization, countersNow, type LimitCounters } from '../../cards/rules/limit-counters';
-import { windowStarts } from '../../cards/rules/limit-windows';
-import { limitRoom, narrowerRoom, refuseByMerchant } from '../../cards/rules/spend-controls';
+import { countersNow, countIncrement, countPurchase, type LimitCounters } from '../../cards/rules/limit-counters';
 import { type ConsideredOption, type PlannedLeg, planFunding } from '../../funding/rules/plan-funding';
 import type { PartnerVerdict } from '../../partner-decisions/rules/partner-verdict';
+import { maxBigint, sumBigint } from '../../shared/money';
 import type { DeclineReason } from './decline-reason';
 import { amountBesideFeeRoundDown, feeRoundDown, feeTerms } from './fees';
 import { amountForHoldRoundDown, holdExpiry, holdForAmountRoundUp } from './hold-amount';
@@ -20,6 +26,8 @@ export interface SpendRequest {
     | 'zero_amount_verification'
     | 'cash_withdrawal'
     | 'refund_authorization'
+    /** The network went ahead: held as far as the account covers it, refused by nothing. */
+    | 'advice'
     | 'other';
   readonly amount: bigint;
   readonly currency: string;
@@ -45,6 +53,8 @@ export interface SpendRequest {
 export interface Decision {
   readonly outcome: 'approved' | 'partially_approved' | 'declined';
   readonly reason: DeclineReason | null;
+  /** The control that names the reason, where it was one. */
+  readonly refusedBy: Omit<ControlRefusal, 'reason'> | null;
   /** Cents approved; 0 when declined. */
   readonly approvedAmount: bigint;
   /** Cents held: the worst case of what the clearing may come to, with its fee. */
@@ -87,7 +97,7 @@ function refuseByStanding(
   if (snapshot.overdueAmount > 0n && request.kind !== 'balance_inquiry') return 'account_overdue';
   if (request.avs === 'mismatch' && snapshot.policy.decline_on_avs_mismatch) return 'avs_mismatch';
   if (request.cvc === 'mismatch' && snapshot.policy.decline_on_cvc_mismatch) return 'cvc_mismatch';
-  return refuseByMerchant(request, snapshot.policy, card?.controls ?? {});
+  return null;
 }
 
 /** A card is good through the last day of its month, UTC. */
@@ -111,18 +121,30 @@ function shortfallReason(options: readonly ConsideredOption[], capacityUsd: bigi
  * `DECLINE_REASONS`.
  */
 export function decideAuthorization(snapshot: SpendSnapshot, request: SpendRequest, now: Date): Decision {
-  const { card, policy } = snapshot;
-  const starts = windowStarts(now, snapshot.timeZone);
-  const accountCounters = countersNow(snapshot.accountCounters, starts);
-  const cardCounters = card ? countersNow(card.counters, starts) : null;
-  const accountRoom = limitRoom(policy.limits, accountCounters);
-  const room =
-    card && cardCounters ? narrowerRoom(accountRoom, limitRoom(card.controls.limits ?? {}, cardCounters)) : accountRoom;
+  const { card, policy, timeZone, increment } = snapshot;
+  const accountCounters = countersNow(snapshot.accountCounters, now, timeZone);
+  const cardCounters = card ? countersNow(card.counters, now, timeZone) : null;
+  const controls = controlsInForce(
+    policy,
+    { controls: snapshot.accountControls, pending: snapshot.accountPendingControls },
+    card && { controls: card.controls, pending: card.pendingControls },
+    now,
+  );
+  const room = spendRoom({
+    controls,
+    programLimits: policy.program_limits,
+    spend: request,
+    now,
+    accountCounters,
+    cardCounters,
+    programUsage: snapshot.programUsage,
+    approvedBefore: increment?.approvedBefore ?? null,
+  });
 
   const terms = feeTerms(policy, {
     currency: request.currency,
     merchantCurrency: request.merchantCurrency,
-    cashWithdrawal: request.kind === 'cash_withdrawal',
+    cashWithdrawal: request.kind === 'cash_withdrawal' || (request.kind === 'advice' && request.channel === 'atm'),
     cashAmount: request.cashAmount,
   });
   const holdWithFee = (amount: bigint) => {
@@ -136,8 +158,12 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
   const withinLimits = amountForHoldRoundDown(fundable, request.mcc, policy, room.amount);
 
   const standing = refuseByStanding(snapshot, card, request, now);
-  const largestAmount = standing !== null || !room.countAllowed ? 0n : withinLimits;
-  const base = { options: plan.options, largestAmount, balance: null, legs: [], counters: null };
+  const use =
+    standing === null && !increment
+      ? refuseByControls({ controls, spend: request, now, timeZone, cardCounters })
+      : null;
+  const largestAmount = standing !== null || use !== null ? 0n : withinLimits;
+  const base = { options: plan.options, largestAmount, balance: null, refusedBy: null, legs: [], counters: null };
   const declined = (reason: DeclineReason): Decision => ({
     ...base,
     outcome: 'declined',
@@ -147,8 +173,43 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
     feeAmount: 0n,
     expiresAt: null,
   });
+  const refused = ({ reason, ...refusedBy }: ControlRefusal): Decision => ({ ...declined(reason), refusedBy });
 
+  const counted = (counters: LimitCounters, scope: 'account' | 'card', amount: bigint): LimitCounters => {
+    const { mcc, merchantId } = request;
+    if (increment) return countIncrement(counters, { at: increment.since, mcc, merchantId }, amount);
+    return countPurchase(counters, { at: now, mcc, merchantId }, amount, rememberedFor(scope, controls, request));
+  };
+  const approve = (outcome: 'approved' | 'partially_approved', approvedAmount: bigint): Decision => {
+    const hold = holdWithFee(approvedAmount);
+    const { legs, options } =
+      outcome === 'approved' ? plan : planFunding(snapshot, hold.holdAmount, policy.conversion_buffer_bps, now);
+    return {
+      outcome,
+      reason: null,
+      refusedBy: null,
+      approvedAmount,
+      ...hold,
+      legs,
+      options,
+      largestAmount,
+      balance: null,
+      expiresAt: holdExpiry(now, request.mcc, policy),
+      counters: {
+        account: counted(accountCounters, 'account', approvedAmount),
+        card: cardCounters && counted(cardCounters, 'card', approvedAmount),
+      },
+    };
+  };
+
+  if (request.kind === 'advice') {
+    const told = approve('approved', request.amount);
+    const covered = sumBigint(told.legs.map((leg) => leg.amountUsd));
+    const uncovered = told.holdAmount - covered;
+    return { ...told, holdAmount: covered, feeAmount: maxBigint(told.feeAmount - uncovered, 0n) };
+  }
   if (standing !== null) return declined(standing);
+  if (use !== null) return refused(use);
   const withoutHold = {
     ...base,
     outcome: 'approved',
@@ -163,40 +224,15 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
     const balance = request.kind === 'balance_inquiry' ? largestAmount : null;
     return { ...withoutHold, approvedAmount: 0n, balance };
   }
-  if (!room.countAllowed) return declined('count_limit_exceeded');
+  const partial = request.partialApprovalAllowed && policy.partial_approvals;
+  if (room.refusal !== null && (!partial || room.amount === 0n)) return refused(room.refusal);
   if (request.partner?.decision === 'decline') return declined('partner_declined');
-
-  const approve = (outcome: 'approved' | 'partially_approved', approvedAmount: bigint): Decision => {
-    const hold = holdWithFee(approvedAmount);
-    const { legs, options } =
-      outcome === 'approved' ? plan : planFunding(snapshot, hold.holdAmount, policy.conversion_buffer_bps, now);
-    return {
-      outcome,
-      reason: null,
-      approvedAmount,
-      ...hold,
-      legs,
-      options,
-      largestAmount,
-      balance: null,
-      expiresAt: holdExpiry(now, request.mcc, policy),
-      counters: {
-        account: countAuthorization(accountCounters, approvedAmount),
-        card: cardCounters ? countAuthorization(cardCounters, approvedAmount) : null,
-      },
-    };
-  };
 
   if (request.endedBefore && largestAmount > 0n) return declined('late');
   // A status check holds more than a larger purchase would: it needs the plan to cover, not only a fitting amount.
   if (request.amount <= largestAmount && plan.covered) return approve('approved', request.amount);
-  if (
-    request.partialApprovalAllowed &&
-    policy.partial_approvals &&
-    largestAmount > 0n &&
-    largestAmount < request.amount
-  )
+  if (partial && largestAmount > 0n && largestAmount < request.amount)
     return approve('partially_approved', largestAmount);
-  if (room.amount !== null && request.amount > room.amount) return declined('amount_limit_exceeded');
+  if (room.refusal !== null) return refused(room.refusal);
   return declined(shortfallReason(plan.options, plan.capacityUsd));
 }

@@ -36,6 +36,12 @@ export interface SpendSnapshot extends MarketSnapshot {
   /** What all accounts of the program spent, at most a second old; null where the program has no cap of its own. */
   readonly programUsage: StoredLimitCounters | null;
   readonly card: CardSnapshot | null;
+  /** What is asked comes on top of a purchase under way: it has been counted, and was let through by its controls. */
+  readonly increment?: {
+    /** Cents. */
+    readonly approvedBefore: bigint;
+    readonly since: Date;
+  };
 }
 
 export interface CardSnapshot {

@@ -1,70 +1,255 @@
 import { maxBigint } from '../../shared/money';
-import { WINDOW_KINDS, type WindowKind, type WindowStarts } from './limit-windows';
+import { WINDOW_KINDS, type WindowKind, windowStarts } from './limit-windows';
 
-/** What one scope has spent in one window. Amount in cents. */
+/** What one scope has spent in one window. `start` in milliseconds since 1970, `amount` in cents. */
 export interface WindowCount {
-  readonly start: Date;
+  readonly start: number;
   readonly amount: bigint;
+  readonly count: number;
+  /** The zone that the window follows to its end: another than the account's where that changed since. */
+  readonly zone: string;
+}
+
+/** A purchase that a velocity rule may still have to count. */
+export interface RecentPurchase {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** Cents, less what was given back. */
+  readonly amount: bigint;
+  readonly mcc: string;
+}
+
+/** The merchant that a card is locked to. */
+export interface MerchantLock {
+  readonly merchantId: string;
+  /** When the lock closed, and how many purchases that stand were made since. */
+  readonly since: number;
   readonly count: number;
 }
 
-export type LimitCounters = Readonly<Record<WindowKind, WindowCount>>;
+/** An odometer as it was last typed at a pump; `before` is the reading before it, in case the purchase is taken back. */
+export interface OdometerReading {
+  readonly at: number;
+  readonly value: bigint;
+  readonly before: { readonly at: number; readonly value: bigint } | null;
+}
 
-/** As stored in `limit_counters.windows`: instants in ISO 8601, amounts as strings of cents. */
-export type StoredLimitCounters = Readonly<
-  Record<WindowKind, { readonly start: string; readonly amount: string; readonly count: number }>
->;
+/** What one scope (an account, or one of its cards) has spent, and what its controls have to remember. */
+export interface LimitCounters extends Readonly<Record<WindowKind, WindowCount>> {
+  /** Oldest first. */
+  readonly recent: readonly RecentPurchase[];
+  readonly lock: MerchantLock | null;
+  readonly odometer: OdometerReading | null;
+}
 
-/** The counters as they stand in the windows that are open now: a window that has begun since starts from nothing. */
-export function countersNow(stored: StoredLimitCounters | null, starts: WindowStarts): LimitCounters {
+/** `[start, amount, count, zone where it is not the row's]`, or as it was written until 2026-11: instants in ISO 8601. */
+type StoredWindow =
+  | readonly [start: number, amount: string, count: number, zone?: string]
+  | { readonly start: string; readonly amount: string; readonly count: number };
+
+/** {@link LimitCounters} as stored; amounts and readings as strings. What is left out has not happened. */
+export interface StoredLimitCounters extends Readonly<Record<WindowKind, StoredWindow>> {
+  readonly zone?: string;
+  readonly recent?: readonly (readonly [at: number, amount: string, mcc: string])[];
+  readonly lock?: readonly [merchantId: string, since: number, count: number];
+  readonly odometer?: readonly [at: number, value: string, beforeAt?: number, beforeValue?: string];
+  /** When a program's usage was summed, milliseconds since 1970; counters of accounts and cards have none. */
+  readonly at?: number;
+}
+
+/**
+ * The counters as they stand in the windows that are open now: a window that has begun since starts from nothing. Where the
+ * zone has changed, a window that is open in the zone it began in goes on to its end there, and the next follows the new one.
+ */
+export function countersNow(stored: StoredLimitCounters | null, now: Date, timeZone: string): LimitCounters {
+  const starts = windowStarts(now, timeZone);
   const counters = {} as Record<WindowKind, WindowCount>;
   for (const kind of WINDOW_KINDS) {
-    const start = starts[kind];
+    const start = starts[kind].getTime();
     const known = stored?.[kind];
-    counters[kind] =
-      known && new Date(known.start).getTime() >= start.getTime()
-        ? { start: new Date(known.start), amount: BigInt(known.amount), count: known.count }
-        : { start, amount: 0n, count: 0 };
+    counters[kind] = known
+      ? windowNow(kind, known, stored?.zone ?? timeZone, now, timeZone, start)
+      : { start, amount: 0n, count: 0, zone: timeZone };
   }
-  return counters;
+  return {
+    ...(counters as Readonly<Record<WindowKind, WindowCount>>),
+    recent: stored?.recent?.map(([at, amount, mcc]) => ({ at, amount: BigInt(amount), mcc })) ?? [],
+    lock: stored?.lock ? { merchantId: stored.lock[0], since: stored.lock[1], count: stored.lock[2] } : null,
+    odometer: stored?.odometer ? odometerFrom(stored.odometer) : null,
+  };
+}
+
+function windowNow(
+  kind: WindowKind,
+  known: StoredWindow,
+  rowZone: string,
+  now: Date,
+  timeZone: string,
+  start: number,
+): WindowCount {
+  const [began, amount, count, ownZone] =
+    'start' in known ? [Date.parse(known.start), known.amount, known.count] : known;
+  // All time knows no zone.
+  const zone = kind === 'all_time' ? timeZone : (ownZone ?? rowZone);
+  const opened = zone === timeZone ? start : windowStarts(now, zone)[kind].getTime();
+  if (began >= opened) return { start: began, amount: BigInt(amount), count, zone };
+  // Nothing was counted between the end of the old window and now, or this would have been done then.
+  return { start: Math.max(start, opened), amount: 0n, count: 0, zone: timeZone };
+}
+
+function odometerFrom([at, value, beforeAt, beforeValue]: NonNullable<
+  StoredLimitCounters['odometer']
+>): OdometerReading {
+  const before =
+    beforeAt === undefined || beforeValue === undefined ? null : { at: beforeAt, value: BigInt(beforeValue) };
+  return { at, value: BigInt(value), before };
+}
+
+/** What is counted of a purchase, and what a reversal finds it by. */
+export interface CountedPurchase {
+  readonly at: Date;
+  readonly mcc: string;
+  readonly merchantId: string;
+}
+
+/** What the controls in force need remembered of a purchase in one scope. */
+export interface Remembered {
+  /** Whether a purchase of this age (milliseconds) at such a merchant may still be asked for by a velocity rule. */
+  readonly velocity: ((ageMs: number, mcc: string) => boolean) | null;
+  /** The card is for the first merchant only. */
+  readonly merchantLock: boolean;
+  /** As typed at the pump, where the card's controls look at it. */
+  readonly odometer: bigint | null;
 }
 
 /** Counts one more authorization of `amount` cents in every window. */
 export function countAuthorization(counters: LimitCounters, amount: bigint): LimitCounters {
   const next = {} as Record<WindowKind, WindowCount>;
   for (const kind of WINDOW_KINDS) {
-    const { start, amount: spent, count } = counters[kind];
-    next[kind] = { start, amount: spent + amount, count: count + 1 };
+    const { start, amount: spent, count, zone } = counters[kind];
+    next[kind] = { start, amount: spent + amount, count: count + 1, zone };
   }
-  return next;
+  return { ...counters, ...next };
+}
+
+/** {@link countAuthorization}, with what the controls will ask for later. What they no longer ask for is forgotten. */
+export function countPurchase(
+  counters: LimitCounters,
+  purchase: CountedPurchase,
+  amount: bigint,
+  remembered: Remembered,
+): LimitCounters {
+  const counted = countAuthorization(counters, amount);
+  const at = purchase.at.getTime();
+  const { velocity, merchantLock, odometer } = remembered;
+  const recent = velocity ? counters.recent.filter((known) => velocity(at - known.at, known.mcc)) : [];
+  if (velocity?.(0, purchase.mcc)) recent.push({ at, amount, mcc: purchase.mcc });
+  const lock = counters.lock ?? { merchantId: purchase.merchantId, since: at, count: 0 };
+  return {
+    ...counted,
+    recent,
+    lock: merchantLock ? { ...lock, count: lock.count + 1 } : null,
+    odometer: odometer === null ? counters.odometer : { at, value: odometer, before: withoutBefore(counters.odometer) },
+  };
+}
+
+/** More of a purchase that was counted before: an amount in the windows open now, and no purchase more. */
+export function countIncrement(counters: LimitCounters, purchase: CountedPurchase, amount: bigint): LimitCounters {
+  const next = {} as Record<WindowKind, WindowCount>;
+  for (const kind of WINDOW_KINDS) next[kind] = { ...counters[kind], amount: counters[kind].amount + amount };
+  const at = purchase.at.getTime();
+  const index = counters.recent.findIndex((known) => known.at === at && known.mcc === purchase.mcc);
+  const recent = counters.recent.map((known, position) =>
+    position === index ? { ...known, amount: known.amount + amount } : known,
+  );
+  return { ...counters, ...next, recent };
+}
+
+function withoutBefore(reading: OdometerReading | null): OdometerReading['before'] {
+  return reading && { at: reading.at, value: reading.value };
+}
+
+/** What is given back of a purchase. A negative `amount` is counted on top of it. */
+export interface GivenBack {
+  /** Cents. */
+  readonly amount: bigint;
+  /** What was counted for the purchase until now, cents: tells two purchases of one millisecond apart. */
+  readonly counted: bigint;
+  /** Nothing of the purchase stands: it no longer counts as one. */
+  readonly wholly: boolean;
 }
 
 /**
- * Gives back what a reversal frees, only to the windows in which the authorization was counted: `countedIn` are the
- * window starts at the time of the authorization. `wholly`: the authorization no longer counts as one.
+ * Gives back what a reversal frees: to the windows in which the purchase was counted (those that had begun by then), to
+ * velocity rules, and, where nothing of it stands, the merchant that the card was locked to by it and its odometer reading.
  */
-export function giveBack(
-  counters: LimitCounters,
-  countedIn: WindowStarts,
-  amount: bigint,
-  wholly: boolean,
-): LimitCounters {
+export function giveBack(counters: LimitCounters, purchase: CountedPurchase, given: GivenBack): LimitCounters {
+  const at = purchase.at.getTime();
   const next = {} as Record<WindowKind, WindowCount>;
   for (const kind of WINDOW_KINDS) {
-    const { start, amount: spent, count } = counters[kind];
-    const sameWindow = start.getTime() === countedIn[kind].getTime();
-    next[kind] = sameWindow
-      ? { start, amount: maxBigint(spent - amount, 0n), count: wholly ? Math.max(count - 1, 0) : count }
-      : counters[kind];
+    const { start, amount: spent, count, zone } = counters[kind];
+    next[kind] =
+      at >= start
+        ? {
+            start,
+            amount: maxBigint(spent - given.amount, 0n),
+            count: given.wholly ? Math.max(count - 1, 0) : count,
+            zone,
+          }
+        : counters[kind];
   }
-  return next;
+  return {
+    ...(next as Readonly<Record<WindowKind, WindowCount>>),
+    recent: recentWithout(counters.recent, purchase, given),
+    lock: given.wholly ? lockWithout(counters.lock, purchase) : counters.lock,
+    odometer: given.wholly && counters.odometer?.at === at ? backTo(counters.odometer.before) : counters.odometer,
+  };
+}
+
+function recentWithout(
+  recent: readonly RecentPurchase[],
+  purchase: CountedPurchase,
+  given: GivenBack,
+): readonly RecentPurchase[] {
+  const at = purchase.at.getTime();
+  const same = (known: RecentPurchase) => known.at === at && known.mcc === purchase.mcc;
+  const exact = recent.findIndex((known) => same(known) && known.amount === given.counted);
+  const index = exact === -1 ? recent.findIndex(same) : exact;
+  return recent.flatMap((known, position) => {
+    if (position !== index) return known;
+    return given.wholly ? [] : { ...known, amount: maxBigint(known.amount - given.amount, 0n) };
+  });
+}
+
+function lockWithout(lock: MerchantLock | null, purchase: CountedPurchase): MerchantLock | null {
+  if (lock === null || purchase.at.getTime() < lock.since || purchase.merchantId !== lock.merchantId) return lock;
+  return lock.count <= 1 ? null : { ...lock, count: lock.count - 1 };
+}
+
+function backTo(reading: OdometerReading['before']): OdometerReading | null {
+  return reading && { ...reading, before: null };
 }
 
 export function countersToStored(counters: LimitCounters): StoredLimitCounters {
-  const stored = {} as Record<WindowKind, { start: string; amount: string; count: number }>;
+  const { zone } = counters.day;
+  const stored = {} as Record<WindowKind, StoredWindow>;
   for (const kind of WINDOW_KINDS) {
-    const { start, amount, count } = counters[kind];
-    stored[kind] = { start: start.toISOString(), amount: amount.toString(), count };
+    const window = counters[kind];
+    stored[kind] =
+      window.zone === zone
+        ? [window.start, window.amount.toString(), window.count]
+        : [window.start, window.amount.toString(), window.count, window.zone];
   }
-  return stored;
+  const { recent, lock, odometer } = counters;
+  return {
+    ...(stored as Readonly<Record<WindowKind, StoredWindow>>),
+    zone,
+    ...(recent.length > 0 ? { recent: recent.map(({ at, amount, mcc }) => [at, amount.toString(), mcc]) } : {}),
+    ...(lock ? { lock: [lock.merchantId, lock.since, lock.count] } : {}),
+    ...(odometer ? { odometer: odometerToStored(odometer) } : {}),
+  };
+}
+
+function odometerToStored({ at, value, before }: OdometerReading): NonNullable<StoredLimitCounters['odometer']> {
+  return before ? [at, value.toString(), before.at, before.value.toString()] : [at, value.toString()];
 }

@@ -6,6 +6,7 @@ export type WindowKind = (typeof WINDOW_KINDS)[number];
 export type WindowStarts = Readonly<Record<WindowKind, Date>>;
 
 const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
 
 const formatters = new Map<string, Intl.DateTimeFormat>();
 
@@ -55,19 +56,43 @@ function startOfDay(year: number, month: number, day: number, timeZone: string):
   return wanted - Math.min(offsetBefore, offsetAfter);
 }
 
-interface CachedStarts {
+/** What is known of the calendar day that was asked for last in a zone. */
+interface CachedDay {
   readonly from: number;
   readonly until: number;
+  /** 1 is Monday. */
+  readonly weekday: number;
+  /** The clocks do not change that day, so that its time is what has passed of it. */
+  readonly steady: boolean;
   readonly starts: WindowStarts;
 }
 
-const cache = new Map<string, CachedStarts>();
+const cache = new Map<string, CachedDay>();
 
 /** When the windows that hold `now` began, in an IANA time zone. */
 export function windowStarts(now: Date, timeZone: string): WindowStarts {
+  return dayOf(now.getTime(), timeZone).starts;
+}
+
+/** A moment of the week as the wall clock of a zone shows it. */
+export interface LocalMoment {
+  /** 1 is Monday, as in ISO 8601. */
+  readonly weekday: number;
+  /** Whole minutes since midnight on the clock, 0 to 1439. */
+  readonly minute: number;
+}
+
+/** What a clock in the zone shows. On days when clocks change it shows an hour twice, or leaves one out. */
+export function localMoment(now: Date, timeZone: string): LocalMoment {
   const instant = now.getTime();
+  const day = dayOf(instant, timeZone);
+  const sinceMidnight = day.steady ? instant - day.from : wallClock(instant, timeZone) % DAY_MS;
+  return { weekday: day.weekday, minute: Math.floor(sinceMidnight / MINUTE_MS) };
+}
+
+function dayOf(instant: number, timeZone: string): CachedDay {
   const known = cache.get(timeZone);
-  if (known && instant >= known.from && instant < known.until) return known.starts;
+  if (known && instant >= known.from && instant < known.until) return known;
 
   const local = new Date(wallClock(instant, timeZone));
   const [year, month, day] = [local.getUTCFullYear(), local.getUTCMonth(), local.getUTCDate()];
@@ -80,6 +105,10 @@ export function windowStarts(now: Date, timeZone: string): WindowStarts {
     year: new Date(startOfDay(year, 0, 1, timeZone)),
     all_time: new Date(0),
   };
-  cache.set(timeZone, { from: dayStart, until: startOfDay(year, month, day + 1, timeZone), starts });
-  return starts;
+  const until = startOfDay(year, month, day + 1, timeZone);
+  // A day that is not skipped into, 24 hours long and on its own midnight at its start, has no change of clocks.
+  const steady = until - dayStart === DAY_MS && wallClock(dayStart, timeZone) === Date.UTC(year, month, day);
+  const fresh = { from: dayStart, until, weekday: daysSinceMonday + 1, steady, starts };
+  cache.set(timeZone, fresh);
+  return fresh;
 }

@@ -1,84 +1,115 @@
-import type { DeclineReason } from '../../authorizations/rules/decline-reason';
-import {
-  type MerchantGroup,
-  merchantGroup,
-  type ProgramPolicy,
-  type SpendLimits,
-} from '../../programs/rules/program-policy';
-import { minBigint } from '../../shared/money';
-import type { LimitCounters } from './limit-counters';
-import { WINDOW_KINDS } from './limit-windows';
+import type { MerchantGroup, SpendLimits } from '../../programs/rules/program-policy';
 
-/** A card's own controls; what is left out is not restricted. Stored as JSON in `cards.controls`. */
-export interface CardControls {
+/** Ways of paying that a control may name. */
+export const CONTROLLED_CHANNELS = [
+  'ecommerce',
+  'contactless',
+  'chip',
+  'magstripe',
+  'manual',
+  'atm',
+  'recurring',
+] as const;
+
+export type ControlledChannel = (typeof CONTROLLED_CHANNELS)[number];
+
+/** A part of the week on the cardholder's clock. Days are ISO 8601's, 1 is Monday. */
+export interface HourSpan {
+  readonly days: readonly number[];
+  /** `HH:MM`, inclusive. */
+  readonly from: string;
+  /** `HH:MM` or `24:00`, exclusive. At or before `from` it is on the next day: a span over midnight belongs to the day it begins. */
+  readonly to: string;
+}
+
+/** What may be spent within any `window_seconds`, to the millisecond: a purchase counts until it is exactly that old. */
+export interface VelocityRule {
+  readonly window_seconds: number;
+  /** Purchases within the window, the new one included. */
+  readonly max_count: number;
+  /** Cents within the window, the new purchase included. */
+  readonly max_amount?: string;
+  /** Only purchases at these merchants count, and only they are refused. */
+  readonly merchant_groups?: readonly MerchantGroup[];
+  readonly per: 'card' | 'account';
+}
+
+/** What companies with vehicles set for their fuel cards. All but `fuel_only` looks at purchases of fuel only. */
+export interface FleetControls {
+  readonly fuel_only?: boolean;
+  /** Cents. */
+  readonly per_fill_amount?: string;
+  /** Millilitres, where the network tells the volume. */
+  readonly per_fill_volume_ml?: number;
+  /** What the vehicle can take, millilitres. */
+  readonly tank_ml?: number;
+  readonly allowed_fuel_types?: readonly string[];
+  /** Merchant ids of the stations. */
+  readonly allowed_stations?: readonly string[];
+  readonly odometer_required?: boolean;
+  /** How far the vehicle can get in a day; a reading beyond it since the last one is refused. */
+  readonly odometer_max_per_day?: number;
+  readonly driver_id_required?: boolean;
+  readonly allowed_driver_ids?: readonly string[];
+  readonly vehicle_id_required?: boolean;
+  readonly allowed_vehicle_ids?: readonly string[];
+}
+
+/**
+ * Controls on spending, the same on a program (for each of its accounts and cards), an account and a card; all that are in
+ * force apply, and each list by itself. What is left out is not restricted. Stored as JSON; amounts are strings of cents.
+ */
+export interface SpendControls {
+  /** On a card for the card, on an account and a program for the account. */
   readonly limits?: SpendLimits;
   readonly allowed_merchant_groups?: readonly MerchantGroup[];
   readonly blocked_merchant_groups?: readonly MerchantGroup[];
+  /** Merchant category codes, `5411`, or ranges of them, `5811-5814`. */
+  readonly allowed_mccs?: readonly string[];
+  readonly blocked_mccs?: readonly string[];
+  /** The network's ids of merchants. */
+  readonly allowed_merchants?: readonly string[];
+  readonly blocked_merchants?: readonly string[];
+  /** The card is for the merchant at which it is first used; a purchase that is taken back as a whole frees it. */
+  readonly merchant_lock?: 'first_use';
+  readonly allowed_merchant_countries?: readonly string[];
   readonly blocked_merchant_countries?: readonly string[];
-  readonly blocked_channels?: readonly string[];
+  readonly allowed_channels?: readonly ControlledChannel[];
+  readonly blocked_channels?: readonly ControlledChannel[];
+  /** False: no cash at machines, counters and tills. */
+  readonly cash_withdrawals?: boolean;
+  /** False: only where the merchant's currency is the card's. */
+  readonly foreign_currency?: boolean;
+  /** When the card may be used, on the cardholder's clock. */
+  readonly hours?: readonly HourSpan[];
+  /** ISO 8601, inclusive. */
+  readonly valid_from?: string;
+  /** ISO 8601, exclusive. */
+  readonly valid_until?: string;
+  /** Each card is for one purchase; one that is taken back as a whole does not count. */
+  readonly single_use?: boolean;
+  readonly velocity?: readonly VelocityRule[];
+  readonly fleet?: FleetControls;
 }
+
+/** As they were called while only cards had them. */
+export type CardControls = SpendControls;
 
 /** Controls that take effect later, because they are looser than those in force and the program has a cooling-off. */
 export interface PendingControls {
-  readonly controls: CardControls;
+  readonly controls: SpendControls;
   /** ISO 8601. */
   readonly effective_at: string;
 }
 
-/** The merchant and the way of paying, as far as controls look at them. */
-export interface SpendContext {
-  readonly mcc: string;
-  readonly merchantCountry: string;
-  readonly channel: string;
+/** What is in force at an instant: what was waiting takes the place of the rest once its time has come. */
+export function effectiveControls(
+  stored: SpendControls,
+  pending: PendingControls | null | undefined,
+  now: Date,
+): SpendControls {
+  return pending && now.getTime() >= Date.parse(pending.effective_at) ? pending.controls : stored;
 }
 
-/** The first control on where and how the card is used that refuses, or null. */
-export function refuseByMerchant(
-  context: SpendContext,
-  policy: Pick<ProgramPolicy, 'blocked_merchant_countries' | 'blocked_merchant_groups'>,
-  controls: CardControls,
-): DeclineReason | null {
-  if (policy.blocked_merchant_countries.includes(context.merchantCountry)) return 'country_blocked';
-  if (controls.blocked_merchant_countries?.includes(context.merchantCountry)) return 'country_blocked';
-  const group = merchantGroup(context.mcc);
-  if (group !== null && policy.blocked_merchant_groups.includes(group)) return 'mcc_blocked';
-  if (group !== null && controls.blocked_merchant_groups?.includes(group)) return 'mcc_blocked';
-  if (controls.allowed_merchant_groups && (group === null || !controls.allowed_merchant_groups.includes(group)))
-    return 'mcc_blocked';
-  if (controls.blocked_channels?.includes(context.channel)) return 'channel_blocked';
-  return null;
-}
-
-/** What a set of limits still leaves: cents for one more authorization (null: no limit), and whether one more may be counted. */
-export interface LimitRoom {
-  readonly amount: bigint | null;
-  readonly countAllowed: boolean;
-}
-
-/** The room that `limits` leave, given what was counted so far. A window's limit is for its amount and its count apart. */
-export function limitRoom(limits: SpendLimits, counters: LimitCounters): LimitRoom {
-  const rooms: bigint[] = [];
-  let countAllowed = true;
-  if (limits.per_transaction_amount !== undefined) rooms.push(BigInt(limits.per_transaction_amount));
-  for (const kind of WINDOW_KINDS) {
-    const amountLimit = limits[`${kind}_amount`];
-    if (amountLimit !== undefined) {
-      const room = BigInt(amountLimit) - counters[kind].amount;
-      rooms.push(room > 0n ? room : 0n);
-    }
-    const countLimit = limits[`${kind}_count`];
-    if (countLimit !== undefined && counters[kind].count >= countLimit) countAllowed = false;
-  }
-  const [first, ...rest] = rooms;
-  return { amount: first === undefined ? null : minBigint(first, ...rest), countAllowed };
-}
-
-/** The narrower of two rooms. */
-export function narrowerRoom(one: LimitRoom, other: LimitRoom): LimitRoom {
-  const amounts = [one.amount, other.amount].filter((amount) => amount !== null);
-  const [first, ...rest] = amounts;
-  return {
-    amount: first === undefined ? null : minBigint(first, ...rest),
-    countAllowed: one.countAllowed && other.countAllowed,
-  };
-}
+/** Purchases that the velocity rules of one document may need kept: as many as each of them lets through. */
+export const VELOCITY_KEPT_MAX = 100;

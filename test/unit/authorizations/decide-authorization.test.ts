@@ -9,7 +9,6 @@ import {
 import { amountForHoldRoundDown, holdForAmountRoundUp } from '../../../services/authorizations/rules/hold-amount';
 import type { SpendSnapshot } from '../../../services/authorizations/rules/spend-snapshot';
 import { countAuthorization, countersNow, countersToStored } from '../../../services/cards/rules/limit-counters';
-import { windowStarts } from '../../../services/cards/rules/limit-windows';
 import { owedRoundUp } from '../../../services/credit/rules/loan-to-value';
 import type { FundingSource } from '../../../services/funding/rules/funding-policy';
 import {
@@ -27,8 +26,7 @@ function withPolicy(changes: Partial<ProgramPolicy>): Partial<SpendSnapshot> {
 }
 
 function spentSoFar(amounts: readonly bigint[]): ReturnType<typeof countersToStored> {
-  const starts = windowStarts(NOW, 'Etc/UTC');
-  return countersToStored(amounts.reduce(countAuthorization, countersNow(null, starts)));
+  return countersToStored(amounts.reduce(countAuthorization, countersNow(null, NOW, 'Etc/UTC')));
 }
 
 describe('the first check that fails names the reason', () => {
@@ -154,8 +152,8 @@ describe('thresholds', () => {
   });
 
   test('limits of the card and of the account both count; yesterday does not', () => {
-    const starts = windowStarts(new Date(NOW.getTime() - 86_400_000), 'Etc/UTC');
-    const yesterday = countersToStored(countAuthorization(countersNow(null, starts), 9_000n));
+    const dayBefore = new Date(NOW.getTime() - 86_400_000);
+    const yesterday = countersToStored(countAuthorization(countersNow(null, dayBefore, 'Etc/UTC'), 9_000n));
     const snapshot = snapshotOf({
       ...withPolicy({ limits: { day_amount: '10000' } }),
       accountCounters: yesterday,

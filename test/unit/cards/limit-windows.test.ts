@@ -1,11 +1,5 @@
 import fc from 'fast-check';
-import {
-  countAuthorization,
-  countersNow,
-  countersToStored,
-  giveBack,
-} from '../../../services/cards/rules/limit-counters';
-import { WINDOW_KINDS, windowStarts } from '../../../services/cards/rules/limit-windows';
+import { localMoment, WINDOW_KINDS, windowStarts } from '../../../services/cards/rules/limit-windows';
 
 function startsOf(now: string, zone: string): Record<string, string> {
   const starts = windowStarts(new Date(now), zone);
@@ -74,32 +68,44 @@ describe('windows begin where the cardholder lives', () => {
   });
 });
 
-describe('counters', () => {
-  const monday = windowStarts(new Date('2026-11-16T12:00:00Z'), 'Etc/UTC');
-  const tuesday = windowStarts(new Date('2026-11-17T12:00:00Z'), 'Etc/UTC');
-
-  test('a new day begins at nothing while the week goes on', () => {
-    const stored = countersToStored(countAuthorization(countersNow(null, monday), 500n));
-    const now = countersNow(stored, tuesday);
-    expect(now.day).toMatchObject({ amount: 0n, count: 0 });
-    expect(now.week).toMatchObject({ amount: 500n, count: 1 });
+describe('the clock on the wall', () => {
+  test.each([
+    ['Saturday noon in UTC', '2026-11-21T12:00:00Z', 'Etc/UTC', 6, '12:00'],
+    ['the last millisecond of a minute', '2026-11-21T12:00:59.999Z', 'Etc/UTC', 6, '12:00'],
+    ['Sunday in Auckland while it is Saturday in Berlin', '2026-11-21T12:00:00Z', 'Pacific/Auckland', 7, '01:00'],
+    ['before New York springs forward', '2026-03-08T06:59:59Z', 'America/New_York', 7, '01:59'],
+    ['after New York has sprung forward', '2026-03-08T07:00:00Z', 'America/New_York', 7, '03:00'],
+    ['the first 01:30 of the day New York falls back', '2026-11-01T05:30:00Z', 'America/New_York', 7, '01:30'],
+    ['the second 01:30 of that day', '2026-11-01T06:30:00Z', 'America/New_York', 7, '01:30'],
+    ['half an hour of daylight saving on Lord Howe', '2026-10-03T15:30:00Z', 'Australia/Lord_Howe', 7, '02:30'],
+    ['where the clocks jump over midnight', '2026-09-06T04:00:00Z', 'America/Santiago', 7, '01:00'],
+  ])('%s', (_, now, zone, weekday, time) => {
+    const moment = localMoment(new Date(now), zone);
+    const text = `${String(Math.floor(moment.minute / 60)).padStart(2, '0')}:${String(moment.minute % 60).padStart(2, '0')}`;
+    expect([moment.weekday, text]).toEqual([weekday, time]);
   });
 
-  test('a reversal gives back to the windows that counted it, and to no other', () => {
-    const monday500 = countersToStored(countAuthorization(countersNow(null, monday), 500n));
-    const tuesday300 = countAuthorization(countersNow(monday500, tuesday), 300n);
-    const after = giveBack(tuesday300, monday, 500n, true);
-    expect(after.day).toMatchObject({ amount: 300n, count: 1 });
-    expect(after.week).toMatchObject({ amount: 300n, count: 1 });
-  });
-
-  test('a partial reversal gives back the amount and keeps the count', () => {
-    const counted = countAuthorization(countersNow(null, monday), 500n);
-    expect(giveBack(counted, monday, 200n, false).day).toMatchObject({ amount: 300n, count: 1 });
-  });
-
-  test('storing and reading changes nothing', () => {
-    const counted = countAuthorization(countersNow(null, monday), 123n);
-    expect(countersNow(countersToStored(counted), monday)).toEqual(counted);
+  test('shows what the zone database says at any instant', () => {
+    const zones = ['Europe/Berlin', 'America/New_York', 'America/Santiago', 'Australia/Lord_Howe', 'America/Havana'];
+    const instants = fc.date({
+      min: new Date('2024-01-01T00:00:00Z'),
+      max: new Date('2028-01-01T00:00:00Z'),
+      noInvalidDate: true,
+    });
+    fc.assert(
+      fc.property(fc.constantFrom(...zones), instants, (zone, now) => {
+        const shown = new Intl.DateTimeFormat('en-GB', {
+          timeZone: zone,
+          weekday: 'short',
+          hour: '2-digit',
+          minute: '2-digit',
+          hourCycle: 'h23',
+        }).format(now);
+        const { weekday, minute } = localMoment(now, zone);
+        const name = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'][weekday - 1];
+        const time = `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`;
+        expect(shown.replace(',', '')).toBe(`${name} ${time}`);
+      }),
+    );
   });
 });

@@ -1,0 +1,219 @@
+import fc from 'fast-check';
+import {
+  countAuthorization,
+  countersNow,
+  countersToStored,
+  countIncrement,
+  countPurchase,
+  giveBack,
+  type LimitCounters,
+  type Remembered,
+  type StoredLimitCounters,
+} from '../../../services/cards/rules/limit-counters';
+import { WINDOW_KINDS, windowStarts } from '../../../services/cards/rules/limit-windows';
+
+const MONDAY = new Date('2026-11-16T12:00:00Z');
+const TUESDAY = new Date('2026-11-17T12:00:00Z');
+const UTC = 'Etc/UTC';
+const SHOP = { mcc: '5411', merchantId: 'shop' };
+const NOTHING: Remembered = { velocity: null, merchantLock: false, odometer: null };
+
+function given(amount: bigint, wholly: boolean, counted = amount) {
+  return { amount, wholly, counted };
+}
+
+/** Stored and read again at a later time, as between two messages. */
+function later(counters: LimitCounters, now: Date, zone = UTC): LimitCounters {
+  return countersNow(JSON.parse(JSON.stringify(countersToStored(counters))) as StoredLimitCounters, now, zone);
+}
+
+describe('windows', () => {
+  test('a new day begins at nothing while the week goes on', () => {
+    const now = later(countAuthorization(countersNow(null, MONDAY, UTC), 500n), TUESDAY);
+    expect(now.day).toMatchObject({ amount: 0n, count: 0 });
+    expect(now.week).toMatchObject({ amount: 500n, count: 1 });
+  });
+
+  test('a reversal gives back to the windows that counted it, and to no other', () => {
+    const monday = countAuthorization(countersNow(null, MONDAY, UTC), 500n);
+    const tuesday = countAuthorization(later(monday, TUESDAY), 300n);
+    const after = giveBack(tuesday, { at: MONDAY, ...SHOP }, given(500n, true));
+    expect(after.day).toMatchObject({ amount: 300n, count: 1 });
+    expect(after.week).toMatchObject({ amount: 300n, count: 1 });
+  });
+
+  test('a partial reversal gives back the amount and keeps the count', () => {
+    const counted = countAuthorization(countersNow(null, MONDAY, UTC), 500n);
+    expect(giveBack(counted, { at: MONDAY, ...SHOP }, given(200n, false)).day).toMatchObject({
+      amount: 300n,
+      count: 1,
+    });
+  });
+
+  test('an increment adds an amount to the windows open now, and no purchase', () => {
+    const monday = countAuthorization(countersNow(null, MONDAY, UTC), 500n);
+    const more = countIncrement(later(monday, TUESDAY), { at: MONDAY, ...SHOP }, 200n);
+    expect(more.day).toMatchObject({ amount: 200n, count: 0 });
+    expect(more.week).toMatchObject({ amount: 700n, count: 1 });
+  });
+
+  test('storing and reading changes nothing', () => {
+    const counted = countPurchase(countersNow(null, MONDAY, 'Asia/Tokyo'), { at: MONDAY, ...SHOP }, 123n, {
+      velocity: () => true,
+      merchantLock: true,
+      odometer: 100_000n,
+    });
+    expect(later(counted, MONDAY, 'Asia/Tokyo')).toEqual(counted);
+  });
+
+  test('counters written before they were made compact are read as they were meant', () => {
+    const window = (start: string) => ({ start, amount: '700', count: 2 });
+    const stored = {
+      day: window('2026-11-16T00:00:00.000Z'),
+      week: window('2026-11-16T00:00:00.000Z'),
+      month: window('2026-11-01T00:00:00.000Z'),
+      year: window('2026-01-01T00:00:00.000Z'),
+      all_time: window('1970-01-01T00:00:00.000Z'),
+    };
+    const now = countersNow(stored, TUESDAY, UTC);
+    expect(now.day).toMatchObject({ amount: 0n, count: 0 });
+    for (const kind of ['week', 'month', 'year', 'all_time'] as const) {
+      expect(now[kind]).toMatchObject({ amount: 700n, count: 2 });
+    }
+    expect(now).toMatchObject({ recent: [], lock: null, odometer: null });
+  });
+});
+
+describe('a change of zone', () => {
+  // 23:30 on Monday in Berlin: its day ends at 23:00Z, New York's at 05:00Z.
+  const before = new Date('2026-11-16T22:30:00Z');
+  const spent = countAuthorization(countersNow(null, before, 'Europe/Berlin'), 500n);
+
+  test.each([
+    ['in the last millisecond of the old day', '2026-11-16T22:59:59.999Z', 500n],
+    ['when the old day is over', '2026-11-16T23:00:00.000Z', 0n],
+  ])('the open day goes on to its end in the old zone: %s', (_, now, amount) => {
+    expect(later(spent, new Date(now), 'America/New_York').day.amount).toBe(amount);
+  });
+
+  test('the day after it follows the new zone', () => {
+    const first = countAuthorization(later(spent, new Date('2026-11-16T23:30:00Z'), 'America/New_York'), 100n);
+    expect(later(first, new Date('2026-11-17T04:59:59.999Z'), 'America/New_York').day.amount).toBe(100n);
+    expect(later(first, new Date('2026-11-17T05:00:00.000Z'), 'America/New_York').day.amount).toBe(0n);
+  });
+
+  test('moving to and fro never opens a window anew', () => {
+    let counters = spent;
+    for (const zone of ['America/New_York', 'Asia/Tokyo', 'Pacific/Auckland', 'Europe/Berlin']) {
+      counters = later(counters, before, zone);
+      expect(counters.day.amount).toBe(500n);
+    }
+  });
+
+  test('a reversal is given back to the window that the old zone left open', () => {
+    const moved = later(spent, new Date('2026-11-16T22:45:00Z'), 'Asia/Tokyo');
+    expect(giveBack(moved, { at: before, ...SHOP }, given(500n, true)).day).toMatchObject({ amount: 0n, count: 0 });
+  });
+});
+
+describe('what is remembered of a purchase', () => {
+  const purchase = (seconds: number) => ({ at: new Date(MONDAY.getTime() + seconds * 1_000), ...SHOP });
+  const empty = countersNow(null, MONDAY, UTC);
+  const hour: Remembered = { ...NOTHING, velocity: (ageMs) => ageMs < 3_600_000 };
+
+  test('purchases are kept as long as a rule asks for them, and not at all when none does', () => {
+    const one = countPurchase(empty, purchase(0), 100n, hour);
+    const two = countPurchase(one, purchase(3_599.999), 100n, hour);
+    expect(two.recent).toHaveLength(2);
+    expect(countPurchase(one, purchase(3_600), 100n, hour).recent).toHaveLength(1);
+    expect(countPurchase(two, purchase(3_600), 100n, NOTHING).recent).toEqual([]);
+  });
+
+  test('one that is taken back is no longer asked for, and of two at one time the right one goes', () => {
+    const both = countPurchase(countPurchase(empty, purchase(0), 100n, hour), purchase(0), 250n, hour);
+    expect(giveBack(both, purchase(0), given(250n, true)).recent.map(({ amount }) => amount)).toEqual([100n]);
+    expect(giveBack(both, purchase(0), given(50n, false, 250n)).recent.map(({ amount }) => amount)).toEqual([
+      100n,
+      200n,
+    ]);
+    expect(giveBack(both, purchase(1), given(100n, true)).recent).toHaveLength(2);
+  });
+
+  test('a lock opens when the last purchase made under it is taken back as a whole', () => {
+    const locked: Remembered = { ...NOTHING, merchantLock: true };
+    const one = countPurchase(empty, purchase(0), 100n, locked);
+    const two = countPurchase(one, purchase(1), 100n, locked);
+    expect(two.lock).toMatchObject({ merchantId: 'shop', count: 2 });
+    const back = giveBack(two, purchase(0), given(100n, true));
+    expect(back.lock).toMatchObject({ merchantId: 'shop', count: 1 });
+    expect(giveBack(back, purchase(1), given(40n, false)).lock).not.toBeNull();
+    expect(giveBack(back, purchase(1), given(100n, true)).lock).toBeNull();
+  });
+
+  test('a purchase from before the lock does not open it', () => {
+    const before = countPurchase(empty, purchase(0), 100n, NOTHING);
+    const one = countPurchase(before, purchase(1), 100n, { ...NOTHING, merchantLock: true });
+    expect(giveBack(one, purchase(0), given(100n, true)).lock).toMatchObject({ count: 1 });
+  });
+
+  test('an odometer goes back to the reading before when its purchase is taken back, and only then', () => {
+    const first = countPurchase(empty, purchase(0), 100n, { ...NOTHING, odometer: 1_000n });
+    const second = countPurchase(first, purchase(60), 100n, { ...NOTHING, odometer: 9_999n });
+    expect(giveBack(second, purchase(60), given(100n, true)).odometer).toMatchObject({ value: 1_000n });
+    expect(giveBack(second, purchase(60), given(10n, false)).odometer).toMatchObject({ value: 9_999n });
+    expect(giveBack(second, purchase(0), given(100n, true)).odometer).toMatchObject({ value: 9_999n });
+    expect(countPurchase(second, purchase(90), 100n, NOTHING).odometer).toMatchObject({ value: 9_999n });
+  });
+});
+
+/** What one purchase is in the model: counted where its time lies in the window that is open when asked. */
+interface ModelPurchase {
+  readonly at: Date;
+  amount: bigint;
+  stands: boolean;
+}
+
+describe('against a model that keeps every purchase', () => {
+  const step = fc.record({
+    waitMs: fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 0, max: 3 * 86_400_000 })),
+    amount: fc.bigInt({ min: 1n, max: 10_000n }),
+    /** Which earlier purchase is given back as a whole or in part, if any. */
+    back: fc.option(fc.record({ index: fc.nat(), wholly: fc.boolean() }), { nil: null }),
+  });
+  const zone = fc.constantFrom('America/New_York', 'Europe/Berlin', 'America/Santiago', 'Asia/Kathmandu', UTC);
+  // Both changes of clocks lie within reach of the steps.
+  const begin = fc.constantFrom('2026-03-05T12:00:00Z', '2026-10-22T12:00:00Z', '2026-12-30T12:00:00Z');
+
+  test('every window holds exactly what was spent since it began', () => {
+    fc.assert(
+      fc.property(zone, begin, fc.array(step, { maxLength: 25 }), (timeZone, from, steps) => {
+        let now = new Date(from);
+        let counters = countersNow(null, now, timeZone);
+        const model: ModelPurchase[] = [];
+        for (const { waitMs, amount, back } of steps) {
+          now = new Date(now.getTime() + waitMs + 1);
+          counters = later(counters, now, timeZone);
+          const taken = back && model.length > 0 ? model[back.index % model.length] : undefined;
+          if (back && taken?.stands) {
+            const part = back.wholly ? taken.amount : taken.amount / 2n;
+            counters = giveBack(counters, { at: taken.at, ...SHOP }, given(part, back.wholly, taken.amount));
+            taken.amount -= part;
+            taken.stands = !back.wholly;
+          } else {
+            counters = countPurchase(counters, { at: now, ...SHOP }, amount, NOTHING);
+            model.push({ at: now, amount, stands: true });
+          }
+          const starts = windowStarts(now, timeZone);
+          for (const kind of WINDOW_KINDS) {
+            const within = model.filter(({ at }) => at >= starts[kind]);
+            const amountWithin = within.reduce((sum, each) => sum + each.amount, 0n);
+            expect(counters[kind]).toMatchObject({
+              amount: amountWithin,
+              count: within.filter(({ stands }) => stands).length,
+            });
+          }
+        }
+      }),
+    );
+  });
+});
