@@ -24,6 +24,7 @@ module.exports = {
   testTimeout: 30_000,
   // Two cores: a third process would only make the servers wait.
   maxWorkers: 2,
+  reporters: ['default', '<rootDir>/test/setup/print-stack-logs.js'],
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
     {
