@@ -1,4 +1,5 @@
 import type { Transaction } from '../database/transaction';
+import type { AddressVerification, AuthorizationRequest, AuthorizationRequestKind } from '../providers/processor/port';
 import type { DecisionRecord } from './rules/decision-record';
 import type { DeclineReason } from './rules/decline-reason';
 
@@ -22,6 +23,13 @@ export interface AuthorizationRow {
   readonly cleared_amount: bigint;
   readonly reversed_amount: bigint;
   readonly refunded_amount: bigint;
+  /** What the network asked for first. */
+  readonly kind: AuthorizationRequestKind;
+  readonly cash_amount: bigint;
+  /** Part of `hold_amount` that is the program's fee. */
+  readonly fee_amount: bigint;
+  readonly avs: AddressVerification;
+  readonly cvc: AuthorizationRequest['cvc'];
   readonly merchant_amount: bigint;
   readonly merchant_currency: string;
   readonly merchant: {
@@ -37,6 +45,8 @@ export interface AuthorizationRow {
   readonly occurred_at: Date;
   readonly respond_by: Date;
   readonly expires_at: Date | null;
+  /** The network's time of the last total that it told without asking. */
+  readonly advised_at: Date | null;
   readonly created_at: Date;
   readonly updated_at: Date;
 }

@@ -50,6 +50,7 @@ export function authorizationEventData(
     readonly refunded?: bigint;
     readonly approvedAmount?: bigint;
     readonly holdAmount?: bigint;
+    readonly expiresAt?: Date;
   },
 ): Readonly<Record<string, unknown>> {
   return authorizationEvent({
@@ -66,7 +67,7 @@ export function authorizationEventData(
     refundedAmount: authorization.refunded_amount + (change.refunded ?? 0n),
     merchant: authorization.merchant,
     channel: authorization.channel,
-    expiresAt: authorization.expires_at,
+    expiresAt: change.expiresAt ?? authorization.expires_at,
   });
 }
 

@@ -2,7 +2,7 @@ import type { StoredLimitCounters } from '../cards/rules/limit-counters';
 import type { Transaction } from '../database/transaction';
 import { ledgerAccountId } from '../ledger/account-id';
 import { interestOf, loanOf } from '../ledger/account-refs';
-import type { CardEvent } from '../providers/processor/port';
+import type { AuthorizationRequest, CardEvent } from '../providers/processor/port';
 import type { AuthorizationRow, FundingLegRow } from './authorization.repository';
 import type { AuthorizationState } from './rules/authorization-state';
 import type { StoredAnswer } from './spend-snapshot.repository';
@@ -38,6 +38,44 @@ export async function findMessage(
   return trx('card_messages')
     .where({ organization_id: organizationId, vendor, message_id: messageId })
     .first<StoredMessage | undefined>('content_hash', 'authorization_id');
+}
+
+/** The answer that a later message of a purchase got, with the content that it answered. */
+export async function findAnswer(
+  trx: Transaction,
+  organizationId: string,
+  vendor: string,
+  messageId: string,
+): Promise<{ readonly content_hash: string; readonly answer: StoredAnswer } | undefined> {
+  return trx('card_messages')
+    .where({ organization_id: organizationId, vendor, message_id: messageId })
+    .first('content_hash', 'answer');
+}
+
+/** Stores a later message that the network asked an answer for. */
+export async function insertAnsweredMessage(
+  trx: Transaction,
+  organizationId: string,
+  message: {
+    readonly request: AuthorizationRequest;
+    readonly kind: AuthorizationRequest['kind'];
+    readonly accountId: string;
+    readonly authorizationId: string;
+    readonly answer: StoredAnswer;
+  },
+): Promise<void> {
+  const { request } = message;
+  await trx('card_messages').insert({
+    organization_id: organizationId,
+    vendor: request.vendor,
+    message_id: request.messageId,
+    content_hash: request.contentHash,
+    kind: message.kind,
+    processor_authorization_id: request.processorAuthorizationId,
+    account_id: message.accountId,
+    authorization_id: message.authorizationId,
+    answer: JSON.stringify(message.answer),
+  });
 }
 
 /**
@@ -89,6 +127,21 @@ export async function findAuthorizationOf(
     .first();
 }
 
+/** The row of a purchase that the network made without us. */
+export async function insertAdvisedAuthorization(
+  trx: Transaction,
+  row: AuthorizationRow,
+  contentHash: string,
+): Promise<void> {
+  await trx('authorizations').insert({
+    ...Object.fromEntries(
+      Object.entries(row).map(([column, value]) => [column, typeof value === 'bigint' ? value.toString() : value]),
+    ),
+    merchant: JSON.stringify(row.merchant),
+    content_hash: contentHash,
+  });
+}
+
 export interface AuthorizationChange {
   readonly state: AuthorizationState;
   readonly cleared?: bigint;
@@ -97,6 +150,9 @@ export interface AuthorizationChange {
   /** Set, not added. */
   readonly approvedAmount?: bigint;
   readonly holdAmount?: bigint;
+  readonly feeAmount?: bigint;
+  readonly expiresAt?: Date;
+  readonly advisedAt?: Date;
 }
 
 /** Adds to an authorization's counters (cents) and sets its state. Call it under the account's lock. */
@@ -116,6 +172,9 @@ export async function changeAuthorization(
       refunded_amount: plus('refunded_amount', change.refunded),
       ...(change.approvedAmount === undefined ? {} : { approved_amount: change.approvedAmount.toString() }),
       ...(change.holdAmount === undefined ? {} : { hold_amount: change.holdAmount.toString() }),
+      ...(change.feeAmount === undefined ? {} : { fee_amount: change.feeAmount.toString() }),
+      ...(change.expiresAt === undefined ? {} : { expires_at: change.expiresAt }),
+      ...(change.advisedAt === undefined ? {} : { advised_at: change.advisedAt }),
       updated_at: trx.fn.now(),
     });
 }

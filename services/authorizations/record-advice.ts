@@ -1,92 +1,201 @@
+import { createHash } from 'node:crypto';
+import { bumpAccountVersion } from '../accounts/account.repository';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
-import { planFunding } from '../funding/rules/plan-funding';
-import { postTransactions } from '../ledger/post-transactions';
-import { placeAuthorizationHold } from '../ledger/templates/place-authorization-hold';
 import { appendEvent } from '../outbox/append-event';
+import type { CardEvent } from '../providers/processor/port';
 import { required } from '../shared/assert';
-import { sumBigint } from '../shared/money';
-import { fundingLegsOf } from './authorization.repository';
-import { addToAccount, changeAuthorization, insertLeg } from './card-event.repository';
+import type { AuthorizationRow } from './authorization.repository';
+import { changeAuthorization, insertAdvisedAuthorization } from './card-event.repository';
 import { authorizationEventData, type CardEventContext, type RecordedCardEvent } from './card-event-context';
-import { recordReversal } from './record-reversal';
-import { giveLimitBack } from './release-hold';
-import { next } from './rules/authorization-state';
-import { holdForAmountRoundUp } from './rules/hold-amount';
+import { extendHold } from './extend-hold';
+import { reversePart } from './record-reversal';
+import { type Amendment, amendmentOf, snapshotForIncrement } from './rules/amendment';
+import { isOpen } from './rules/authorization-state';
+import { decideAuthorization, type SpendRequest } from './rules/decide-authorization';
+import { holdExpiry } from './rules/hold-amount';
+import { marketRecord, receiptText } from './rules/receipt';
+import type { SpendSnapshot } from './rules/spend-snapshot';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
 
 /**
- * The network tells the new total of a purchase without asking. Less frees the hold like a reversal of the difference;
- * more holds the difference as far as the account covers it (the clearing posts in any case). Without an open hold the
- * message is only put on record.
+ * The network tells what a purchase has come to without asking: the terminal was offline, the network answered for us, or did
+ * not wait for our answer. Its message is the truth, whatever we said. More is held as far as the account covers it (the
+ * clearing posts in any case), less is given back, and a purchase that we never heard of begins with it. A message from
+ * before the last total is part of that total already.
  */
 export async function recordAdvice(trx: Transaction, context: CardEventContext): Promise<RecordedCardEvent> {
-  const { organizationId, account, authorization, event, now } = context;
-  if (authorization === null) return { authorizationId: null, cardTransactionId: null };
-  const recorded = { authorizationId: authorization.id, cardTransactionId: null };
-  if (next(authorization.state, { kind: 'advised' }).kind === 'refused') return recorded;
-  const total = authorization.approved_amount - authorization.reversed_amount;
-  if (event.amount < total) {
-    return recordReversal(trx, { ...context, event: { ...event, amount: total - event.amount } });
+  const { organizationId, account, cardId, event, now } = context;
+  const snapshot = required(
+    await loadSpendSnapshot(trx, organizationId, account.id, cardId),
+    'the snapshot of an account',
+  );
+  const known = context.authorization;
+  if (known !== null && known.advised_at !== null && event.effectiveAt < known.advised_at) {
+    return { authorizationId: known.id, cardTransactionId: null };
   }
-  const more = event.amount - total;
-  if (more === 0n) return recorded;
+  if (known === null && event.amount === 0n) {
+    await bumpAccountVersion(trx, organizationId, account.id);
+    return { authorizationId: null, cardTransactionId: null };
+  }
+  const authorization = known ?? (await begin(trx, context, snapshot));
+  const standing = {
+    state: authorization.state,
+    approved: authorization.approved_amount,
+    cleared: authorization.cleared_amount,
+    reversed: authorization.reversed_amount,
+  };
+  await advise(trx, {
+    authorization,
+    snapshot,
+    amendment: amendmentOf(standing, event.amount, event.amountBasis),
+    begins: known === null,
+    messageId: event.messageId,
+    effectiveAt: event.effectiveAt,
+    now,
+  });
+  return { authorizationId: authorization.id, cardTransactionId: null };
+}
 
-  const snapshot = required(await loadSpendSnapshot(trx, organizationId, account.id), 'the snapshot of an account');
-  const hold = holdForAmountRoundUp(more, authorization.merchant.mcc, snapshot.policy);
-  const plan = planFunding(snapshot, hold, snapshot.policy.conversion_buffer_bps, now);
-  const legs = plan.legs.map((leg) => ({ ...leg, legId: newId(), holdTransferId: newId() }));
-  const known = await fundingLegsOf(trx, organizationId, [authorization.id]);
-  const nextOrdinal = known.reduce((most, leg) => Math.max(most, leg.ordinal + 1), 0);
-  if (legs.length > 0) {
-    await postTransactions(trx, organizationId, [
-      placeAuthorizationHold({
-        authorizationId: authorization.id,
-        accountId: account.id,
-        increment: event.messageId,
-        effectiveAt: event.effectiveAt,
-        legs,
-      }),
-    ]);
-  }
-  for (const [position, leg] of legs.entries()) {
-    await insertLeg(trx, {
-      organization_id: organizationId,
-      id: leg.legId,
-      account_id: account.id,
-      authorization_id: authorization.id,
-      card_transaction_id: null,
-      ordinal: nextOrdinal + position,
-      kind: leg.kind,
-      asset: leg.asset,
-      price_usd_e8: leg.priceUsdE8,
-      held_amount: leg.amount,
-      held_usd: leg.amountUsd,
-      posted_amount: 0n,
-      posted_usd: 0n,
-      released_amount: 0n,
-      released_usd: 0n,
-      refunded_amount: 0n,
-      refunded_usd: 0n,
-      hold_transfer_id: leg.holdTransferId,
+/** Applies what the network told of a purchase. Under the account's lock. */
+export async function advise(
+  trx: Transaction,
+  input: {
+    readonly authorization: AuthorizationRow;
+    readonly snapshot: SpendSnapshot;
+    readonly amendment: Amendment;
+    /** The purchase begins with this message. */
+    readonly begins?: boolean;
+    readonly messageId: string;
+    readonly effectiveAt: Date;
+    readonly now: Date;
+  },
+): Promise<void> {
+  const { authorization, snapshot, amendment, messageId, effectiveAt, now } = input;
+  const { organization_id: organizationId, id: authorizationId } = authorization;
+  if (amendment.more < 0n) {
+    return reversePart(trx, {
+      authorization,
+      timeZone: snapshot.timeZone,
+      amount: -amendment.more,
+      messageId,
+      effectiveAt,
+      advisedAt: effectiveAt,
+      now,
     });
   }
-  const loans = legs.filter((leg) => leg.kind === 'loan_draw').map((leg) => leg.amount);
-  if (loans.length > 0) await addToAccount(trx, organizationId, account.id, { loanHold: sumBigint(loans) });
-  const change = {
-    state: authorization.state,
-    approvedAmount: authorization.approved_amount + more,
-    holdAmount: authorization.hold_amount + sumBigint(legs.map((leg) => leg.amountUsd)),
-  };
-  await changeAuthorization(trx, organizationId, authorization.id, change);
-  // What a reversal or the expiry gives back later must have been counted, or it would free what other purchases used.
-  await giveLimitBack(trx, authorization, { timeZone: account.time_zone, amount: -more, wholly: false, now });
+  if (amendment.more === 0n) {
+    await changeAuthorization(trx, organizationId, authorizationId, {
+      state: authorization.state,
+      advisedAt: effectiveAt,
+    });
+    return;
+  }
+  const open = isOpen(authorization.state);
+  const continues = open && input.begins !== true;
+  const view = continues
+    ? snapshotForIncrement(snapshot, { total: amendment.total, since: authorization.created_at })
+    : snapshot;
+  const told = decideAuthorization(view, spendOf(authorization, amendment.more), now);
+  const change = await extendHold(trx, {
+    authorization,
+    amendment,
+    granted: amendment.more,
+    decision: told,
+    cardId: authorization.card_id,
+    messageId,
+    effectiveAt,
+    expiresAt: holdExpiry(now, authorization.merchant.mcc, snapshot.policy),
+    advisedAt: effectiveAt,
+  });
   await appendEvent(trx, {
     organizationId,
     type: 'authorization.advised',
     resourceKind: 'authorization',
-    resourceId: authorization.id,
+    resourceId: authorizationId,
     data: authorizationEventData(authorization, change),
   });
-  return recorded;
+}
+
+function spendOf(authorization: AuthorizationRow, amount: bigint): SpendRequest {
+  const { merchant } = authorization;
+  return {
+    kind: 'advice',
+    amount,
+    currency: authorization.currency,
+    mcc: merchant.mcc,
+    merchantId: merchant.id,
+    merchantCountry: merchant.country,
+    merchantCurrency: authorization.merchant_currency,
+    cashAmount: 0n,
+    fleet: null,
+    partner: null,
+    channel: authorization.channel,
+    partialApprovalAllowed: false,
+    avs: 'not_provided',
+    cvc: 'not_provided',
+    endedBefore: false,
+  };
+}
+
+/** The row of a purchase that begins with what the network told; its hold is placed like that of any other advice. */
+async function begin(trx: Transaction, context: CardEventContext, snapshot: SpendSnapshot): Promise<AuthorizationRow> {
+  const { organizationId, account, cardId, event, now } = context;
+  const id = newId();
+  const opening = { id, organizationId, accountId: account.id, cardId, programId: account.program_id, event, now };
+  const row = openingRow(opening);
+  const spend = spendOf(row, event.amount);
+  const marketHash = createHash('sha256').update(marketRecord(snapshot)).digest('hex');
+  const subject = { authorizationId: id, contentHash: event.contentHash };
+  const told = decideAuthorization(snapshot, spend, now);
+  const receipt = receiptText(subject, snapshot, spend, told, now, marketHash);
+  await insertAdvisedAuthorization(trx, { ...row, receipt }, event.contentHash);
+  return { ...row, receipt };
+}
+
+function openingRow(opening: {
+  readonly id: string;
+  readonly organizationId: string;
+  readonly accountId: string;
+  readonly cardId: string;
+  readonly programId: string;
+  readonly event: CardEvent;
+  readonly now: Date;
+}): AuthorizationRow {
+  const { event, now } = opening;
+  return {
+    organization_id: opening.organizationId,
+    id: opening.id,
+    account_id: opening.accountId,
+    card_id: opening.cardId,
+    program_id: opening.programId,
+    vendor: event.vendor,
+    processor_authorization_id: event.processorAuthorizationId,
+    message_id: event.messageId,
+    kind: 'advice',
+    state: 'pending',
+    decline_reason: null,
+    currency: event.currency,
+    requested_amount: event.amount,
+    approved_amount: 0n,
+    hold_amount: 0n,
+    fee_amount: 0n,
+    cash_amount: event.cashAmount,
+    cleared_amount: 0n,
+    reversed_amount: 0n,
+    refunded_amount: 0n,
+    avs: 'not_provided',
+    cvc: 'not_provided',
+    merchant_amount: event.merchantAmount,
+    merchant_currency: event.merchantCurrency,
+    merchant: event.merchant,
+    channel: event.channel,
+    receipt: '',
+    occurred_at: event.effectiveAt,
+    respond_by: event.effectiveAt,
+    expires_at: null,
+    advised_at: null,
+    created_at: now,
+    updated_at: now,
+  };
 }

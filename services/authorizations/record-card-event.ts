@@ -3,7 +3,7 @@ import { lockAccount } from '../accounts/account.repository';
 import { inOrganization, type Transaction } from '../database/transaction';
 import { appendCommand } from '../outbox/append-command';
 import type { CardEvent } from '../providers/processor/port';
-import { invariant, required } from '../shared/assert';
+import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import { findAuthorizationOf, findCardRoute, findMessage, insertEventMessage } from './card-event.repository';
 import type { CardEventContext, RecordedCardEvent } from './card-event-context';
@@ -24,7 +24,12 @@ export type CardEventOutcome =
   | { readonly kind: 'already_recorded'; readonly organizationId: string }
   /** The message's id is known with other content: nothing was done, somebody has to look. */
   | { readonly kind: 'conflict'; readonly organizationId: string }
+  /** Billed in a currency that no card of ours has: nothing was done, somebody has to look. */
+  | { readonly kind: 'unsupported_currency'; readonly organizationId: string }
   | { readonly kind: 'unknown_card' };
+
+/** What every card is billed in. */
+const BILLING_CURRENCY = 'USD';
 
 const RECORD: Readonly<
   Record<CardEvent['kind'], (trx: Transaction, context: CardEventContext) => Promise<RecordedCardEvent>>
@@ -56,7 +61,7 @@ export async function recordCardEvent(
     if (known !== undefined) {
       return { kind: known.content_hash === event.contentHash ? 'already_recorded' : 'conflict', organizationId };
     }
-    invariant(event.currency === 'USD', `a card is billed in USD, the network says ${event.currency}`);
+    if (event.currency !== BILLING_CURRENCY) return { kind: 'unsupported_currency', organizationId };
     const authorization = await findAuthorizationOf(
       trx,
       organizationId,

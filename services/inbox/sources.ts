@@ -4,7 +4,7 @@ import type { CardEvent, ProcessorIngress } from '../providers/processor/port';
 import type { HintOutcome, InboxResult, InboxSource } from './inbox-source';
 
 export type RecordOutcome = {
-  readonly kind: 'recorded' | 'already_recorded' | 'unknown_card' | 'conflict';
+  readonly kind: 'recorded' | 'already_recorded' | 'unknown_card' | 'conflict' | 'unsupported_currency';
 };
 
 /** Card events: each is recorded with its money before the message counts as processed. */
@@ -29,6 +29,8 @@ export function createCardEventSource(
       for (const event of read.events) {
         const { kind } = await record(event);
         if (kind === 'unknown_card') unknown.push(`${event.kind} ${event.messageId}: no card of ours has its token`);
+        if (kind === 'unsupported_currency')
+          unknown.push(`${event.kind} ${event.messageId}: no card of ours is billed in ${event.currency}`);
         if (kind === 'conflict') conflicts.push(`${event.kind} ${event.messageId}: its id was used for other content`);
       }
       if (conflicts.length > 0) return { kind: 'conflict', detail: conflicts.join('; ') };

@@ -1,15 +1,20 @@
 import { unreachable } from '../../shared/assert';
 import type { Transition } from '../../shared/result';
 
-/** `declined`, `cleared`, `reversed` and `expired` are final: what the network says later is linked, the state stays. */
+/**
+ * `declined`, `cleared`, `reversed` and `expired` are ended: nothing is held. What the network says later is linked, and only more
+ * for the purchase (`extended`) opens it again.
+ */
 export type AuthorizationState = 'declined' | 'pending' | 'partially_cleared' | 'cleared' | 'reversed' | 'expired';
 
 /** What happened to an authorization. `holdLeft` is what is still held afterwards, cents. */
 export type AuthorizationEvent =
   | { readonly kind: 'cleared'; readonly holdLeft: bigint }
-  | { readonly kind: 'reversed'; readonly holdLeft: bigint }
+  /** `left` is what may still be cleared: it can be more than is held, where the account did not cover it. */
+  | { readonly kind: 'reversed'; readonly left: bigint }
   | { readonly kind: 'expired' }
-  | { readonly kind: 'advised' }
+  /** More is held for it; `cleared` tells whether part of it is cleared already. */
+  | { readonly kind: 'extended'; readonly cleared: boolean }
   /** The network never heard the approval. */
   | { readonly kind: 'unheard' };
 
@@ -19,21 +24,19 @@ export function isOpen(state: AuthorizationState): boolean {
 }
 
 /**
- * The authorization's state after an event. Total: a clearing posts whatever the state (in a final one it is forced and
- * linked, the state stays), a release of nothing changes nothing; only a new total needs a hold that is still open.
+ * The authorization's state after an event. Total: a clearing posts whatever the state (in an ended one it is forced and
+ * linked, the state stays), a release of nothing changes nothing.
  */
 export function next(state: AuthorizationState, event: AuthorizationEvent): Transition<AuthorizationState> {
   switch (event.kind) {
     case 'cleared':
       return isOpen(state) ? moved(state, event.holdLeft === 0n ? 'cleared' : 'partially_cleared') : same(state);
     case 'reversed':
-      return isOpen(state) && event.holdLeft === 0n ? ended(state, 'reversed') : same(state);
+      return isOpen(state) && event.left === 0n ? ended(state, 'reversed') : same(state);
     case 'expired':
       return isOpen(state) ? ended(state, 'expired') : same(state);
-    case 'advised':
-      return isOpen(state)
-        ? same(state)
-        : { kind: 'refused', reason: `an authorization that is ${state} holds nothing` };
+    case 'extended':
+      return isOpen(state) ? same(state) : moved(state, event.cleared ? 'partially_cleared' : 'pending');
     case 'unheard':
       return state === 'pending' ? ended(state, 'reversed') : same(state);
     default:

@@ -154,9 +154,17 @@ export interface CardEvent {
   readonly kind: CardEventKind;
   /**
    * Cents. A clearing's, refund's or reversal's own amount (a reversal or expiry may name more than is still held: what is
-   * held is released, no more); an advice's new total. Always ≥ 0.
+   * held is released, no more); of an advice what `amountBasis` says. Always ≥ 0.
    */
   readonly amount: bigint;
+  /** Of an advice: the new total, or what comes on top of the last. Other kinds carry their own amount, a `delta`. */
+  readonly amountBasis: 'total' | 'delta';
+  /** Part of `amount` that was handed out as cash; all of it at a machine. */
+  readonly cashAmount: bigint;
+  /** How the terminal was reached. */
+  readonly channel: Channel;
+  /** Of a reversal: the request that it undoes, where the network did not hear our answer to it; otherwise null. */
+  readonly reversedMessageId: string | null;
   readonly currency: string;
   readonly merchantAmount: bigint;
   readonly merchantCurrency: string;

@@ -18,10 +18,11 @@ const STATES: readonly AuthorizationState[] = [
 const TABLE: readonly (readonly [AuthorizationEvent, readonly string[]])[] = [
   [{ kind: 'cleared', holdLeft: 0n }, ['.', 'cleared', 'cleared', '.', '.', '.']],
   [{ kind: 'cleared', holdLeft: 1n }, ['.', 'partially_cleared', '.', '.', '.', '.']],
-  [{ kind: 'reversed', holdLeft: 0n }, ['.', 'reversed', 'cleared', '.', '.', '.']],
-  [{ kind: 'reversed', holdLeft: 1n }, ['.', '.', '.', '.', '.', '.']],
+  [{ kind: 'reversed', left: 0n }, ['.', 'reversed', 'cleared', '.', '.', '.']],
+  [{ kind: 'reversed', left: 1n }, ['.', '.', '.', '.', '.', '.']],
   [{ kind: 'expired' }, ['.', 'expired', 'cleared', '.', '.', '.']],
-  [{ kind: 'advised' }, ['refused', '.', '.', 'refused', 'refused', 'refused']],
+  [{ kind: 'extended', cleared: false }, ['pending', '.', '.', 'pending', 'pending', 'pending']],
+  [{ kind: 'extended', cleared: true }, ['partially_cleared', '.', '.', ...Array(3).fill('partially_cleared')]],
   [{ kind: 'unheard' }, ['.', 'reversed', '.', '.', '.', '.']],
 ];
 

@@ -12,7 +12,7 @@ import type {
   UnknownVendorMessage,
 } from '../port';
 import { DECLINE_WORDS } from './decline-words';
-import type { AsaRequest, AsaResponse, Transaction, TransactionEvent } from './wire';
+import type { AsaRequest, AsaResponse, PointOfSale, Transaction, TransactionEvent } from './wire';
 
 export const VENDOR = 'lithic';
 
@@ -47,7 +47,7 @@ export function toAuthorizationRequest(
     merchantAmount: magnitude(local.amount),
     merchantCurrency: local.currency,
     merchant: toMerchant(body.merchant),
-    channel: toChannel(body),
+    channel: toChannel(body.pos),
     partialApprovalAllowed: body.pos?.terminal?.partial_approval_capable ?? false,
     cashAmount: magnitude(body.cash_amount),
     avs: toAddressVerification(body.avs?.address_on_file_match),
@@ -76,9 +76,14 @@ function toRequestKind(body: AsaRequest, amount: bigint): AuthorizationRequestKi
       return 'refund_authorization';
     case 'AUTHORIZATION':
     case 'FINANCIAL_AUTHORIZATION':
-      if (body.pos?.terminal?.type === 'ATM' || CASH_MERCHANT_CODES.has(body.merchant.mcc)) return 'cash_withdrawal';
+      if (isCashWithdrawal(body)) return 'cash_withdrawal';
       return amount === 0n ? 'zero_amount_verification' : 'authorization';
   }
+}
+
+/** Cash from a machine or over a counter: all of the amount is cash. */
+function isCashWithdrawal(message: { readonly pos?: PointOfSale; readonly merchant: AsaRequest['merchant'] }): boolean {
+  return message.pos?.terminal?.type === 'ATM' || CASH_MERCHANT_CODES.has(message.merchant.mcc);
 }
 
 const CHANNEL_OF_ENTRY: ReadonlyMap<string, Channel> = new Map<string, Channel>([
@@ -95,9 +100,9 @@ const CHANNEL_OF_ENTRY: ReadonlyMap<string, Channel> = new Map<string, Channel>(
   ['OCR', 'manual'],
 ]);
 
-function toChannel(body: AsaRequest): Channel {
-  const entry = body.pos?.entry_mode;
-  const terminal = body.pos?.terminal?.type;
+function toChannel(pos: PointOfSale): Channel {
+  const entry = pos?.entry_mode;
+  const terminal = pos?.terminal?.type;
   if (terminal === 'ATM') return 'atm';
   if (entry?.cardholder === 'REOCCURRING' || entry?.cardholder === 'INSTALLMENT') return 'recurring';
   if (entry?.cardholder === 'ELECTRONIC_ORDER' || terminal === 'ECOMMERCE') return 'ecommerce';
@@ -157,7 +162,13 @@ export function toWireAmount(cents: bigint): number {
 
 /** What an event means for us: a card event, nothing (it is known and moves nothing of ours), or that we do not know. */
 type EventMeaning =
-  | { readonly kind: CardEventKind; readonly final: boolean; readonly messageId: string }
+  | {
+      readonly kind: CardEventKind;
+      readonly final: boolean;
+      readonly messageId: string;
+      /** The request whose answer was not heard. */
+      readonly reversedMessageId: string | null;
+    }
   | { readonly kind: 'nothing' }
   | { readonly kind: 'unknown'; readonly detail: string };
 
@@ -195,11 +206,11 @@ const EVENT_MEANING: Readonly<Record<string, (context: EventContext) => EventMea
     if (approved(event) || !answerNotHeard(event)) return NOTHING;
     // Where the network stands in and approves, its advice in the same message is the truth.
     if (later.some((other) => other.type === 'AUTHORIZATION_ADVICE' && approved(other))) return NOTHING;
-    return meaning('reversal', outcomeId(event));
+    return notHeard(event);
   },
   FINANCIAL_AUTHORIZATION: ({ event }) => {
     if (approved(event)) return meaning('clearing', outcomeId(event), true);
-    return answerNotHeard(event) ? meaning('reversal', outcomeId(event)) : NOTHING;
+    return answerNotHeard(event) ? notHeard(event) : NOTHING;
   },
   FINANCIAL_CREDIT_AUTHORIZATION: ({ event }) => (approved(event) ? meaning('refund', outcomeId(event)) : NOTHING),
   AUTHORIZATION_ADVICE: ({ event, earlier }) => {
@@ -258,7 +269,10 @@ export function toCardEvents(transaction: Transaction): {
       processorAuthorizationId: transaction.token,
       cardToken: transaction.card_token,
       kind: found.kind,
-      ...toEventMoney(event),
+      ...toEventMoney(event, isCashWithdrawal(transaction)),
+      amountBasis: found.kind === 'authorization_advice' ? 'total' : 'delta',
+      channel: toChannel(transaction.pos),
+      reversedMessageId: found.reversedMessageId,
       merchantAmount: magnitude(event.amounts.merchant.amount),
       merchantCurrency: event.amounts.merchant.currency,
       merchant: toMerchant(transaction.merchant),
@@ -276,7 +290,12 @@ export function toCardEvents(transaction: Transaction): {
 }
 
 function meaning(kind: CardEventKind, messageId: string, final = false): EventMeaning {
-  return { kind, messageId, final };
+  return { kind, messageId, final, reversedMessageId: null };
+}
+
+/** What we may have approved of the request did not come about. */
+function notHeard(event: TransactionEvent): EventMeaning {
+  return { kind: 'reversal', messageId: outcomeId(event), final: false, reversedMessageId: event.token };
 }
 
 /** The outcome of a request has the token that the request itself had as its message id: told apart by a suffix. */
@@ -298,10 +317,14 @@ function answerNotHeard(event: TransactionEvent): boolean {
  * Money that moved counts in the settlement amount ("actual funds movement occurs in the settlement amount"), a hold in the
  * cardholder's currency. Where Lithic leaves the structured amount at zero, its older `amount` field carries it.
  */
-function toEventMoney(event: TransactionEvent): { readonly amount: bigint; readonly currency: string } {
+function toEventMoney(
+  event: TransactionEvent,
+  cash: boolean,
+): { readonly amount: bigint; readonly currency: string; readonly cashAmount: bigint } {
   const structured = event.amounts.settlement ?? event.amounts.cardholder;
-  const amount = magnitude(structured.amount);
-  return { amount: amount === 0n ? magnitude(event.amount) : amount, currency: structured.currency };
+  const stated = magnitude(structured.amount);
+  const amount = stated === 0n ? magnitude(event.amount) : stated;
+  return { amount, currency: structured.currency, cashAmount: cash ? amount : 0n };
 }
 
 function hashEvent(transaction: Transaction, event: TransactionEvent): string {

@@ -25,6 +25,15 @@ const merchant = z.object({
   mcc: z.string(),
 });
 
+/** How the card met the terminal. */
+const pos = z
+  .object({
+    entry_mode: z.object({ pan: z.string().nullish(), cardholder: z.string().nullish() }).nullish(),
+    terminal: z.object({ partial_approval_capable: z.boolean(), type: z.string() }).nullish(),
+  })
+  .nullish();
+export type PointOfSale = z.infer<typeof pos>;
+
 const ASA_STATUSES = [
   'AUTHORIZATION',
   'CREDIT_AUTHORIZATION',
@@ -49,12 +58,7 @@ export const asaRequestShape = z.object({
   card: z.object({ token }),
   merchant,
   avs: z.object({ address_on_file_match: z.string().nullish() }).nullish(),
-  pos: z
-    .object({
-      entry_mode: z.object({ pan: z.string().nullish(), cardholder: z.string().nullish() }).nullish(),
-      terminal: z.object({ partial_approval_capable: z.boolean(), type: z.string() }).nullish(),
-    })
-    .nullish(),
+  pos,
 });
 export type AsaRequest = z.infer<typeof asaRequestShape>;
 
@@ -107,6 +111,7 @@ export const transactionShape = z.object({
   token,
   card_token: token,
   merchant,
+  pos,
   amounts: z.object({ hold: z.object({ amount: minorUnits }) }),
   events: z.array(transactionEvent),
 });

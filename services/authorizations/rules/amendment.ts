@@ -1,0 +1,49 @@
+import { maxBigint } from '../../shared/money';
+import { type AuthorizationState, isOpen } from './authorization-state';
+import type { SpendSnapshot } from './spend-snapshot';
+
+/** What of a purchase was approved, cleared and given back so far, cents. */
+export interface PurchaseStanding {
+  readonly state: AuthorizationState;
+  readonly approved: bigint;
+  readonly cleared: bigint;
+  readonly reversed: bigint;
+}
+
+/** What a later message makes of a purchase's amount. Cents. */
+export interface Amendment {
+  /** Above (or, negative, below) what is still to be cleared now. */
+  readonly more: bigint;
+  /** The total before it: cleared and still to be cleared. */
+  readonly total: bigint;
+  /** What lapsed when the purchase was ended: counted as given back once it is open again. */
+  readonly lapsed: bigint;
+}
+
+/**
+ * Reads a new total, or a difference, against a purchase. In an ended one nothing is left to be cleared, whatever was approved
+ * before; where more was cleared than approved, a difference comes on top of what was cleared.
+ */
+export function amendmentOf(standing: PurchaseStanding, amount: bigint, basis: 'total' | 'delta'): Amendment {
+  const { approved, cleared, reversed } = standing;
+  const given = isOpen(standing.state) ? reversed : maxBigint(reversed, approved - cleared);
+  const total = maxBigint(approved - given, cleared);
+  const wanted = basis === 'total' ? maxBigint(amount, cleared) : total + amount;
+  return { more: wanted - total, total, lapsed: given - reversed };
+}
+
+/** The snapshot on which more for a purchase under way is decided: it is the same purchase, so that it has been counted already. */
+export function snapshotForIncrement(
+  snapshot: SpendSnapshot,
+  purchase: { readonly total: bigint; readonly since: Date },
+): SpendSnapshot {
+  // A status check is a purchase's first message: what comes on top of one is an amount like any other.
+  const { hold_fixed_amount: _statusChecks, ...policy } = snapshot.policy;
+  const { cash_withdrawal_fee: cashFee } = policy;
+  return {
+    ...snapshot,
+    // The fixed part of a fee was charged with the first hold.
+    policy: { ...policy, ...(cashFee === undefined ? {} : { cash_withdrawal_fee: { ...cashFee, fixed: '0' } }) },
+    increment: { approvedBefore: purchase.total, since: purchase.since },
+  };
+}
