@@ -21,6 +21,7 @@ export async function appendCardEvent(trx: Transaction, type: CardEventType, car
     data: {
       account_id: card.account_id,
       cardholder_id: card.cardholder_id,
+      product_id: card.product_id,
       kind: card.kind,
       state: card.state,
       last_four: card.last_four,
@@ -28,6 +29,7 @@ export async function appendCardEvent(trx: Transaction, type: CardEventType, car
       expiry_month: card.expiry_month,
       expiry_year: card.expiry_year,
       controls: card.controls,
+      pending_controls: card.pending_controls,
       failure: card.failure,
     },
   });

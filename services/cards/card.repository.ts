@@ -3,7 +3,7 @@ import { findPage } from '../database/page.repository';
 import type { Transaction } from '../database/transaction';
 import { required } from '../shared/assert';
 import type { CardState } from './rules/card-state';
-import type { CardControls } from './rules/spend-controls';
+import type { CardControls, PendingControls } from './rules/spend-controls';
 
 /** A row of `cards`, columns as they are named there. Only the processor's token and the last four digits are ever kept. */
 export interface CardRow {
@@ -12,6 +12,7 @@ export interface CardRow {
   readonly account_id: string;
   readonly program_id: string;
   readonly cardholder_id: string;
+  readonly product_id: string | null;
   readonly kind: 'virtual' | 'physical';
   readonly state: CardState;
   readonly memo: string;
@@ -23,6 +24,8 @@ export interface CardRow {
   readonly expiry_year: number | null;
   readonly controls: CardControls;
   readonly controls_version: number;
+  /** What waits for the program's cooling-off. */
+  readonly pending_controls: PendingControls | null;
   readonly processor_state: string | null;
   readonly failure: string | null;
   readonly created_at: Date;
@@ -31,7 +34,16 @@ export interface CardRow {
 
 export type NewCardRow = Pick<
   CardRow,
-  'organization_id' | 'id' | 'account_id' | 'program_id' | 'cardholder_id' | 'kind' | 'memo' | 'processor' | 'controls'
+  | 'organization_id'
+  | 'id'
+  | 'account_id'
+  | 'program_id'
+  | 'cardholder_id'
+  | 'product_id'
+  | 'kind'
+  | 'memo'
+  | 'processor'
+  | 'controls'
 >;
 
 export interface IssuableAccount {
@@ -61,11 +73,15 @@ export async function lockCard(trx: Transaction, organizationId: string, cardId:
 export async function findCards(
   trx: Transaction,
   organizationId: string,
-  filter: { readonly accountId?: string | undefined; readonly state?: CardState | undefined },
+  filter: {
+    readonly accountId?: string | undefined;
+    readonly productId?: string | undefined;
+    readonly state?: CardState | undefined;
+  },
   page: PageRequest,
 ): Promise<Page<CardRow>> {
   return findPage<CardRow>(trx, 'cards', organizationId, page, {
-    where: { account_id: filter.accountId, state: filter.state },
+    where: { account_id: filter.accountId, product_id: filter.productId, state: filter.state },
   });
 }
 
@@ -82,6 +98,7 @@ export type CardChange = Partial<
     | 'failure'
     | 'controls'
     | 'controls_version'
+    | 'pending_controls'
   >
 >;
 
@@ -97,6 +114,7 @@ export async function updateCard(
     .update({
       ...change,
       ...(change.controls === undefined ? {} : { controls: JSON.stringify(change.controls) }),
+      ...(change.pending_controls ? { pending_controls: JSON.stringify(change.pending_controls) } : {}),
       updated_at: trx.fn.now(),
     })
     .returning<CardRow[]>('*');
@@ -115,6 +133,18 @@ export async function insertCardRoute(
   },
 ): Promise<void> {
   await trx('card_routes').insert(route).onConflict(['vendor', 'card_token']).ignore();
+}
+
+/** What decides whether a card of a product may be issued. */
+export async function findIssuableProduct(
+  trx: Transaction,
+  organizationId: string,
+  programId: string,
+  productId: string,
+): Promise<{ readonly kind: CardRow['kind']; readonly state: 'active' | 'disabled' } | undefined> {
+  return trx('card_products')
+    .where({ organization_id: organizationId, program_id: programId, id: productId })
+    .first('kind', 'state');
 }
 
 /** What decides whether a card may be issued on an account. */

@@ -6,11 +6,13 @@ import type { CardState } from './rules/card-state';
 export interface ListCardsInput {
   readonly organizationId: string;
   readonly accountId?: string | undefined;
+  readonly productId?: string | undefined;
   readonly state?: CardState | undefined;
   readonly page: PageRequest;
 }
 
 /** Cards of the organization, newest first. */
 export async function listCards(trx: Transaction, input: ListCardsInput): Promise<Page<CardRow>> {
-  return findCards(trx, input.organizationId, { accountId: input.accountId, state: input.state }, input.page);
+  const { organizationId, accountId, productId, state, page } = input;
+  return findCards(trx, organizationId, { accountId, productId, state }, page);
 }

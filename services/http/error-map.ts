@@ -34,6 +34,7 @@ export const PROBLEM_SORTS: Readonly<Record<ProblemCode, ProblemSort>> = {
   kyc_not_approved: { status: 422, title: 'The cardholder is not verified' },
   country_not_allowed: { status: 422, title: 'This country is not served' },
   program_disabled: { status: 422, title: 'The program is switched off' },
+  product_disabled: { status: 422, title: 'The card product is switched off' },
   account_not_active: { status: 422, title: 'The account is not active' },
   credit_not_enabled: { status: 422, title: 'The program gives no credit' },
   credit_agreement_required: { status: 422, title: 'A credit agreement is required' },

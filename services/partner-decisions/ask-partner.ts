@@ -79,6 +79,7 @@ const ENDPOINT_IDLE_MS = 600_000;
 /** One endpoint of a fintech as this process knows it. */
 interface Line {
   readonly owner: { readonly organizationId: string; readonly programId: string; readonly endpointId: string };
+  readonly url: string;
   readonly connection: PartnerConnection;
   breaker: CircuitBreaker;
   waiting: number;
@@ -129,11 +130,11 @@ export function createPartnerDesk(deps: PartnerDeskDependencies): PartnerDesk & 
   const lines = new Map<string, Line>();
   let waiting = 0;
 
+  /** A program has one endpoint; one that moved or was made anew has a clean slate. */
   function lineOf(question: PartnerQuestion, endpoint: EndpointForQuestion): Line {
-    // An endpoint that moved has a clean slate.
-    const key = `${endpoint.id} ${endpoint.url}`;
-    const known = lines.get(key);
-    if (known !== undefined) return known;
+    const known = lines.get(question.programId);
+    if (known !== undefined && known.owner.endpointId === endpoint.id && known.url === endpoint.url) return known;
+    hangUp(question.programId);
     if (lines.size >= ENDPOINTS_KEPT_MAX) forgetIdleLines();
     const line: Line = {
       owner: {
@@ -141,6 +142,7 @@ export function createPartnerDesk(deps: PartnerDeskDependencies): PartnerDesk & 
         programId: question.programId,
         endpointId: endpoint.id,
       },
+      url: endpoint.url,
       connection: createPartnerConnection(endpoint.url, deps.privateAllowed),
       breaker: CLOSED_BREAKER,
       waiting: 0,
@@ -149,15 +151,22 @@ export function createPartnerDesk(deps: PartnerDeskDependencies): PartnerDesk & 
       note: null,
       noteTimer: null,
     };
-    lines.set(key, line);
+    lines.set(question.programId, line);
     return line;
   }
 
+  /** Whoever still waits for an answer on the line is decided by the stand-in rules. */
+  function hangUp(programId: string): void {
+    const line = lines.get(programId);
+    if (line === undefined) return;
+    lines.delete(programId);
+    moveBreaker(line, CLOSED_BREAKER);
+    line.connection.close().catch(observer.failed);
+  }
+
   function forgetIdleLines(): void {
-    for (const [key, line] of lines) {
-      if (line.waiting > 0 || Date.now() - line.usedAt < ENDPOINT_IDLE_MS) continue;
-      lines.delete(key);
-      line.connection.close().catch(observer.failed);
+    for (const [programId, line] of lines) {
+      if (line.waiting === 0 && Date.now() - line.usedAt > ENDPOINT_IDLE_MS) hangUp(programId);
     }
   }
 
@@ -241,7 +250,10 @@ export function createPartnerDesk(deps: PartnerDeskDependencies): PartnerDesk & 
     progress: { sent: boolean },
   ): Promise<Attempt> {
     const endpoint = await endpointForQuestion(deps.pool, question);
-    if (endpoint === null || endpoint.state !== 'active') return unanswered('not_configured', null, false);
+    if (endpoint === null || endpoint.state !== 'active') {
+      hangUp(question.programId);
+      return unanswered('not_configured', null, false);
+    }
     const problem = endpointUrlProblem(endpoint.url, deps.privateAllowed);
     if (problem !== null) return unanswered('error', `the URL ${problem}`, false);
     const line = lineOf(question, endpoint);
@@ -260,12 +272,15 @@ export function createPartnerDesk(deps: PartnerDeskDependencies): PartnerDesk & 
       return result;
     } finally {
       line.waiting -= 1;
-      const answered = result.cause === 'answered';
-      const moved = moveBreaker(
-        line,
-        afterAnswer(line.breaker, question.policy.breaker, answered, clock.now().getTime()),
-      );
-      note(line, { askedAt, attempt: result, latencyMs: Math.round(performance.now() - startedAt) }, moved);
+      // A line that was hung up meanwhile has nothing to tell of the endpoint that took its place.
+      if (lines.get(question.programId) === line) {
+        const answered = result.cause === 'answered';
+        const moved = moveBreaker(
+          line,
+          afterAnswer(line.breaker, question.policy.breaker, answered, clock.now().getTime()),
+        );
+        note(line, { askedAt, attempt: result, latencyMs: Math.round(performance.now() - startedAt) }, moved);
+      }
     }
   }
 

@@ -9,6 +9,7 @@ export const ID_PREFIX = {
   kycCase: 'kyc',
   account: 'acct',
   card: 'card',
+  cardProduct: 'cprd',
   authorization: 'auth',
   cardTransaction: 'ctx',
   fundingLeg: 'leg',
@@ -28,6 +29,8 @@ export const ID_PREFIX = {
   legPosting: 'part',
   ledgerAccount: 'lacc',
   chainTransaction: 'ctxn',
+  controlVersion: 'ctlv',
+  backtest: 'btst',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIX;

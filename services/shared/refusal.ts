@@ -8,6 +8,7 @@ export type RefusalCode =
   | 'kyc_not_approved'
   | 'country_not_allowed'
   | 'program_disabled'
+  | 'product_disabled'
   | 'account_not_active'
   | 'credit_not_enabled'
   | 'credit_agreement_required'

@@ -3,14 +3,15 @@ import { listCards } from '../../cards/list-cards';
 import type { CardControls } from '../../cards/rules/spend-controls';
 import { setCardState } from '../../cards/set-card-state';
 import { showCard } from '../../cards/show-card';
-import { updateCardControls } from '../../cards/update-card-controls';
+import { changeControls } from '../../control-versions/change-controls';
 import { formatId } from '../../shared/ids';
 import type { Refusal } from '../../shared/refusal';
 import { ok, type Result } from '../../shared/result';
 import { type AnyRoute, route } from '../route';
-import { idInput, idView, timestampView } from '../schemas/common';
+import type { RouteDeps } from '../route-deps';
+import { idInput, idView, optionalId, timestampView } from '../schemas/common';
 import { listQuery, listView, toListView, toPageRequest } from '../schemas/list';
-import { controls } from '../schemas/policy';
+import { cardControls, controls, toControls } from '../schemas/controls';
 import { z } from '../schemas/zod';
 
 type CardRow = Awaited<ReturnType<typeof listCards>>['data'][number];
@@ -23,6 +24,7 @@ const cardView = z
     account_id: idView('account'),
     program_id: idView('program'),
     cardholder_id: idView('cardholder'),
+    product_id: idView('cardProduct').nullable(),
     kind: z.enum(['virtual', 'physical']),
     state: z.enum(STATES),
     memo: z.string(),
@@ -44,6 +46,7 @@ function cardOf(card: CardRow): z.input<typeof cardView> {
     account_id: formatId('account', card.account_id),
     program_id: formatId('program', card.program_id),
     cardholder_id: formatId('cardholder', card.cardholder_id),
+    product_id: optionalId('cardProduct', card.product_id),
     kind: card.kind,
     state: card.state,
     memo: card.memo,
@@ -63,11 +66,6 @@ function viewed(result: Result<CardRow, Refusal>): Result<z.input<typeof cardVie
   return result.ok ? ok(cardOf(result.value)) : result;
 }
 
-/** The schema's optional fields may be `undefined`; the rules' fields are there or not. */
-function toControls(input: z.output<typeof controls>): CardControls {
-  return JSON.parse(JSON.stringify(input)) as CardControls;
-}
-
 const params = z.strictObject({ card_id: idInput('card') });
 const tag = 'Cards';
 const write = { kind: 'organization', scope: 'cards:write' } as const;
@@ -79,7 +77,7 @@ const ACTIONS = [
   { verb: 'close', state: 'closed', summary: 'Close a card for good; what was authorized still clears' },
 ] as const;
 
-export function cardRoutes(): AnyRoute[] {
+export function cardRoutes(deps: RouteDeps): AnyRoute[] {
   return [
     route({
       method: 'post',
@@ -91,7 +89,13 @@ export function cardRoutes(): AnyRoute[] {
       access: write,
       body: z.strictObject({
         account_id: idInput('account'),
-        kind: z.enum(['virtual', 'physical']).default('virtual'),
+        product_id: idInput('cardProduct')
+          .optional()
+          .openapi({ description: 'What kind of card of the program it is.' }),
+        kind: z
+          .enum(['virtual', 'physical'])
+          .optional()
+          .openapi({ description: "The product's own kind where left out; virtual without a product." }),
         memo: z
           .string()
           .trim()
@@ -99,7 +103,7 @@ export function cardRoutes(): AnyRoute[] {
           .refine((text) => !/\p{Cc}/u.test(text), 'must not contain control characters')
           .default('')
           .openapi({ description: 'Your own words for the card, not the name of a person: the processor is told it.' }),
-        controls: controls.optional(),
+        controls: cardControls.optional(),
       }),
       status: 202,
       view: cardView,
@@ -113,6 +117,7 @@ export function cardRoutes(): AnyRoute[] {
               {
                 organizationId,
                 accountId: body.account_id,
+                productId: body.product_id,
                 kind: body.kind,
                 memo: body.memo,
                 controls: body.controls === undefined ? undefined : toControls(body.controls),
@@ -128,7 +133,11 @@ export function cardRoutes(): AnyRoute[] {
       summary: 'Cards, newest first',
       tag,
       access: read,
-      query: listQuery('card', { account_id: idInput('account').optional(), state: z.enum(STATES).optional() }),
+      query: listQuery('card', {
+        account_id: idInput('account').optional(),
+        product_id: idInput('cardProduct').optional(),
+        state: z.enum(STATES).optional(),
+      }),
       status: 200,
       view: listView(cardView),
       handler: {
@@ -137,6 +146,7 @@ export function cardRoutes(): AnyRoute[] {
           const page = await listCards(trx, {
             organizationId,
             accountId: query.account_id,
+            productId: query.product_id,
             state: query.state,
             page: toPageRequest(query),
           });
@@ -183,17 +193,25 @@ export function cardRoutes(): AnyRoute[] {
       path: '/v1/cards/{card_id}/controls',
       operationId: 'updateCardControls',
       summary: 'Replace the controls of a card',
-      description: 'The whole new set: what is left out is no longer restricted.',
+      description:
+        'The whole new set: what is left out is no longer restricted. What is tighter applies at once; what is looser waits for the cooling-off of the program.',
       tag,
       access: write,
       params,
-      body: controls,
+      body: cardControls,
       status: 200,
       view: cardView,
       handler: {
         kind: 'write',
-        run: async (trx, { organizationId }, { params: { card_id }, body }) =>
-          viewed(await updateCardControls(trx, {}, { organizationId, cardId: card_id, controls: toControls(body) })),
+        run: async (trx, { organizationId, caller }, { params: { card_id }, body }) => {
+          const changed = await changeControls(trx, deps, {
+            organizationId,
+            wanted: { kind: 'card', cardId: card_id, controls: toControls(body) },
+            note: '',
+            createdBy: caller?.apiKeyId ?? null,
+          });
+          return changed.ok ? viewed(await showCard(trx, { organizationId, cardId: card_id })) : changed;
+        },
       },
     }),
   ];

@@ -43,6 +43,7 @@ const KIND_OF_FIELD: Readonly<Record<string, IdKind>> = {
   draw_id: 'loanDraw',
   leg_id: 'fundingLeg',
   original_transaction_id: 'cardTransaction',
+  product_id: 'cardProduct',
   program_id: 'program',
   repayment_id: 'repayment',
 };

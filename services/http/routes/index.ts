@@ -5,9 +5,11 @@ import type { AnyRoute } from '../route';
 import type { RouteDeps } from '../route-deps';
 import { accountRoutes } from './accounts';
 import { authorizationRoutes } from './authorizations';
+import { cardProductRoutes } from './card-products';
 import { cardholderRoutes } from './cardholders';
 import { cardRoutes } from './cards';
 import { collateralRoutes } from './collateral';
+import { controlVersionRoutes } from './control-versions';
 import { creditRoutes } from './credit';
 import { depositRoutes } from './deposits';
 import { eventRoutes } from './events';
@@ -39,7 +41,9 @@ export function createRoutes(
     ...cardholderRoutes(deps),
     ...accountRoutes(deps),
     ...fundingRoutes(deps),
-    ...cardRoutes(),
+    ...cardProductRoutes(),
+    ...cardRoutes(deps),
+    ...controlVersionRoutes(deps),
     ...authorizationRoutes(deps),
     ...transactionRoutes(deps),
     ...creditRoutes(deps),
