@@ -1,7 +1,9 @@
+import type { PendingControls, SpendControls } from '../cards/rules/spend-controls';
 import type { Page, PageRequest } from '../database/page';
 import { findPage } from '../database/page.repository';
 import type { Transaction } from '../database/transaction';
 import type { StoredFundingPolicy } from '../funding/rules/funding-policy';
+import { required } from '../shared/assert';
 
 export type AccountState = 'active' | 'suspended' | 'closed';
 
@@ -16,6 +18,10 @@ export interface AccountRow {
   readonly address: string | null;
   readonly funding_policy: StoredFundingPolicy;
   readonly time_zone: string;
+  readonly controls: SpendControls;
+  readonly controls_version: number;
+  /** What waits for the program's cooling-off. */
+  readonly pending_controls: PendingControls | null;
   readonly version: bigint;
   readonly debt_shares: bigint;
   readonly loan_hold: bigint;
@@ -89,6 +95,26 @@ export async function updateFundingPolicy(
       version: trx.raw('version + 1'),
       updated_at: trx.fn.now(),
     });
+}
+
+/** Replaces the account's controls and what waits to take their place. Under {@link lockAccount}. */
+export async function updateControls(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+  change: { readonly controls: SpendControls; readonly pending: PendingControls | null; readonly version: number },
+): Promise<AccountRow> {
+  const rows = await trx('accounts')
+    .where({ organization_id: organizationId, id: accountId })
+    .update({
+      controls: JSON.stringify(change.controls),
+      controls_version: change.version,
+      pending_controls: change.pending === null ? null : JSON.stringify(change.pending),
+      version: trx.raw('version + 1'),
+      updated_at: trx.fn.now(),
+    })
+    .returning<AccountRow[]>('*');
+  return required(rows[0], `account ${accountId}`);
 }
 
 /** What an account holds in one materialised ledger account, base units. `free` is what is neither spent nor held. */

@@ -4,13 +4,15 @@ import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
 import { type CardRow, findCard, lockCard, updateCard } from './card.repository';
 import { appendCardEvent } from './card-event';
-import type { CardControls } from './rules/spend-controls';
+import type { CardControls, PendingControls } from './rules/spend-controls';
 
 export interface UpdateCardControlsInput {
   readonly organizationId: string;
   readonly cardId: string;
   /** The whole new set: what is left out is no longer restricted. */
   readonly controls: CardControls;
+  /** What takes their place later; what was waiting before is forgotten. */
+  readonly pending?: PendingControls | null;
 }
 
 /** Replaces a card's controls; the next authorization goes by them. */
@@ -30,6 +32,7 @@ export async function updateCardControls(
   const changed = await updateCard(trx, organizationId, cardId, {
     controls,
     controls_version: card.controls_version + 1,
+    pending_controls: input.pending ?? null,
   });
   await appendCardEvent(trx, 'card.controls_changed', changed);
   return ok(changed);

@@ -1,4 +1,4 @@
-import { changeProgramPolicy } from '../../programs/change-program-policy';
+import { changeControls } from '../../control-versions/change-controls';
 import { createProgram, type ProgramWithPolicy } from '../../programs/create-program';
 import { listPrograms } from '../../programs/list-programs';
 import type { PolicyPatch } from '../../programs/rules/policy-patch';
@@ -12,6 +12,7 @@ import type { RouteDeps } from '../route-deps';
 import { idInput, idView, textInput, timestampView } from '../schemas/common';
 import { listQuery, listView, toListView, toPageRequest } from '../schemas/list';
 import { policyPatch, policyView } from '../schemas/policy';
+import { policyOf } from '../schemas/policy-of';
 import { switchBody } from '../schemas/switch';
 import { z } from '../schemas/zod';
 
@@ -39,31 +40,9 @@ function programOf({ program, policy }: ProgramWithPolicy): z.input<typeof progr
     currency: program.currency,
     processor: program.processor,
     policy_version: program.policy_version,
-    policy: {
-      ...policy,
-      allowed_residence_countries: [...policy.allowed_residence_countries],
-      blocked_merchant_countries: [...policy.blocked_merchant_countries],
-      blocked_merchant_groups: [...policy.blocked_merchant_groups],
-      stablecoins: [...policy.stablecoins],
-      partner_decision: partnerDecisionOf(policy.partner_decision),
-    },
+    policy: policyOf(policy),
     created_at: program.created_at.toISOString(),
     updated_at: program.updated_at.toISOString(),
-  };
-}
-
-function partnerDecisionOf(
-  policy: ProgramWithPolicy['policy']['partner_decision'],
-): z.input<typeof policyView>['partner_decision'] {
-  if (policy === undefined) return null;
-  const { stand_in: rules } = policy;
-  return {
-    ...policy,
-    stand_in: {
-      ...rules,
-      decline_merchant_groups: rules.decline_merchant_groups && [...rules.decline_merchant_groups],
-      approve_merchant_groups: rules.approve_merchant_groups && [...rules.approve_merchant_groups],
-    },
   };
 }
 
@@ -136,7 +115,8 @@ export function programRoutes(deps: RouteDeps): AnyRoute[] {
       path: '/v1/programs/{program_id}/policy',
       operationId: 'changeProgramPolicy',
       summary: 'Change the policy of a program',
-      description: 'Stores a new version; decisions taken before keep naming theirs.',
+      description:
+        'Drafts and promotes at once: stores a new version; decisions taken before keep naming theirs. Drafts that wait to be tried out are made at /v1/control-versions.',
       tag,
       access: write,
       params,
@@ -145,8 +125,15 @@ export function programRoutes(deps: RouteDeps): AnyRoute[] {
       view: programView,
       handler: {
         kind: 'write',
-        run: async (trx, { organizationId }, { params: { program_id }, body }) =>
-          shown(await changeProgramPolicy(trx, deps, { organizationId, programId: program_id, patch: toPatch(body) })),
+        run: async (trx, { organizationId, caller }, { params: { program_id }, body }) => {
+          const changed = await changeControls(trx, deps, {
+            organizationId,
+            wanted: { kind: 'program', programId: program_id, patch: toPatch(body) },
+            note: '',
+            createdBy: caller?.apiKeyId ?? null,
+          });
+          return changed.ok ? shown(await showProgram(trx, { organizationId, programId: program_id })) : changed;
+        },
       },
     }),
     ...(['enable', 'disable'] as const).map((verb) =>

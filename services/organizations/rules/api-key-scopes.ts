@@ -6,6 +6,7 @@ export const API_KEY_SCOPES = [
   'cardholders:write',
   'accounts:write',
   'cards:write',
+  'controls:write',
   'credit:write',
   'settlements:write',
   'reconciliation:write',

@@ -1,0 +1,74 @@
+import type { Transaction } from '../database/transaction';
+import { type Refusal, refusal } from '../shared/refusal';
+import { err, ok, type Result } from '../shared/result';
+import { type ControlVersionRow, findVersion } from './control-version.repository';
+import type { DraftControlsDeps } from './draft-controls';
+import { moveVersion, type OpenScope, openScope } from './open-scope';
+import { putInForce } from './put-in-force';
+import type { ControlScope } from './rules/control-scope';
+import { appendVersionEvent } from './version-event';
+
+export interface PromoteControlsInput {
+  readonly organizationId: string;
+  readonly versionId: string;
+  /** Promote it even though a newer version was promoted since it was drafted: what that one changed is undone. */
+  readonly force: boolean;
+  /** Id of the API key. */
+  readonly promotedBy: string | null;
+}
+
+/**
+ * Puts a draft in force. A program's policy at once; of controls what is tighter at once and what is looser after the
+ * program's cooling-off: until then the version is `scheduled`. Refused when a newer version was promoted since the draft
+ * was made, because the draft does not know what that one changed.
+ */
+export async function promoteControls(
+  trx: Transaction,
+  deps: DraftControlsDeps,
+  input: PromoteControlsInput,
+): Promise<Result<ControlVersionRow, Refusal>> {
+  const { organizationId, versionId } = input;
+  const found = await findVersion(trx, organizationId, versionId);
+  if (found === undefined) return err(refusal('not_found', 'there is no control version with this id'));
+  const scope: ControlScope = { kind: found.scope_kind, id: found.scope_id };
+  const now = deps.clock.now();
+  const opened = await openScope(trx, organizationId, scope, now);
+  if (!opened.ok) return opened;
+  // Read again: somebody may have promoted or discarded it before the lock was ours.
+  const draft = (await findVersion(trx, organizationId, versionId)) ?? found;
+  const refused = refusePromotion(draft, opened.value, input.force);
+  if (refused !== null) return err(refused);
+
+  const { standing, active, scheduled } = opened.value;
+  const placed = await putInForce(trx, deps, { organizationId, scope, standing, document: draft.document, now });
+  if (!placed.ok) return placed;
+  const { later, appliedVersion, changedNow } = placed.value;
+  if (scheduled !== null) await moveVersion(trx, scheduled, { kind: 'replaced' });
+  if (later === null) await moveVersion(trx, active, { kind: 'replaced' });
+  const promoted = await moveVersion(
+    trx,
+    draft,
+    { kind: 'promoted', waits: later !== null },
+    {
+      promoted_by: input.promotedBy,
+      promoted_at: now,
+      effective_at: later === null ? now : new Date(later.effective_at),
+      applied_version: appliedVersion,
+    },
+  );
+  await appendVersionEvent(trx, 'control_version.promoted', promoted);
+  if (changedNow) await appendVersionEvent(trx, 'controls.changed', promoted);
+  return ok(promoted);
+}
+
+function refusePromotion(draft: ControlVersionRow, { active, scheduled }: OpenScope, force: boolean): Refusal | null {
+  if (draft.state !== 'draft') {
+    return refusal('state_conflict', `The version is ${draft.state}; only a draft can be promoted. Make a new draft.`);
+  }
+  const newest = (scheduled ?? active).version;
+  if (force || newest === draft.base_version) return null;
+  return refusal(
+    'state_conflict',
+    `Version ${newest} was promoted after this draft was made on version ${draft.base_version}, and this draft would undo it: make a new draft on version ${newest}, or promote this one with "force": true.`,
+  );
+}

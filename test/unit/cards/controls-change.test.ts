@@ -1,0 +1,156 @@
+import fc from 'fast-check';
+import {
+  isLooser,
+  sameControls,
+  splitControlsChange,
+  tighterControls,
+} from '../../../services/cards/rules/controls-change';
+import type { PendingControls, SpendControls } from '../../../services/cards/rules/spend-controls';
+import { anyControls } from '../../builders/any-controls';
+
+const NOW = new Date('2026-11-20T12:00:00Z');
+const HOURS = 24;
+const TOMORROW = '2026-11-21T12:00:00.000Z';
+const later = (hours: number): Date => new Date(NOW.getTime() + hours * 3_600_000);
+
+function limited(amount: string): SpendControls {
+  return { limits: { day_amount: amount } };
+}
+
+describe('a change of controls', () => {
+  it('applies at once what is tighter', () => {
+    const wanted: SpendControls = { limits: { day_amount: '5000' }, blocked_channels: ['atm'] };
+    expect(splitControlsChange(limited('10000'), wanted, NOW, HOURS)).toEqual({ now: wanted, later: null });
+  });
+
+  it('lets what is looser wait', () => {
+    expect(splitControlsChange(limited('5000'), limited('10000'), NOW, HOURS)).toEqual({
+      now: limited('5000'),
+      later: { controls: limited('10000'), effective_at: TOMORROW },
+    });
+  });
+
+  it.each<[string, SpendControls, SpendControls]>([
+    ['a limit that is taken away', { limits: { day_amount: '5000', week_count: 3 } }, { limits: { week_count: 3 } }],
+    [
+      'a group that is no longer blocked',
+      { blocked_merchant_groups: ['gambling', 'cash'] },
+      { blocked_merchant_groups: ['cash'] },
+    ],
+    [
+      'another group that is allowed',
+      { allowed_merchant_groups: ['fuel'] },
+      { allowed_merchant_groups: ['fuel', 'travel'] },
+    ],
+    ['a list of what is allowed that is taken away', { allowed_merchant_groups: ['fuel'] }, {}],
+  ])('%s waits', (_name, current, wanted) => {
+    const split = splitControlsChange(current, wanted, NOW, HOURS);
+    expect(split.now).toEqual(current);
+    expect(split.later).toEqual({ controls: wanted, effective_at: TOMORROW });
+  });
+
+  it('splits a change that is both', () => {
+    const current: SpendControls = { limits: { day_amount: '5000', month_amount: '90000' }, blocked_channels: ['atm'] };
+    const wanted: SpendControls = {
+      limits: { day_amount: '8000', month_amount: '60000' },
+      blocked_channels: ['ecommerce'],
+    };
+    expect(splitControlsChange(current, wanted, NOW, HOURS)).toEqual({
+      now: { limits: { day_amount: '5000', month_amount: '60000' }, blocked_channels: ['atm', 'ecommerce'] },
+      later: { controls: wanted, effective_at: TOMORROW },
+    });
+  });
+
+  it('waits for nothing without a cooling-off', () => {
+    expect(splitControlsChange(limited('5000'), limited('10000'), NOW, 0)).toEqual({
+      now: limited('10000'),
+      later: null,
+    });
+  });
+
+  it('is none when only the order differs', () => {
+    const current: SpendControls = { blocked_channels: ['atm', 'ecommerce'], limits: {} };
+    expect(splitControlsChange(current, { blocked_channels: ['ecommerce', 'atm'] }, NOW, HOURS).later).toBeNull();
+  });
+});
+
+describe('a second change while a raise waits', () => {
+  const current = limited('5000');
+  const waiting: PendingControls = { controls: limited('10000'), effective_at: TOMORROW };
+  const change = (wanted: SpendControls, hours: number) =>
+    splitControlsChange(current, wanted, later(hours), HOURS, waiting);
+
+  it('to what is in force cancels it', () => {
+    expect(change(current, 1)).toEqual({ now: current, later: null });
+  });
+
+  it('to less than what is in force applies at once and cancels it', () => {
+    expect(change(limited('3000'), 1)).toEqual({ now: limited('3000'), later: null });
+  });
+
+  it('that asks for the same again keeps its deadline', () => {
+    expect(change(limited('10000'), 5).later).toEqual(waiting);
+  });
+
+  it('that asks for less of a raise keeps its deadline', () => {
+    expect(change(limited('7000'), 5).later).toEqual({ controls: limited('7000'), effective_at: TOMORROW });
+  });
+
+  it('that tightens something else applies that now and keeps the raise waiting as long as before', () => {
+    const wanted: SpendControls = { ...limited('10000'), blocked_channels: ['atm'] };
+    expect(change(wanted, 5)).toEqual({
+      now: { ...current, blocked_channels: ['atm'] },
+      later: { controls: wanted, effective_at: TOMORROW },
+    });
+  });
+
+  it('that asks for more waits anew', () => {
+    expect(change(limited('20000'), 5).later?.effective_at).toBe(later(5 + HOURS).toISOString());
+  });
+
+  it('waits no longer than the cooling-off of today', () => {
+    expect(splitControlsChange(current, limited('9000'), later(1), 2, waiting).later?.effective_at).toBe(
+      later(3).toISOString(),
+    );
+  });
+});
+
+describe('any two sets of controls', () => {
+  it('are tightened to one that is no looser than either, whatever their order', () => {
+    fc.assert(
+      fc.property(anyControls, anyControls, (one, other) => {
+        const tight = tighterControls(one, other);
+        expect(isLooser(tight, one)).toBe(false);
+        expect(isLooser(tight, other)).toBe(false);
+        expect(sameControls(tight, tighterControls(other, one))).toBe(true);
+        expect(sameControls(tighterControls(one, one), one)).toBe(true);
+        expect(sameControls(tighterControls(tight, one), tight)).toBe(true);
+      }),
+    );
+  });
+
+  it('change so that what is in force now is never looser than before, nor than wanted', () => {
+    fc.assert(
+      fc.property(anyControls, anyControls, fc.integer({ min: 1, max: 720 }), (current, wanted, hours) => {
+        const split = splitControlsChange(current, wanted, NOW, hours);
+        expect(isLooser(split.now, current)).toBe(false);
+        expect(isLooser(split.now, wanted)).toBe(false);
+        expect(split.later === null).toBe(!isLooser(wanted, current));
+        expect(sameControls(split.later?.controls ?? split.now, wanted)).toBe(true);
+      }),
+    );
+  });
+
+  it('keep an earlier deadline only for what was asked for then', () => {
+    fc.assert(
+      fc.property(anyControls, anyControls, anyControls, (current, first, second) => {
+        const before = splitControlsChange(current, first, NOW, HOURS);
+        const after = splitControlsChange(before.now, second, later(5), HOURS, before.later);
+        expect(isLooser(after.now, before.now)).toBe(false);
+        if (after.later === null || before.later === null || after.later.effective_at !== before.later.effective_at)
+          return;
+        expect(isLooser(after.later.controls, before.later.controls)).toBe(false);
+      }),
+    );
+  });
+});
