@@ -136,7 +136,7 @@ export const processTable: Readonly<Record<ServiceName, ProcessDefinition>> = {
     entry: 'services/worker',
     env: (at) => ({
       ...platformEnv(at),
-      ...databaseEnv(at, ['escudo_app', 'escudo_worker', 'escudo_readonly']),
+      ...databaseEnv(at, ['escudo_app', 'escudo_authorizer', 'escudo_worker', 'escudo_readonly']),
       API_HOST: at.bindHost,
       WORKER_METRICS_PORT: String(at.workerMetrics.port),
     }),

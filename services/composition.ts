@@ -1,9 +1,20 @@
 import { hkdfSync } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { Knex } from 'knex';
+import type { Pool } from 'pg';
+import type { Registry } from 'prom-client';
 import { loadAssetCatalog } from './assets/load-asset-catalog';
-import { createAuthorizer } from './authorizations/authorize-spend';
+import { createAnswerDesk } from './authorizations/answer-authorization';
+import { noteAnswersGiven } from './authorizations/authorization-path.repository';
+import { createAuthorizationPaths } from './authorizations/authorization-paths';
+import {
+  type Authorizer,
+  type AuthorizerDependencies,
+  type AuthorizerObserver,
+  createAuthorizer,
+} from './authorizations/authorize-spend';
 import { createAuthorizerPool } from './authorizations/authorizer-pool';
+import type { BatchQueueLimits } from './authorizations/batch-queue';
 import { recordCardEvent } from './authorizations/record-card-event';
 import { voidUnheardAuthorization } from './authorizations/void-unheard-authorization';
 import { handleKycHint } from './cardholders/handle-kyc-hint';
@@ -16,6 +27,7 @@ import type { ChainDeployment, ChainReader } from './chain/port';
 import type { ApiConfig, PlatformConfig } from './config/load-config';
 import { createKnex } from './database/knex';
 import { handleOffRampHint } from './funding/handle-off-ramp-hint';
+import { createAnswerObserver } from './http/answer-observer';
 import { createApp } from './http/app';
 import { createLogger, type DestinationStream, type Logger } from './http/logging';
 import { createMetrics } from './http/metrics';
@@ -38,6 +50,8 @@ import { createReceiptSealer } from './receipts/seal-receipts';
 import { signingKeyOf } from './receipts/signing-key';
 import { required } from './shared/assert';
 import { type Clock, systemClock } from './shared/clock';
+import { createTemporalClient } from './temporal/client';
+import { createWorkflowAsker } from './temporal/workflow-asker';
 
 /** Connections of an api process to PostgreSQL, apart from the hot path's. */
 const APP_POOL_MAX = 12;
@@ -107,6 +121,75 @@ export function platformDependencies(platform: Platform, temporalAddress: string
   ];
 }
 
+/** What decides and commits, the same in every process that does. */
+export interface AuthorizerParts {
+  readonly authorizer: Authorizer;
+  /** Of the role `escudo_authorizer`. */
+  readonly pool: Pool;
+  close(): Promise<void>;
+}
+
+interface AuthorizerWiring {
+  readonly poolMax: number;
+  readonly limits: BatchQueueLimits;
+  readonly registry: Registry;
+  readonly releaseUnheard: AuthorizerDependencies['releaseUnheard'];
+  readonly batchRan: AuthorizerObserver['batchRan'];
+}
+
+/** Builds the authorizer. Makes the public half of its receipt key known, so the schema must be there. */
+export async function composeAuthorizer(
+  platform: Platform,
+  config: PlatformConfig,
+  wiring: AuthorizerWiring,
+): Promise<AuthorizerParts> {
+  const { clock, keys, knex, logger } = platform;
+  const pool = createAuthorizerPool(config.database.authorizerUrl, wiring.poolMax);
+  pool.on('error', (error) => logger.error({ err: error }, 'a connection of the authorizer was lost'));
+  const signingKey = signingKeyOf(config.receiptSigningKey);
+  await publishSigningKey(knex, signingKey);
+  const partner = createPartnerDesk({
+    pool,
+    knex,
+    keys,
+    clock,
+    privateAllowed: config.environment !== 'production',
+    observer: createPartnerObserver(wiring.registry, logger),
+  });
+  const authorizer = createAuthorizer({
+    pool,
+    clock,
+    limits: wiring.limits,
+    accountsKeptMax: ACCOUNTS_KEPT_MAX,
+    sealer: createReceiptSealer(signingKey),
+    amend: (_request, known) =>
+      Promise.resolve({
+        outcome: 'declined',
+        approvedAmount: 0n,
+        declineReason: 'unsupported_transaction',
+        balance: null,
+        authorizationId: known.authorizationId,
+      }),
+    partner,
+    releaseUnheard: wiring.releaseUnheard,
+    observer: {
+      decided: () => undefined,
+      batchRan: wiring.batchRan,
+      conflicting: (request) =>
+        logger.error({ vendor: request.vendor, message_id: request.messageId }, 'message id reused with other content'),
+      failed: (error) => logger.error({ err: error }, 'a batch of authorizations failed'),
+    },
+  });
+  return {
+    authorizer,
+    pool,
+    async close() {
+      await authorizer.close();
+      await Promise.allSettled([partner.close(), pool.end()]);
+    },
+  };
+}
+
 export interface Api {
   readonly listener: RequestListener;
   readonly logger: Logger;
@@ -119,47 +202,29 @@ export interface Api {
 export async function composeApi(config: ApiConfig, logTo?: DestinationStream): Promise<Api> {
   const platform = composePlatform(config, 'escudo-api', APP_POOL_MAX, logTo);
   const { clock, logger, knex, keys, lithic, sumsub, bridge, deployment } = platform;
-  const authorizerPool = createAuthorizerPool(config.database.authorizerUrl, AUTHORIZER_POOL_MAX);
-  authorizerPool.on('error', (error) => logger.error({ err: error }, 'a connection of the authorizer was lost'));
   const metrics = createMetrics();
-  const signingKey = signingKeyOf(config.receiptSigningKey);
-  await publishSigningKey(knex, signingKey);
-  const privateEndpointsAllowed = config.environment !== 'production';
-  const partnerDesk = createPartnerDesk({
-    pool: authorizerPool,
-    knex,
-    keys,
-    clock,
-    privateAllowed: privateEndpointsAllowed,
-    observer: createPartnerObserver(metrics.registry, logger),
-  });
-  const authorizer = createAuthorizer({
-    pool: authorizerPool,
-    clock,
+  const authorization = await composeAuthorizer(platform, config, {
+    poolMax: AUTHORIZER_POOL_MAX,
     limits: BATCH_LIMITS,
-    accountsKeptMax: ACCOUNTS_KEPT_MAX,
-    sealer: createReceiptSealer(signingKey),
-    amend: (_request, known) =>
-      Promise.resolve({
-        outcome: 'declined',
-        approvedAmount: 0n,
-        declineReason: 'unsupported_transaction',
-        balance: null,
-        authorizationId: known.authorizationId,
-      }),
-    partner: partnerDesk,
+    registry: metrics.registry,
     releaseUnheard: (hold) => voidUnheardAuthorization({ knex, clock }, hold),
-    observer: {
-      decided: () => undefined,
-      batchRan: (size, milliseconds, conflicts) => {
-        metrics.batchSize.observe(size);
-        metrics.batchSeconds.observe(milliseconds / 1_000);
-        if (conflicts > 0) metrics.batchConflicts.inc(conflicts);
-      },
-      conflicting: (request) =>
-        logger.error({ vendor: request.vendor, message_id: request.messageId }, 'message id reused with other content'),
-      failed: (error) => logger.error({ err: error }, 'a batch of authorizations failed'),
+    batchRan: (size, milliseconds, conflicts) => {
+      metrics.batchSize.observe(size);
+      metrics.batchSeconds.observe(milliseconds / 1_000);
+      if (conflicts > 0) metrics.batchConflicts.inc(conflicts);
     },
+  });
+  const temporal = createTemporalClient(config.temporal);
+  const answers = createAnswerDesk({
+    authorizer: authorization.authorizer,
+    paths: createAuthorizationPaths({
+      pool: authorization.pool,
+      failed: (error) => logger.error({ err: error }, 'the path of a request could not be read'),
+    }),
+    asker: createWorkflowAsker(temporal),
+    noteAnswersGiven: (holds) => noteAnswersGiven(authorization.pool, holds),
+    clock,
+    observer: createAnswerObserver(metrics.registry, logger),
   });
   let stopping = false;
   const assets = await loadAssetCatalog(knex);
@@ -191,15 +256,15 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
       processor: lithic.processor,
       knex,
       sandbox,
-      privateEndpointsAllowed,
+      privateEndpointsAllowed: config.environment !== 'production',
     }),
     ingress: createIngress({
       clock,
       logger,
       metrics,
       processor: lithic.ingress,
-      authorize: (request) => authorizer.authorize(request),
-      answered: (request) => authorizer.answered(request),
+      authorize: answers.authorize,
+      answered: answers.answered,
       inbox: { knex, clock },
       webhooks: {
         '/processors/lithic/events': createCardEventSource(lithic.ingress, (event) =>
@@ -233,8 +298,9 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
       stopping = true;
     },
     async close() {
-      await authorizer.close();
-      await Promise.allSettled([partnerDesk.close(), authorizerPool.end(), platform.close()]);
+      await answers.close();
+      await authorization.close();
+      await Promise.allSettled([temporal.close(), platform.close()]);
     },
   };
 }

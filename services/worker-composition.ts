@@ -1,6 +1,8 @@
 import { registerActivities, type WorkflowDependencies } from '../workflows/register-activities';
+import type { Authorizer } from './authorizations/authorize-spend';
 import { recordCardEvent } from './authorizations/record-card-event';
 import { sweepExpiredHolds } from './authorizations/sweep-expired-holds';
+import { sweepUnheardAnswers } from './authorizations/sweep-unheard-answers';
 import type { PeriodicJob } from './background/periodic-job';
 import { prepareTreasuries } from './background/prepare-treasuries';
 import { resumeWaitingWork } from './background/resume-waiting-work';
@@ -11,7 +13,7 @@ import { advancePendingIntents } from './chain/advance-pending-intents';
 import { createChainSandbox } from './chain/chain-sandbox';
 import { erc20Calls } from './chain/erc20';
 import { createTransactionSender, DEFAULT_SENDER_POLICY } from './chain/transaction-sender';
-import { composePlatform, type Platform, platformDependencies } from './composition';
+import { composeAuthorizer, composePlatform, type Platform, platformDependencies } from './composition';
 import type { WorkerConfig } from './config/load-config';
 import { createKnex } from './database/knex';
 import { scanDeposits } from './deposits/scan-deposits';
@@ -22,7 +24,8 @@ import type { Logger } from './http/logging';
 import type { Dependency } from './http/routes/health';
 import { createCardEventSource, createKycHintSource, createOffRampHintSource } from './inbox/sources';
 import { sweepInbox } from './inbox/sweep-inbox';
-import { deleteFinishedCommands, readBacklog } from './outbox/outbox.repository';
+import { forgetFinished } from './outbox/forget-finished';
+import { type Backlog, readBacklog } from './outbox/read-backlog';
 import { type RunningRelay, startRelay } from './outbox/relay';
 import { registerTokens, watchPrices } from './pricing/watch-prices';
 import { watchReserves } from './pricing/watch-reserves';
@@ -35,8 +38,16 @@ import { DEFAULT_GAS_POLICY } from './treasury/wallets';
 
 const APP_POOL_MAX = 16;
 const WORKER_POOL_MAX = 8;
+const AUTHORIZER_POOL_MAX = 4;
+/**
+ * One decision a commit: workflows bring fewer than a batch is worth waiting for, and the api can say of a hold that has
+ * its batch for itself that its answer was given.
+ */
+const SINGLE_DECISIONS = { inFlightMax: AUTHORIZER_POOL_MAX, batchMax: 1, waitingMax: 1_024 } as const;
+/** Longer than this, and whoever runs the worker should look at Temporal. */
+const RELAY_LAG_MAX_MS = 60_000;
 const DAY_MS = 86_400_000;
-/** Commands that were carried out are kept this long, for people who look for what happened. */
+/** What Temporal was told is kept this long, for people who look for what happened. */
 const COMMANDS_KEPT_MS = 7 * DAY_MS;
 /** A request may be repeated under its idempotency key for this long. */
 const ANSWERS_KEPT_MS = 7 * DAY_MS;
@@ -60,15 +71,22 @@ export interface WorkerParts {
   close(): Promise<void>;
 }
 
-/** Builds the worker process. Nothing runs yet and nothing is connected. */
-export function composeWorker(config: WorkerConfig): WorkerParts {
+/** Builds the worker process. Nothing runs yet, but the schema must be there. */
+export async function composeWorker(config: WorkerConfig): Promise<WorkerParts> {
   const platform = composePlatform(config, 'escudo-worker', APP_POOL_MAX);
   const workerKnex = createKnex(config.database.workerUrl, WORKER_POOL_MAX, 'escudo-worker-scan');
   const { logger } = platform;
   const temporal = createTemporalClient(config.temporal);
   const starter = createWorkflowStarter(temporal);
   const metrics = createWorkerMetrics(() => readBacklog(workerKnex));
-  const workflowDependencies = composeWorkflowDependencies(config, platform, workerKnex);
+  const authorization = await composeAuthorizer(platform, config, {
+    poolMax: AUTHORIZER_POOL_MAX,
+    limits: SINGLE_DECISIONS,
+    registry: metrics.registry,
+    releaseUnheard: leaveToTheSweeper,
+    batchRan: () => undefined,
+  });
+  const workflowDependencies = composeWorkflowDependencies(config, platform, workerKnex, authorization.authorizer);
 
   return {
     logger,
@@ -76,25 +94,28 @@ export function composeWorker(config: WorkerConfig): WorkerParts {
     temporal: config.temporal,
     activities: registerActivities(workflowDependencies),
     jobs: composeJobs(config, platform, workerKnex, workflowDependencies),
-    dependencies: platformDependencies(platform, config.temporal.address),
+    dependencies: [
+      ...platformDependencies(platform, config.temporal.address),
+      outboxDependency(() => readBacklog(workerKnex)),
+    ],
     startRelay: () =>
       startRelay({
         knex: workerKnex,
         starter,
         observe: {
-          relayed(command, outcome, waitedMs) {
-            metrics.relayed.inc({ workflow_type: command.workflow_type, outcome });
-            metrics.relaySeconds.observe(waitedMs / 1_000);
+          relayed({ source, workflowType }, outcome, waitedMs) {
+            metrics.relayed.inc({ source, workflow_type: workflowType, outcome });
+            metrics.relaySeconds.observe({ source }, waitedMs / 1_000);
           },
-          postponed(command, detail) {
-            metrics.relayPostponed.inc({ workflow_type: command.workflow_type });
-            const { workflow_id, attempts } = command;
-            logger.warn({ workflow_id, attempts, detail }, 'Temporal could not be told; trying again');
+          postponed({ source, workflowType, workflowId, attempts }, detail) {
+            metrics.relayPostponed.inc({ source, workflow_type: workflowType });
+            logger.warn({ workflow_id: workflowId, attempts, detail }, 'Temporal could not be told; trying again');
           },
           failed: (error) => logger.error({ err: error }, 'the relay could not reach the database'),
         },
       }),
     async close() {
+      await authorization.close();
       await Promise.allSettled([temporal.close(), workerKnex.destroy(), platform.close()]);
     },
   };
@@ -102,14 +123,45 @@ export function composeWorker(config: WorkerConfig): WorkerParts {
 
 type WorkerKnex = Platform['knex'];
 
+/**
+ * The api may have given this very answer by the direct path while this process stood still: what became of the hold is
+ * for the processor to say, whom the sweeper of unheard answers asks. Never settles.
+ */
+function leaveToTheSweeper(): Promise<never> {
+  return new Promise(() => undefined);
+}
+
+/** What Temporal has not been told yet: a worker with a lag is degraded, and says which source has it. */
+function outboxDependency(read: () => Promise<Backlog>): Dependency {
+  return {
+    name: 'outbox',
+    required: false,
+    async check() {
+      for (const [source, { oldestAgeMs }] of Object.entries(await read()))
+        if (oldestAgeMs > RELAY_LAG_MAX_MS) throw new Error(`${source} wait for ${oldestAgeMs} ms`);
+    },
+    async detail() {
+      const { commands, batches } = await read();
+      const told = ({ waiting, oldestAgeMs }: typeof commands) => ({ waiting, lag_seconds: oldestAgeMs / 1_000 });
+      return { commands: told(commands), batches: told(batches) };
+    },
+  };
+}
+
 /** Everything that activities hand to use cases. */
-function composeWorkflowDependencies(config: WorkerConfig, platform: Platform, workerKnex: WorkerKnex) {
+function composeWorkflowDependencies(
+  config: WorkerConfig,
+  platform: Platform,
+  workerKnex: WorkerKnex,
+  authorizer: Authorizer,
+) {
   const { chainClient, clock, custody, deployment, keys, knex, reader } = platform;
   const dependencies = {
     clock,
     knex,
     workerKnex,
     keys,
+    authorizer,
     custody,
     deployment,
     reader,
@@ -212,6 +264,16 @@ function composeJobs(
       run: async () => void (await sweepExpiredHolds({ knex, workerKnex, clock })),
     },
     {
+      name: 'settle-unheard-answers',
+      everyMs: 1_000,
+      async run() {
+        const { processor } = lithic;
+        const settled = await sweepUnheardAnswers({ knex, workerKnex, clock, processor });
+        if (settled > 0)
+          logger.warn({ settled }, 'answers that may not have been heard were settled with the processor');
+      },
+    },
+    {
       name: 'collect-overdue',
       everyMs: 30_000,
       run: async () =>
@@ -234,10 +296,9 @@ function composeJobs(
       },
     },
     {
-      name: 'forget-finished-commands',
+      name: 'forget-told-workflows',
       everyMs: 3_600_000,
-      run: async () =>
-        void (await deleteFinishedCommands(workerKnex, new Date(clock.now().getTime() - COMMANDS_KEPT_MS))),
+      run: async () => void (await forgetFinished(workerKnex, new Date(clock.now().getTime() - COMMANDS_KEPT_MS))),
     },
     {
       name: 'forget-stored-answers',

@@ -11,7 +11,7 @@ import { composeWorker } from './worker-composition';
 
 async function main(): Promise<void> {
   const config = loadWorkerConfig();
-  const parts = composeWorker(config);
+  const parts = await composeWorker(config);
   const { logger, metrics } = parts;
   sendRuntimeLog('WARN', (level, message, fields) =>
     logger[level === 'ERROR' ? 'error' : 'warn']({ workflow_id: fields.workflowId, err: fields.error }, message),

@@ -1,4 +1,4 @@
-import type { ActivityOptions } from '@temporalio/workflow';
+import type { ActivityOptions, LocalActivityOptions } from '@temporalio/workflow';
 
 /** A worker that was killed is noticed after this; a living one says so while a step runs (services/temporal/heartbeat.ts). */
 const HEARTBEAT_TIMEOUT = '10 seconds';
@@ -18,4 +18,13 @@ export const VENDOR_STEP: ActivityOptions = {
   startToCloseTimeout: '60 seconds',
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumInterval: '60 seconds' },
+};
+
+/**
+ * The decision on a purchase, while its network waits: a local activity, because a task of its own would cost as much again
+ * as the whole answer. It answers by itself well within this; what it cannot decide is a decline, not a failure.
+ */
+export const DECISION_STEP: LocalActivityOptions = {
+  startToCloseTimeout: '10 seconds',
+  retry: { initialInterval: '100 milliseconds', maximumAttempts: 3 },
 };

@@ -1,6 +1,6 @@
 import type { Knex } from 'knex';
 import { inOrganization } from '../database/transaction';
-import { InvariantError } from '../shared/assert';
+import { InvariantError, required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import type { WorkflowType } from '../temporal/port';
 import {
@@ -21,6 +21,8 @@ export interface PurchaseReference {
   readonly authorizationId?: string;
   /** Instead of it: a transaction of the network that no authorization went before. */
   readonly cardTransactionId?: string;
+  /** It was yet to be decided when its workflow began, and may never have been. */
+  readonly asked?: string;
 }
 
 export interface PostingToFund {
@@ -66,10 +68,15 @@ export async function followAuthorization(
     return followTransaction(deps, organizationId, cardTransactionId, look);
   }
 
-  let found = await readAuthorization(deps, organizationId, authorizationId);
+  const first = await readAuthorization(deps, organizationId, authorizationId);
+  if (first === null) {
+    if (purchase.asked === undefined) throw new InvariantError(`authorization ${authorizationId} is missing`);
+    return { state: 'never_decided', postingsToFund: [], done: true, waitMs: 0 };
+  }
+  let found = first;
   if (OPEN_STATES.includes(found.state) && found.expiresAt !== null && found.expiresAt <= deps.clock.now()) {
     await expireAuthorization(deps, { organizationId, authorizationId });
-    found = await readAuthorization(deps, organizationId, authorizationId);
+    found = required(await readAuthorization(deps, organizationId, authorizationId), 'the authorization');
   }
 
   const holdOpen = OPEN_STATES.includes(found.state);
@@ -108,7 +115,7 @@ async function followTransaction(
 async function readAuthorization(deps: FollowAuthorizationDeps, organizationId: string, authorizationId: string) {
   return inOrganization(deps.knex, organizationId, async (trx) => {
     const row = await findAuthorizationDeadline(trx, organizationId, authorizationId);
-    if (row === undefined) throw new InvariantError(`authorization ${authorizationId} is missing`);
+    if (row === undefined) return null;
     const postings = await findOpenPostings(trx, organizationId, { authorizationId });
     return { state: row.state, expiresAt: row.expires_at, postings };
   });

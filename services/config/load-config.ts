@@ -15,7 +15,8 @@ export interface MigrationConfig {
 
 /** What both long-running processes need. Secrets are plain strings or bytes; none is ever logged. */
 export interface PlatformConfig extends CommonConfig {
-  readonly database: { readonly appUrl: string };
+  /** Both decide: the api at its door, the worker for programs whose requests go by workflow. */
+  readonly database: { readonly appUrl: string; readonly authorizerUrl: string };
   readonly temporal: {
     readonly address: string;
     readonly namespace: string;
@@ -58,10 +59,6 @@ export interface PlatformConfig extends CommonConfig {
 }
 
 export interface ApiConfig extends PlatformConfig {
-  readonly database: {
-    readonly appUrl: string;
-    readonly authorizerUrl: string;
-  };
   readonly host: string;
   readonly port: number;
   readonly publicUrl: string;
@@ -72,10 +69,7 @@ export interface ApiConfig extends PlatformConfig {
 }
 
 export interface WorkerConfig extends PlatformConfig {
-  readonly database: {
-    readonly appUrl: string;
-    readonly workerUrl: string;
-  };
+  readonly database: PlatformConfig['database'] & { readonly workerUrl: string };
   readonly metricsHost: string;
   readonly metricsPort: number;
 }
@@ -104,10 +98,6 @@ export function loadApiConfig(environment: Environment = process.env): ApiConfig
     const platform = platformConfig(read);
     const config: ApiConfig = {
       ...platform,
-      database: {
-        ...platform.database,
-        authorizerUrl: read.postgresUrl('DATABASE_URL_AUTHORIZER'),
-      },
       host: read.text('API_HOST', '127.0.0.1'),
       port: read.port('API_PORT', 3000),
       publicUrl: read.url('PUBLIC_URL', 'http://127.0.0.1:3000'),
@@ -145,7 +135,10 @@ function platformConfig(read: EnvironmentReader): PlatformConfig {
   return {
     environment: read.oneOf('ESCUDO_ENV', ['development', 'test', 'production'], 'development'),
     logLevel: read.oneOf('LOG_LEVEL', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
-    database: { appUrl: read.postgresUrl('DATABASE_URL_APP') },
+    database: {
+      appUrl: read.postgresUrl('DATABASE_URL_APP'),
+      authorizerUrl: read.postgresUrl('DATABASE_URL_AUTHORIZER'),
+    },
     temporal: {
       address: read.text('TEMPORAL_ADDRESS', '127.0.0.1:7233'),
       namespace: read.text('TEMPORAL_NAMESPACE', 'default'),

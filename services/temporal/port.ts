@@ -38,6 +38,24 @@ export type StartOutcome =
 
 export type SignalOutcome = { readonly kind: 'signalled' } | { readonly kind: 'unavailable'; readonly detail: string };
 
+export interface WorkflowToAsk extends WorkflowToStart {
+  /** Name of the update. */
+  readonly update: string;
+  /** JSON values. */
+  readonly argument: unknown;
+}
+
+export type AskOutcome =
+  | { readonly kind: 'answered'; readonly answer: unknown }
+  /** No answer in time, or none at all: the workflow may run nevertheless. */
+  | { readonly kind: 'timeout' | 'unavailable'; readonly detail: string };
+
+/** How somebody who waits has a workflow decide. Never rejects. */
+export interface WorkflowAsker {
+  /** Starts the workflow with the question as its first, and waits for its answer, at most `timeoutMs`. */
+  ask(workflow: WorkflowToAsk, timeoutMs: number): Promise<AskOutcome>;
+}
+
 /** How use cases and the relay reach Temporal. Expected outcomes are returned, never thrown. */
 export interface WorkflowStarter {
   start(workflow: WorkflowToStart): Promise<StartOutcome>;

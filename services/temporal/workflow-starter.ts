@@ -4,6 +4,7 @@ import {
   WorkflowIdReusePolicy,
 } from '@temporalio/client';
 import type { TemporalClient } from './client';
+import { describeFailure } from './describe-failure';
 import type { WorkflowStarter } from './port';
 
 /**
@@ -29,7 +30,7 @@ export function createWorkflowStarter(temporal: TemporalClient): WorkflowStarter
         return { kind: 'started' };
       } catch (error) {
         if (error instanceof WorkflowExecutionAlreadyStartedError) return { kind: 'already_started' };
-        return { kind: 'unavailable', detail: describe(error) };
+        return { kind: 'unavailable', detail: describeFailure(error) };
       }
     },
     async signalWithStart({ workflowType, workflowId, input, signal, messageId }) {
@@ -46,7 +47,7 @@ export function createWorkflowStarter(temporal: TemporalClient): WorkflowStarter
         );
         return { kind: 'signalled' };
       } catch (error) {
-        return { kind: 'unavailable', detail: describe(error) };
+        return { kind: 'unavailable', detail: describeFailure(error) };
       }
     },
     async check() {
@@ -58,10 +59,4 @@ export function createWorkflowStarter(temporal: TemporalClient): WorkflowStarter
       }
     },
   };
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
-  return `${error.message}${cause}`;
 }

@@ -1,4 +1,4 @@
-import { defineQuery, defineSignal } from '@temporalio/workflow';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { SignalMessage } from '../wake-up';
 
 export interface SpendAuthorizationInput {
@@ -7,6 +7,8 @@ export interface SpendAuthorizationInput {
   readonly authorizationId?: string;
   /** Instead of it: a transaction of the network that no authorization went before. */
   readonly cardTransactionId?: string;
+  /** The purchase is yet to be decided: `decide` comes with the start. Says when it is to be funded, if it is approved. */
+  readonly asked?: 'clearing' | 'authorization';
 }
 
 /** How far the purchase is, as the workflow last saw it in the rows. */
@@ -18,5 +20,8 @@ export interface SpendAuthorizationProgress {
 
 /** A clearing, reversal, expiry, refund or advice of this purchase was recorded. */
 export const cardEvent = defineSignal<[SignalMessage]>('cardEvent');
+
+/** Asks whether the purchase is approved. Request and reply are plain values (services/shared/plain-values.ts). */
+export const decide = defineUpdate<unknown, [unknown]>('decide');
 
 export const progress = defineQuery<SpendAuthorizationProgress>('progress');

@@ -215,13 +215,14 @@ it('lets a signal pass while thousands of starts wait', async () => {
 
 it('removes finished batches later, but keeps those whose answers nobody reported as given', async () => {
   await superuser.query(
-    `INSERT INTO outbox_batches (id, holds, respond_by, answered_at, done_at) VALUES
-       (gen_random_uuid(), '[]', now(), now(), '2020-01-01'),
-       (gen_random_uuid(), '[["a", "unheard"]]', now(), NULL, '2020-01-01'),
-       (gen_random_uuid(), '[["a", "waiting"]]', now(), now(), NULL),
-       (gen_random_uuid(), '[["a", "recent"]]', now(), now(), now())`,
+    `INSERT INTO outbox_batches (id, holds, respond_by, answered_at, resolved_at, done_at) VALUES
+       (gen_random_uuid(), '[]', now(), now(), NULL, '2020-01-01'),
+       (gen_random_uuid(), '[["a", "asked after"]]', now(), NULL, now(), '2020-01-01'),
+       (gen_random_uuid(), '[["a", "unheard"]]', now(), NULL, NULL, '2020-01-01'),
+       (gen_random_uuid(), '[["a", "waiting"]]', now(), now(), NULL, NULL),
+       (gen_random_uuid(), '[["a", "recent"]]', now(), now(), NULL, now())`,
   );
-  expect(await forgetFinished(worker, new Date('2021-01-01'))).toBe(1);
+  expect(await forgetFinished(worker, new Date('2021-01-01'))).toBe(2);
   const { rows } = await superuser.query<{ which: string }>(
     'SELECT holds -> 0 ->> 1 AS which FROM outbox_batches ORDER BY 1',
   );
