@@ -1,6 +1,7 @@
+import type { AssetCatalog } from '../assets/load-asset-catalog';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
-import { fundingPolicyForMode, fundingPolicyToStored } from '../funding/rules/funding-policy';
+import { fundingPolicyToStored } from '../funding/rules/funding-policy';
 import { getOrganization } from '../organizations/read-organizations';
 import { appendEvent } from '../outbox/append-event';
 import { showProgram } from '../programs/show-program';
@@ -9,6 +10,7 @@ import { required } from '../shared/assert';
 import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
 import { type AccountRow, findOpeningTerms, insertAccount, nextChainIndex } from './account.repository';
+import { fundingForMode } from './wanted-funding';
 
 /**
  * Opens a spending account for a verified cardholder, with the program's default funding and an address derived for it.
@@ -16,7 +18,7 @@ import { type AccountRow, findOpeningTerms, insertAccount, nextChainIndex } from
  */
 export async function createAccount(
   trx: Transaction,
-  deps: { readonly custody: Pick<Custody, 'address'> },
+  deps: { readonly assets: AssetCatalog; readonly custody: Pick<Custody, 'address'> },
   input: { readonly organizationId: string; readonly programId: string; readonly cardholderId: string },
 ): Promise<Result<AccountRow, Refusal>> {
   const { organizationId, programId, cardholderId } = input;
@@ -42,7 +44,9 @@ export async function createAccount(
     organizationIndex: organization.chain_index,
     accountIndex,
   });
-  const { default_funding_mode: mode, stablecoins } = program.value.policy;
+  const { currency } = program.value.program;
+  const { policy } = program.value;
+  const mode = policy.default_funding_mode;
   const account = await insertAccount(trx, {
     organization_id: organizationId,
     id: newId(),
@@ -50,7 +54,7 @@ export async function createAccount(
     cardholder_id: cardholderId,
     chain_index: accountIndex,
     address,
-    funding_policy: fundingPolicyToStored(fundingPolicyForMode(mode, stablecoins)),
+    funding_policy: fundingPolicyToStored(fundingForMode(deps.assets, { currency, policy }, mode)),
     time_zone: terms.time_zone,
   });
   await appendEvent(trx, {

@@ -19,6 +19,8 @@ export interface Asset {
   readonly code: AssetCode;
   readonly decimals: number;
   readonly kind: AssetKind;
+  /** The currency that a stablecoin stands for. */
+  readonly peggedTo?: AssetCode | null;
 }
 
 export type DecimalProblem = 'not_a_decimal' | 'negative' | 'surplus_decimals' | 'too_large';

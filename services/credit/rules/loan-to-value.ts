@@ -79,7 +79,10 @@ export interface LoanHealth {
   readonly ltvBps: bigint | null;
   /** Liquidation limit ÷ debt, basis points, rounded down; null without debt. Below 10 000 is liquidatable. */
   readonly healthBps: bigint | null;
-  /** b = (D − B) ÷ (L − B), basis points, rounded up: below 0 there is room to borrow, 10 000 is liquidation. */
+  /**
+   * b = (D − B) ÷ (L − B), basis points, rounded up: below 0 there is room to borrow, 10 000 is liquidation. Null without debt,
+   * which uses nothing of a buffer, and without collateral that makes one.
+   */
   readonly bufferUsedBps: bigint | null;
 }
 
@@ -97,7 +100,7 @@ export function loanHealth(input: {
     ltvBps: valueUsdE8 > 0n ? divideRoundUp(debtUsdE8 * 10_000n, valueUsdE8) : null,
     healthBps: debtUsdE8 > 0n ? divideRoundDown(liquidationLimitUsdE8 * 10_000n, debtUsdE8) : null,
     bufferUsedBps:
-      buffer <= 0n
+      buffer <= 0n || debtUsdE8 === 0n
         ? null
         : used >= 0n
           ? divideRoundUp(used * 10_000n, buffer)

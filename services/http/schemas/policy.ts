@@ -1,35 +1,8 @@
-import { MERCHANT_GROUPS, type MerchantGroup } from '../../programs/rules/program-policy';
 import { countryInput } from './common';
+import { cents, controls, GROUPS, limits, merchantGroupInput, programLimits, times } from './controls';
 import { z } from './zod';
 
-const GROUPS = Object.keys(MERCHANT_GROUPS) as [MerchantGroup, ...MerchantGroup[]];
-
-export const merchantGroupInput = z.enum(GROUPS).openapi({ description: 'A group of merchant category codes.' });
-
-const cents = z
-  .string()
-  .regex(/^(0|[1-9]\d{0,17})$/, 'must be a whole number of cents, as a string')
-  .openapi({ pattern: '^(0|[1-9]\\d{0,17})$', example: '500000' });
-
-const times = z.int().min(0).max(1_000_000);
 const bps = (maximum: number) => z.int().min(0).max(maximum);
-
-const limitFields = {
-  per_transaction_amount: cents,
-  day_amount: cents,
-  week_amount: cents,
-  month_amount: cents,
-  year_amount: cents,
-  all_time_amount: cents,
-  day_count: times,
-  week_count: times,
-  month_count: times,
-  year_count: times,
-  all_time_count: times,
-};
-
-/** Limits as they are: amounts in cents and counts; a missing entry is no limit. */
-export const limits = z.strictObject(limitFields).partial().openapi('SpendLimits');
 
 const limitsPatch = z
   .strictObject({
@@ -115,6 +88,8 @@ export const policyPatch = z
     foreign_currency_fee_bps: bps(1_000),
     cash_withdrawal_fee: cashWithdrawalFee,
     limits: limitsPatch,
+    controls: controls.nullable(),
+    program_limits: programLimits.nullable(),
     credit: z
       .strictObject({
         enabled: z.boolean(),
@@ -151,6 +126,8 @@ export const policyView = z
     foreign_currency_fee_bps: z.int().optional(),
     cash_withdrawal_fee: cashWithdrawalFee.optional(),
     limits,
+    controls: controls.optional(),
+    program_limits: programLimits.optional(),
     credit: z.strictObject({
       enabled: z.boolean(),
       venue: z.literal('aave_v3'),
@@ -169,17 +146,3 @@ export const policyView = z
       .openapi({ description: 'Null: you are not asked.' }),
   })
   .openapi('ProgramPolicy');
-
-/** A card's own controls; what is left out is not restricted. */
-export const controls = z
-  .strictObject({
-    limits: limits.optional(),
-    allowed_merchant_groups: z.array(merchantGroupInput).max(GROUPS.length).optional(),
-    blocked_merchant_groups: z.array(merchantGroupInput).max(GROUPS.length).optional(),
-    blocked_merchant_countries: z.array(countryInput).max(250).optional(),
-    blocked_channels: z
-      .array(z.enum(['ecommerce', 'contactless', 'chip', 'magstripe', 'manual', 'atm', 'recurring']))
-      .max(7)
-      .optional(),
-  })
-  .openapi('CardControls');

@@ -1,12 +1,21 @@
+import type { SpendControls } from '../../cards/rules/spend-controls';
 import type { Asset } from '../../shared/money';
 import type {
   CollateralTerms,
   FixedHold,
   PartnerDecisionPolicy,
+  ProgramLimits,
   ProgramPolicy,
   SpendLimits,
   StandInRules,
 } from './program-policy';
+
+/** The same document where what is left out may also be there as `undefined`. */
+type Loose<T> = T extends readonly (infer Item)[]
+  ? readonly Loose<Item>[]
+  : T extends object
+    ? { readonly [Field in keyof T]: Loose<T[Field]> | undefined }
+    : T;
 
 /** A change of a policy: fields that are left out stay, a `null` inside a table removes that entry, lists are replaced. */
 export interface PolicyPatch {
@@ -35,6 +44,9 @@ export interface PolicyPatch {
         readonly collateral?: Readonly<Record<string, CollateralTerms | null>> | undefined;
       }
     | undefined;
+  /** Replaced as a whole; null: the program restricts nothing by them. */
+  readonly controls?: Loose<SpendControls> | null | undefined;
+  readonly program_limits?: Loose<ProgramLimits> | null | undefined;
   /** `stand_in` is replaced as a whole; null: the fintech is no longer asked. */
   readonly partner_decision?: PartnerDecisionPatch | null | undefined;
 }
@@ -70,13 +82,17 @@ export function applyPolicyPatch(base: ProgramPolicy, patch: PolicyPatch): Progr
     limits,
     credit,
     partner_decision,
+    controls,
+    program_limits,
     ...rest
   } = patch;
-  const { partner_decision: partnerBefore, ...kept } = base;
+  const { partner_decision: partnerBefore, controls: controlsBefore, program_limits: capsBefore, ...kept } = base;
   const partnerAfter = applyPartnerPatch(partnerBefore, partner_decision);
   return {
     ...kept,
     ...(partnerAfter === undefined ? {} : { partner_decision: partnerAfter }),
+    ...replacedOrMissing('controls', controlsBefore, controls),
+    ...replacedOrMissing('program_limits', capsBefore, program_limits),
     ...withoutUndefined(rest),
     hold_allowance_bps: mergeTable(base.hold_allowance_bps, hold_allowance_bps),
     ...mergedOrMissing('hold_fixed_amount', base.hold_fixed_amount, hold_fixed_amount),
@@ -90,6 +106,16 @@ export function applyPolicyPatch(base: ProgramPolicy, patch: PolicyPatch): Progr
       collateral: mergeTable(base.credit.collateral, credit?.collateral),
     },
   };
+}
+
+/** A part that is replaced as a whole; null takes it away. Stored without the fields that are not there. */
+function replacedOrMissing<Name extends string>(
+  name: Name,
+  base: object | undefined,
+  wanted: object | null | undefined,
+) {
+  const after = wanted === undefined ? base : wanted;
+  return after ? { [name]: JSON.parse(JSON.stringify(after)) } : {};
 }
 
 function applyPartnerPatch(

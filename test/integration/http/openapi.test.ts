@@ -56,6 +56,7 @@ test('names are unique, keys and problems are told everywhere, and a POST that c
       method === 'post' &&
       !path.startsWith('/v1/simulate/') &&
       !path.endsWith('/quote') &&
+      !path.endsWith('/preview') &&
       path !== '/v1/reconciliation';
     expect({ path, method, required: header?.required ?? false }).toEqual({ path, method, required: needsKey });
   }

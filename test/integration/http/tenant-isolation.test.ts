@@ -45,6 +45,10 @@ function bodies(ids: SeededIds): Readonly<Record<string, object>> {
     'POST /v1/accounts': { program_id: ids.program, cardholder_id: ids.cardholder },
     'PUT /v1/accounts/{account_id}/funding-policy': { mode: 'sell' },
     'POST /v1/accounts/{account_id}/quote': { amount: usd },
+    'POST /v1/accounts/{account_id}/funding-policy/preview': {
+      funding_policy: { mode: 'sell' },
+      purchases: [{ amount: usd }],
+    },
     'POST /v1/accounts/{account_id}/credit-agreement': { terms_version: '1', document_sha256: 'a'.repeat(64) },
     'POST /v1/accounts/{account_id}/collateral/pledge': { amount: { amount: '1', asset: 'WETH' } },
     'POST /v1/accounts/{account_id}/collateral/release': { amount: { amount: '1', asset: 'WETH' } },
