@@ -15,6 +15,7 @@ import { erc20Calls } from './chain/erc20';
 import { createTransactionSender, DEFAULT_SENDER_POLICY } from './chain/transaction-sender';
 import { composeAuthorizer, composePlatform, type Platform, platformDependencies } from './composition';
 import type { WorkerConfig } from './config/load-config';
+import { takeEffectOfControls } from './control-versions/take-effect-of-controls';
 import { createKnex } from './database/knex';
 import { scanDeposits } from './deposits/scan-deposits';
 import { handleOffRampHint } from './funding/handle-off-ramp-hint';
@@ -272,6 +273,11 @@ function composeJobs(
         if (settled > 0)
           logger.warn({ settled }, 'answers that may not have been heard were settled with the processor');
       },
+    },
+    {
+      name: 'take-effect-of-controls',
+      everyMs: 5_000,
+      run: async () => void (await takeEffectOfControls({ knex, workerKnex, clock })),
     },
     {
       name: 'collect-overdue',
