@@ -61,6 +61,7 @@ export const composeSurroundings: Surroundings = {
     'card-network': inNetwork('card-network', defaultPorts['card-network']),
     'kyc-vendor': inNetwork('kyc-vendor', defaultPorts['kyc-vendor']),
     'off-ramp-vendor': inNetwork('off-ramp-vendor', defaultPorts['off-ramp-vendor']),
+    partner: inNetwork('partner', defaultPorts.partner),
   },
   simulatorData: '/data/simulators',
   secrets: {

@@ -4,7 +4,7 @@ import type { Secrets } from './secrets';
 /** `checkout`: TypeScript by tsx, for development and tests. `image`: compiled JavaScript. */
 export type Flavour = 'checkout' | 'image';
 
-export const simulatorNames = ['card-network', 'kyc-vendor', 'off-ramp-vendor'] as const;
+export const simulatorNames = ['card-network', 'kyc-vendor', 'off-ramp-vendor', 'partner'] as const;
 export type SimulatorName = (typeof simulatorNames)[number];
 
 export const serviceNames = [...simulatorNames, 'api', 'worker'] as const;
@@ -55,6 +55,7 @@ export const defaultPorts = {
   'card-network': 4010,
   'kyc-vendor': 4020,
   'off-ramp-vendor': 4030,
+  partner: 4040,
 } as const;
 
 /** Where the vendors post their messages, under the api's URL. */
@@ -118,6 +119,11 @@ export const processTable: Readonly<Record<ServiceName, ProcessDefinition>> = {
       CHAIN_DEPLOYMENT_FILE: at.chainDeploymentFile,
     }),
     health: { endpoint: (at) => at.simulators['off-ramp-vendor'], path: '/livez' },
+  },
+  partner: {
+    entry: 'simulators/partner/main',
+    env: (at) => simulatorEnv(at, 'partner'),
+    health: { endpoint: (at) => at.simulators.partner, path: '/livez' },
   },
   api: {
     entry: 'services/api',

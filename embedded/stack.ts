@@ -144,6 +144,7 @@ async function start(options: StackOptions, folder: StackFolder, unlock: () => v
       'card-network': await endpoint('card-network'),
       'kyc-vendor': await endpoint('kyc-vendor'),
       'off-ramp-vendor': await endpoint('off-ramp-vendor'),
+      partner: await endpoint('partner'),
     },
     simulatorData: folder.simulators,
     secrets,

@@ -14,7 +14,9 @@ async function main(): Promise<void> {
     if (stack === null) await stopAllProcesses();
     else await stack.stop();
   });
-  say('starting PostgreSQL, Temporal, an EVM chain with Aave v3, three vendor simulators, api and worker');
+  say(
+    'starting PostgreSQL, Temporal, an EVM chain with Aave v3, simulators of three vendors and of a fintech, api and worker',
+  );
   stack = await startStack({ onProgress: say });
   process.stdout.write(welcome(stack));
 }
@@ -30,6 +32,7 @@ function welcome(stack: Stack): string {
     ['Card network simulator', surroundings.simulators['card-network'].url],
     ['KYC vendor simulator', surroundings.simulators['kyc-vendor'].url],
     ['Off-ramp and bank simulator', surroundings.simulators['off-ramp-vendor'].url],
+    ['Fintech that decides itself', `${surroundings.simulators.partner.url}/decisions`],
     ['State and logs', stack.folder.root],
     ['Operator key', secrets.operatorKey],
   ] as const;

@@ -85,7 +85,7 @@ export async function startApiProcess(
         api: { port, url },
         publicUrl: url,
         workerMetrics: NOWHERE,
-        simulators: { 'card-network': NOWHERE, 'kyc-vendor': NOWHERE, 'off-ramp-vendor': NOWHERE },
+        simulators: { 'card-network': NOWHERE, 'kyc-vendor': NOWHERE, 'off-ramp-vendor': NOWHERE, partner: NOWHERE },
         simulatorData: folder,
         secrets,
       }),

@@ -95,6 +95,7 @@ test('no log holds a secret of the stack', () => {
     'card-network',
     'kyc-vendor',
     'off-ramp-vendor',
+    'partner',
   ]) {
     const file = path.join(stack.folder.logs, `${name}.log`);
     expect(existsSync(file)).toBe(true);
