@@ -79,6 +79,7 @@ export function transactionEventData(
     readonly kind: string;
     readonly authorizationId: string | null;
     readonly forced: boolean;
+    readonly feeAmount: bigint;
   },
   legs: readonly {
     readonly kind: string;
@@ -98,6 +99,7 @@ export function transactionEventData(
       transaction.authorizationId === null ? null : formatId('authorization', transaction.authorizationId),
     forced: transaction.forced,
     amount: usdDocument(event.amount),
+    fee: usdDocument(transaction.feeAmount),
     merchant_amount: event.merchantAmount.toString(),
     merchant_currency: event.merchantCurrency,
     merchant: event.merchant,

@@ -2,6 +2,7 @@ import type { StoredLimitCounters } from '../cards/rules/limit-counters';
 import type { Transaction } from '../database/transaction';
 import { ledgerAccountId } from '../ledger/account-id';
 import { interestOf, loanOf } from '../ledger/account-refs';
+import type { ProgramPolicy } from '../programs/rules/program-policy';
 import type { AuthorizationRequest, CardEvent } from '../providers/processor/port';
 import type { AuthorizationRow, FundingLegRow } from './authorization.repository';
 import type { AuthorizationState } from './rules/authorization-state';
@@ -220,6 +221,9 @@ export interface NewCardTransaction {
   readonly authorizationId: string | null;
   readonly originalTransactionId: string | null;
   readonly forced: boolean;
+  /** Cents that the program charged on top; of a refund, gave back. */
+  readonly feeAmount: bigint;
+  readonly cashAmount: bigint;
 }
 
 export async function insertCardTransaction(
@@ -247,28 +251,80 @@ export async function insertCardTransaction(
     merchant_currency: event.merchantCurrency,
     merchant: JSON.stringify(event.merchant),
     forced: row.forced,
+    fee_amount: row.feeAmount.toString(),
+    cash_amount: row.cashAmount.toString(),
     effective_at: event.effectiveAt,
   });
 }
 
-/** A purchase's clearings, oldest first. */
-export async function clearingsOf(
+/** What a purchase has cost so far: a clearing, or a refund that was taken back. Cents. */
+export interface SpendingRow {
+  readonly id: string;
+  readonly amount: bigint;
+  readonly fee_amount: bigint;
+  readonly refunded_amount: bigint;
+}
+
+/** How a purchase is named: by the processor's id, and by ours where it has an authorization. */
+export interface PurchaseKey {
+  readonly organizationId: string;
+  readonly accountId: string;
+  readonly vendor: string;
+  readonly processorAuthorizationId: string;
+  readonly authorizationId: string | null;
+}
+
+function transactionsOf(trx: Transaction, key: PurchaseKey) {
+  const { authorizationId, processorAuthorizationId } = key;
+  return trx('card_transactions')
+    .where({ organization_id: key.organizationId, account_id: key.accountId, vendor: key.vendor })
+    .where((purchase) => {
+      void purchase.where({ processor_authorization_id: processorAuthorizationId });
+      if (authorizationId !== null) void purchase.orWhere({ authorization_id: authorizationId });
+    });
+}
+
+/** Everything that a purchase has cost, oldest first. */
+export async function spendingOf(trx: Transaction, key: PurchaseKey): Promise<readonly SpendingRow[]> {
+  return transactionsOf(trx, key)
+    .whereIn('kind', ['clearing', 'refund_reversal'])
+    .orderBy('id')
+    .select('id', 'amount', 'fee_amount', 'refunded_amount');
+}
+
+/** A refund as its reversal, or the next one, looks at it. Cents. */
+export interface RefundRow {
+  readonly id: string;
+  readonly amount: bigint;
+  readonly fee_amount: bigint;
+}
+
+/** Refunds of a purchase that stand, the newest first. */
+export async function refundsOf(trx: Transaction, key: PurchaseKey): Promise<readonly RefundRow[]> {
+  const takenBack = trx('card_transactions')
+    .where({ organization_id: key.organizationId, account_id: key.accountId, kind: 'refund_reversal' })
+    .whereNotNull('original_transaction_id')
+    .select('original_transaction_id');
+  return transactionsOf(trx, key)
+    .where({ kind: 'refund' })
+    .whereNotIn('id', takenBack)
+    .orderBy('id', 'desc')
+    .select('id', 'amount', 'fee_amount');
+}
+
+/** The program's policy as it was at an instant. */
+export async function findPolicyAt(
   trx: Transaction,
   organizationId: string,
-  accountId: string,
-  vendor: string,
-  processorAuthorizationId: string,
-): Promise<readonly { readonly id: string; readonly amount: bigint; readonly refunded_amount: bigint }[]> {
-  return trx('card_transactions')
-    .where({
-      organization_id: organizationId,
-      account_id: accountId,
-      vendor,
-      processor_authorization_id: processorAuthorizationId,
-      kind: 'clearing',
-    })
-    .orderBy('id')
-    .select('id', 'amount', 'refunded_amount');
+  programId: string,
+  at: Date,
+): Promise<ProgramPolicy | undefined> {
+  const row: { document: ProgramPolicy } | undefined = await trx('program_policies')
+    .where({ organization_id: organizationId, program_id: programId })
+    .where('created_at', '<=', at)
+    .orderBy('version', 'desc')
+    .first('document');
+  return row?.document;
 }
 
 /** Legs of the purchase that clearings have used, in plan order: also those of clearings that no authorization went before. */

@@ -6,16 +6,21 @@ import { postTransactions } from '../ledger/post-transactions';
 import { type ClearedPart, postCardClearing } from '../ledger/templates/post-card-clearing';
 import { appendEvent } from '../outbox/append-event';
 import { invariant, required } from '../shared/assert';
-import { sumBigint } from '../shared/money';
+import { minBigint, sumBigint } from '../shared/money';
 import { type FundingLegRow, fundingLegsOf } from './authorization.repository';
 import {
   addToAccount,
   addToLeg,
   changeAuthorization,
+  findAuthorizationOf,
+  findPolicyAt,
   insertCardTransaction,
   insertLeg,
   insertLegPosting,
+  type PurchaseKey,
   postDrawPrincipal,
+  refundsOf,
+  spendingOf,
 } from './card-event.repository';
 import {
   authorizationEventData,
@@ -26,6 +31,7 @@ import {
 } from './card-event-context';
 import { giveLimitBack, releaseHold } from './release-hold';
 import { isOpen, next } from './rules/authorization-state';
+import { feeOfClearing, feeTerms } from './rules/fees';
 import { consumeLegs, type HeldLeg, heldUsd, type LegShare, releaseAll, releaseBuffers } from './rules/hold-legs';
 import type { SpendSnapshot } from './rules/spend-snapshot';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
@@ -49,27 +55,115 @@ interface Part {
  * comes after it ended) is planned anew from what the account has now, and what nothing covers is overdue.
  */
 export async function recordClearing(trx: Transaction, context: CardEventContext): Promise<RecordedCardEvent> {
-  return postSpending(trx, context, 'clearing');
+  const { organizationId, account, authorization, event } = context;
+  const snapshot = required(await loadSpendSnapshot(trx, organizationId, account.id), 'the snapshot of an account');
+  const key = purchaseKey(context, authorization?.id ?? null);
+  const feeAmount = await feeOf(trx, context, key, snapshot);
+  return postSpending(trx, context, {
+    kind: 'clearing',
+    authorizationId: authorization?.id ?? null,
+    snapshot,
+    feeAmount,
+    cashAmount: authorization === null ? event.cashAmount : minBigint(authorization.cash_amount, event.amount),
+    originalTransactionId: null,
+  });
 }
 
-/** The network takes a refund back: the money is spent again, without a hold. */
+/**
+ * The network takes a refund back: the money is spent again, without a hold, and so is the fee that went back with it. What it
+ * costs belongs to the purchase, so that a further refund finds it.
+ */
 export async function recordRefundReversal(trx: Transaction, context: CardEventContext): Promise<RecordedCardEvent> {
-  return postSpending(trx, context, 'refund_reversal');
+  const { organizationId, account, event } = context;
+  const snapshot = required(await loadSpendSnapshot(trx, organizationId, account.id), 'the snapshot of an account');
+  const purchaseId = event.originalProcessorAuthorizationId ?? event.processorAuthorizationId;
+  const authorization =
+    purchaseId === event.processorAuthorizationId
+      ? context.authorization
+      : ((await findAuthorizationOf(trx, organizationId, account.id, event.vendor, purchaseId)) ?? null);
+  const refunds = await refundsOf(trx, purchaseKey(context, authorization?.id ?? null));
+  const refund = refunds.find((each) => each.amount === event.amount) ?? refunds[0];
+  const recorded = await postSpending(trx, context, {
+    kind: 'refund_reversal',
+    authorizationId: authorization?.id ?? null,
+    snapshot,
+    feeAmount: refund?.fee_amount ?? 0n,
+    cashAmount: 0n,
+    originalTransactionId: refund?.id ?? null,
+  });
+  if (authorization !== null && refund !== undefined) {
+    const refunded = -minBigint(event.amount, refund.amount);
+    await changeAuthorization(trx, organizationId, authorization.id, { state: authorization.state, refunded });
+  }
+  return recorded;
+}
+
+function purchaseKey(
+  { organizationId, account, event }: CardEventContext,
+  authorizationId: string | null,
+): PurchaseKey {
+  const { vendor, processorAuthorizationId } = event;
+  return { organizationId, accountId: account.id, vendor, processorAuthorizationId, authorizationId };
+}
+
+/**
+ * The fee that a clearing brings, on the terms that were in force when the purchase was made: what it was approved on stays,
+ * whatever the program decides since.
+ */
+async function feeOf(
+  trx: Transaction,
+  { organizationId, account, authorization, event }: CardEventContext,
+  key: PurchaseKey,
+  snapshot: SpendSnapshot,
+): Promise<bigint> {
+  const spend = {
+    currency: event.currency,
+    merchantCurrency: authorization?.merchant_currency ?? event.merchantCurrency,
+    cashWithdrawal:
+      authorization === null || authorization.kind === 'advice'
+        ? event.cashAmount === event.amount
+        : authorization.kind === 'cash_withdrawal',
+    cashAmount: authorization?.cash_amount ?? 0n,
+  };
+  const free = spend.merchantCurrency === spend.currency && !spend.cashWithdrawal && spend.cashAmount === 0n;
+  if (free || event.amount === 0n) return 0n;
+  const policy =
+    authorization === null
+      ? undefined
+      : await findPolicyAt(trx, organizationId, account.program_id, authorization.created_at);
+  const before = await spendingOf(trx, key);
+  return feeOfClearing(feeTerms(policy ?? snapshot.policy, spend), {
+    before: sumBigint(before.map((each) => each.amount)),
+    charged: sumBigint(before.map((each) => each.fee_amount)),
+    amount: event.amount,
+  });
+}
+
+interface Spending {
+  readonly kind: 'clearing' | 'refund_reversal';
+  /** The purchase's. */
+  readonly authorizationId: string | null;
+  readonly snapshot: SpendSnapshot;
+  /** Cents on top of the event's amount. */
+  readonly feeAmount: bigint;
+  readonly cashAmount: bigint;
+  readonly originalTransactionId: string | null;
 }
 
 async function postSpending(
   trx: Transaction,
   context: CardEventContext,
-  kind: 'clearing' | 'refund_reversal',
+  spending: Spending,
 ): Promise<RecordedCardEvent> {
   const { organizationId, account, authorization, event, now } = context;
-  const authorizationId = authorization?.id ?? null;
+  const { kind, authorizationId, snapshot, feeAmount } = spending;
   const legs = authorization === null ? [] : await fundingLegsOf(trx, organizationId, [authorization.id]);
   const holds = kind === 'clearing' && authorization !== null && isOpen(authorization.state);
   const held = holds ? heldLegsOf(legs) : [];
-  const snapshot = required(await loadSpendSnapshot(trx, organizationId, account.id), 'the snapshot of an account');
 
-  const consumed = consumeLegs(held, event.amount, (leg, cents) => priceAtPosting(leg, cents, snapshot, now));
+  const consumed = consumeLegs(held, event.amount + feeAmount, (leg, cents) =>
+    priceAtPosting(leg, cents, snapshot, now),
+  );
   const ends = holds && (event.final || heldUsd(consumed.left) === 0n);
   const released = ends ? releaseAll(consumed.left) : releaseBuffers(consumed.left);
   const fromHold = consumed.shares.map((share) => partOfHold(share, held));
@@ -89,16 +183,17 @@ async function postSpending(
     });
   }
   if (cardTransactionId !== null) {
-    const transaction = { id: cardTransactionId, kind, authorizationId, forced: !holds };
+    const transaction = { id: cardTransactionId, kind, authorizationId, forced: !holds, feeAmount };
     await insertCardTransaction(trx, organizationId, event, {
       ...transaction,
       accountId: account.id,
       cardId: context.cardId,
       programId: account.program_id,
-      originalTransactionId: null,
+      originalTransactionId: spending.originalTransactionId,
+      cashAmount: spending.cashAmount,
     });
     const nextOrdinal = legs.reduce((most, leg) => Math.max(most, leg.ordinal + 1), 0);
-    await writeParts(trx, context, snapshot, { cardTransactionId, authorizationId, parts, nextOrdinal });
+    await writeParts(trx, context, snapshot, { cardTransactionId, authorizationId, parts, feeAmount, nextOrdinal });
     await appendEvent(trx, {
       organizationId,
       type: kind === 'clearing' ? 'transaction.posted' : 'transaction.refund_reversed',
@@ -186,6 +281,7 @@ async function writeParts(
     readonly cardTransactionId: string;
     readonly authorizationId: string | null;
     readonly parts: readonly Part[];
+    readonly feeAmount: bigint;
     readonly nextOrdinal: number;
   },
 ): Promise<void> {
@@ -215,6 +311,7 @@ async function writeParts(
       programId: account.program_id,
       accountId: account.id,
       effectiveAt: event.effectiveAt,
+      feeUsd: input.feeAmount,
       parts: parts.map(toClearedPart),
     }),
   ]);

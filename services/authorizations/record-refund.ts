@@ -14,7 +14,6 @@ import {
   addToAccount,
   addToLeg,
   changeAuthorization,
-  clearingsOf,
   findAuthorizationOf,
   findDrawForRefund,
   insertCardTransaction,
@@ -22,7 +21,11 @@ import {
   insertLegPosting,
   insertRefundRepayment,
   postedLegsOf,
+  type RefundRow,
   refundDraw,
+  refundsOf,
+  type SpendingRow,
+  spendingOf,
 } from './card-event.repository';
 import {
   authorizationEventData,
@@ -45,14 +48,22 @@ export async function recordRefund(trx: Transaction, context: CardEventContext):
   if (event.amount === 0n) return { authorizationId: context.authorization?.id ?? null, cardTransactionId: null };
   const purchaseId = event.originalProcessorAuthorizationId ?? event.processorAuthorizationId;
   const authorization = await purchaseAuthorization(trx, context, purchaseId);
-  const clearings = await clearingsOf(trx, organizationId, account.id, event.vendor, purchaseId);
+  const key = {
+    organizationId,
+    accountId: account.id,
+    vendor: event.vendor,
+    processorAuthorizationId: purchaseId,
+    authorizationId: authorization?.id ?? null,
+  };
+  const spending = await spendingOf(trx, key);
   const legs = await postedLegsOf(
     trx,
     organizationId,
-    clearings.map((clearing) => clearing.id),
+    spending.map((each) => each.id),
   );
-  const original = clearings.find((clearing) => clearing.refunded_amount < clearing.amount) ?? clearings[0];
-  const split = await splitOf(trx, context, legs);
+  const original = spending.find((each) => each.refunded_amount < each.amount) ?? spending[0];
+  const feeAmount = feeGivenBack(spending, await refundsOf(trx, key), event.amount);
+  const split = await splitOf(trx, context, { legs, amountUsd: event.amount + feeAmount });
 
   const cardTransactionId = newId();
   const transaction = {
@@ -60,6 +71,7 @@ export async function recordRefund(trx: Transaction, context: CardEventContext):
     kind: 'refund' as const,
     authorizationId: authorization?.id ?? null,
     forced: false,
+    feeAmount,
   };
   await insertCardTransaction(trx, organizationId, event, {
     ...transaction,
@@ -67,9 +79,10 @@ export async function recordRefund(trx: Transaction, context: CardEventContext):
     cardId: context.cardId,
     programId: account.program_id,
     originalTransactionId: original?.id ?? null,
+    cashAmount: 0n,
   });
   if (original !== undefined) await addRefunded(trx, organizationId, original.id, event.amount);
-  await giveBack(trx, context, cardTransactionId, split);
+  await giveBack(trx, context, { cardTransactionId, feeAmount, split });
   if (authorization !== null) {
     const change = { state: authorization.state, refunded: event.amount };
     await changeAuthorization(trx, organizationId, authorization.id, change);
@@ -91,6 +104,18 @@ export async function recordRefund(trx: Transaction, context: CardEventContext):
   return { authorizationId: authorization?.id ?? null, cardTransactionId };
 }
 
+/**
+ * Cents of fee that a refund gives back with it: none of a part of the purchase, and all that was charged once the whole
+ * purchase is given back.
+ */
+function feeGivenBack(spending: readonly SpendingRow[], refundsBefore: readonly RefundRow[], refunded: bigint): bigint {
+  const spent = sumBigint(spending.map((each) => each.amount));
+  const refundedBefore = sumBigint(spending.map((each) => each.refunded_amount));
+  if (spent === 0n || refundedBefore >= spent || refundedBefore + refunded < spent) return 0n;
+  const charged = sumBigint(spending.map((each) => each.fee_amount));
+  return maxBigint(charged - sumBigint(refundsBefore.map((each) => each.fee_amount)), 0n);
+}
+
 async function purchaseAuthorization(
   trx: Transaction,
   context: CardEventContext,
@@ -104,19 +129,19 @@ async function purchaseAuthorization(
 async function splitOf(
   trx: Transaction,
   context: CardEventContext,
-  legs: readonly FundingLegRow[],
+  refund: { readonly legs: readonly FundingLegRow[]; readonly amountUsd: bigint },
 ): Promise<RefundSplit> {
-  const { organizationId, account, event } = context;
+  const { organizationId, account } = context;
   const snapshot = required(await loadSpendSnapshot(trx, organizationId, account.id), 'the snapshot of an account');
   const asset = required(snapshot.policy.stablecoins[0], 'a stablecoin of the program');
   return splitRefund({
-    amountUsd: event.amount,
+    amountUsd: refund.amountUsd,
     // What a sale under way will pay is not paid a second time.
     accountOverdueUsd: maxBigint(
       account.overdue_amount - (await overdueInCollection(trx, organizationId, account.id)),
       0n,
     ),
-    legs: legs.flatMap(toRefundable),
+    legs: refund.legs.flatMap(toRefundable),
     otherwise: {
       asset,
       priceUsdE8: snapshot.prices[asset]?.priceUsdE8 ?? PAR_USD_E8,
@@ -152,12 +177,12 @@ interface GivenShare {
 async function giveBack(
   trx: Transaction,
   context: CardEventContext,
-  cardTransactionId: string,
-  split: RefundSplit,
+  refund: { readonly cardTransactionId: string; readonly feeAmount: bigint; readonly split: RefundSplit },
 ): Promise<void> {
+  const { cardTransactionId, feeAmount, split } = refund;
   const { organizationId, account, event } = context;
   const legId = newId();
-  await insertLeg(trx, refundLeg(context, legId, cardTransactionId));
+  await insertLeg(trx, refundLeg(context, { legId, cardTransactionId, amount: event.amount + feeAmount }));
   const given: GivenShare[] = [];
   for (const share of split.shares) given.push(await giveShare(trx, context, share));
   for (const share of split.shares) {
@@ -173,6 +198,7 @@ async function giveBack(
       programId: account.program_id,
       accountId: account.id,
       amountUsd: event.amount,
+      feeUsd: feeAmount,
       overdueUsd: split.overdueUsd,
       parts: given.flatMap((each) => each.parts),
       effectiveAt: event.effectiveAt,
@@ -266,8 +292,11 @@ async function orderBuyBack(
   });
 }
 
-function refundLeg(context: CardEventContext, legId: string, cardTransactionId: string): FundingLegRow {
-  const { amount } = context.event;
+function refundLeg(
+  context: CardEventContext,
+  leg: { readonly legId: string; readonly cardTransactionId: string; readonly amount: bigint },
+): FundingLegRow {
+  const { legId, cardTransactionId, amount } = leg;
   return {
     organization_id: context.organizationId,
     id: legId,

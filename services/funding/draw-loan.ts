@@ -365,6 +365,7 @@ async function bookFailure(
       asset: posting.asset,
       amount,
       amountUsd,
+      refunded: { amount: refunded, amountUsd: posting.amount_usd - amountUsd },
       effectiveAt: deps.clock.now(),
     }),
   ]);

@@ -82,7 +82,7 @@ export function positionOf(asset: AssetCode): LedgerAccountRef {
   return refOf('position', ORGANIZATION, asset);
 }
 
-export function revenueOf(kind: 'interest' | 'conversion' | 'rounding', asset: AssetCode): LedgerAccountRef {
+export function revenueOf(kind: 'interest' | 'conversion' | 'rounding' | 'fees', asset: AssetCode): LedgerAccountRef {
   return refOf(`revenue.${kind}`, ORGANIZATION, asset);
 }
 

@@ -26,6 +26,7 @@ export const LEDGER_ACCOUNT_TYPES = {
   'revenue.interest': { normal: 'credit', materialised: false },
   'revenue.conversion': { normal: 'credit', materialised: false },
   'revenue.rounding': { normal: 'credit', materialised: false },
+  'revenue.fees': { normal: 'credit', materialised: false },
   'expense.gas': { normal: 'debit', materialised: false },
   'expense.offramp': { normal: 'debit', materialised: false },
   'expense.conversion': { normal: 'debit', materialised: false },

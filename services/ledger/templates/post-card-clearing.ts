@@ -1,6 +1,7 @@
 import type { AssetCode, BaseUnits } from '../../shared/money';
-import { networkPayableOf, overdueOf, positionOf } from '../account-refs';
-import { moved, type TransactionDraft, type TransferDraft } from '../draft';
+import { minBigint } from '../../shared/money';
+import { networkPayableOf, overdueOf, positionOf, revenueOf } from '../account-refs';
+import { moved, type TransactionDraft, type TransferDraft, withoutZeros } from '../draft';
 import { sourceOfLeg } from './place-authorization-hold';
 
 /** What one leg carries of a clearing. */
@@ -24,20 +25,34 @@ export interface PostCardClearingInput {
   readonly accountId: string;
   /** The network's date. */
   readonly effectiveAt: Date;
-  /** In plan order; Σ amountUsd is the clearing's amount. */
+  /** Cents of the parts that are the program's fee. */
+  readonly feeUsd?: BaseUnits;
+  /** In plan order; Σ amountUsd is the clearing's amount and its fee. */
   readonly parts: readonly ClearedPart[];
 }
 
-/** The network spent the money: each leg gives its tokens (or becomes overdue) and owes its part to the network. */
+/**
+ * The network spent the money: each leg gives its tokens (or becomes overdue) and owes its part to the network. The program's
+ * fee is what the parts carry beyond the network's amount, the last of them first.
+ */
 export function postCardClearing(input: PostCardClearingInput): TransactionDraft {
+  let toNetwork = input.parts.reduce((sum, part) => sum + part.amountUsd, 0n) - (input.feeUsd ?? 0n);
   return {
     template: 'post-card-clearing',
     idempotencyKey: `clearing:${input.cardTransactionId}`,
     effectiveAt: input.effectiveAt,
-    transfers: input.parts.flatMap((part) => [
-      takenFrom(input.accountId, part),
-      moved('owed-to-network', positionOf('USD'), networkPayableOf(input.programId), part.amountUsd, part.legId),
-    ]),
+    transfers: input.parts.flatMap((part) => {
+      const owed = minBigint(part.amountUsd, toNetwork);
+      toNetwork -= owed;
+      const usd = positionOf('USD');
+      return [
+        takenFrom(input.accountId, part),
+        ...withoutZeros([
+          moved('owed-to-network', usd, networkPayableOf(input.programId), owed, part.legId),
+          moved('fee', usd, revenueOf('fees', 'USD'), part.amountUsd - owed, part.legId),
+        ]),
+      ];
+    }),
   };
 }
 

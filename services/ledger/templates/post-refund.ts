@@ -32,6 +32,8 @@ export interface PostRefundInput {
   readonly accountId: string;
   /** Cents that the network gives back. */
   readonly amountUsd: BaseUnits;
+  /** Cents of the program's fee that are given back with them. */
+  readonly feeUsd?: BaseUnits;
   /** Cents of it that pay what is overdue. */
   readonly overdueUsd: BaseUnits;
   readonly parts: readonly RefundedPart[];
@@ -51,6 +53,7 @@ export function postRefund(input: PostRefundInput): TransactionDraft {
     effectiveAt: input.effectiveAt,
     transfers: withoutZeros([
       moved('from-network', networkPayableOf(input.programId), usd, input.amountUsd, legId),
+      moved('fee-given-back', revenueOf('fees', 'USD'), usd, input.feeUsd ?? 0n, legId),
       moved('overdue-paid', usd, overdueOf(accountId), input.overdueUsd, legId),
       ...input.parts.flatMap((part) => givenBack(accountId, legId, part)),
     ]),
