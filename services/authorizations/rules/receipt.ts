@@ -132,6 +132,8 @@ export interface ReceiptOutcome {
   readonly approved: string;
   readonly balance?: string;
   readonly expires?: string;
+  /** Part of `hold` that is the program's fee. */
+  readonly fee?: string;
   readonly hold: string;
   readonly largest: string;
   /** [kind, asset, base units, cents, price with 8 decimals] */
@@ -145,6 +147,8 @@ export interface ReceiptOutcome {
     ConsideredOption['rejection'],
   ])[];
   readonly reason?: DeclineReason;
+  /** The control that names the reason, where it was one. */
+  readonly refused_by?: NonNullable<Decision['refusedBy']>;
   readonly result: Decision['outcome'];
 }
 
@@ -363,10 +367,12 @@ export function outcomeText(decision: Decision): string {
     `{"approved":"${decision.approvedAmount}",` +
     (decision.balance === null ? '' : `"balance":"${decision.balance}",`) +
     (decision.expiresAt === null ? '' : `"expires":"${decision.expiresAt.toISOString()}",`) +
+    (decision.feeAmount === 0n ? '' : `"fee":"${decision.feeAmount}",`) +
     `"hold":"${decision.holdAmount}","largest":"${decision.largestAmount}",` +
     (legs === '' ? '' : `"legs":[${legs}],`) +
     (options === '' ? '' : `"options":[${options}],`) +
     (decision.reason === null ? '' : `"reason":"${decision.reason}",`) +
+    (decision.refusedBy === null ? '' : `"refused_by":${canonicalJson(decision.refusedBy)},`) +
     `"result":"${decision.outcome}"}`
   );
 }

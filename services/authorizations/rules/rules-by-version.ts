@@ -1,0 +1,31 @@
+import { type Decision, decideAuthorization, RULES_VERSION, type SpendRequest } from './decide-authorization';
+import type { SpendSnapshot } from './spend-snapshot';
+
+/** One version of the rules. */
+export type Decide = (snapshot: SpendSnapshot, request: SpendRequest, now: Date) => Decision;
+
+/**
+ * The rules that receipts name. When answers change, the version in `decide-authorization.ts` does too, and the rules as
+ * they were stay here under their own version for as long as there are receipts that name it.
+ */
+const RULES_BY_VERSION: Readonly<Record<string, Decide>> = {
+  [RULES_VERSION]: decideAuthorization,
+};
+
+/** A receipt names rules that this build does not have. */
+export class UnknownRulesError extends Error {
+  override readonly name = 'UnknownRulesError';
+
+  constructor(readonly version: string) {
+    super(
+      `no rules of version ${version} here, only ${Object.keys(RULES_BY_VERSION).join(', ')}: use a build that has them`,
+    );
+  }
+}
+
+/** The rules of a version. Throws {@link UnknownRulesError}. */
+export function rulesOf(version: string): Decide {
+  const decide = Object.hasOwn(RULES_BY_VERSION, version) ? RULES_BY_VERSION[version] : undefined;
+  if (decide === undefined) throw new UnknownRulesError(version);
+  return decide;
+}
