@@ -113,3 +113,5 @@ export function effectiveControls(
 
 /** Purchases that the velocity rules of one document may need kept: as many as each of them lets through. */
 export const VELOCITY_KEPT_MAX = 100;
+/** A month of 31 days. */
+export const VELOCITY_WINDOW_MAX_SECONDS = 2_678_400;

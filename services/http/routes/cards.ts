@@ -1,6 +1,5 @@
 import { issueCard } from '../../cards/issue-card';
 import { listCards } from '../../cards/list-cards';
-import type { CardControls } from '../../cards/rules/spend-controls';
 import { setCardState } from '../../cards/set-card-state';
 import { showCard } from '../../cards/show-card';
 import { changeControls } from '../../control-versions/change-controls';
@@ -10,8 +9,8 @@ import { ok, type Result } from '../../shared/result';
 import { type AnyRoute, route } from '../route';
 import type { RouteDeps } from '../route-deps';
 import { idInput, idView, optionalId, timestampView } from '../schemas/common';
-import { listQuery, listView, toListView, toPageRequest } from '../schemas/list';
 import { cardControls, controls, toControls } from '../schemas/controls';
+import { listQuery, listView, toListView, toPageRequest } from '../schemas/list';
 import { z } from '../schemas/zod';
 
 type CardRow = Awaited<ReturnType<typeof listCards>>['data'][number];
