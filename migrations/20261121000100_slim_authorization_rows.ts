@@ -184,7 +184,7 @@ export async function up(knex: Knex): Promise<void> {
       UNION ALL
       SELECT organization_id, id, CASE WHEN decline_reason IS NULL THEN 'authorization.approved' ELSE 'authorization.declined' END,
         'authorization', id, NULL::jsonb, created_at
-      FROM authorizations WHERE message_id IS NOT NULL`);
+      FROM authorizations WHERE batch_id IS NOT NULL`);
   await knex.raw('GRANT SELECT ON all_events TO escudo_app, escudo_worker, escudo_readonly');
 }
 

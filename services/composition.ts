@@ -4,6 +4,7 @@ import type { Knex } from 'knex';
 import type { Pool } from 'pg';
 import type { Registry } from 'prom-client';
 import { loadAssetCatalog } from './assets/load-asset-catalog';
+import { amendAuthorization } from './authorizations/amend-authorization';
 import { createAnswerDesk } from './authorizations/answer-authorization';
 import { noteAnswersGiven } from './authorizations/authorization-path.repository';
 import { createAuthorizationPaths } from './authorizations/authorization-paths';
@@ -162,14 +163,7 @@ export async function composeAuthorizer(
     limits: wiring.limits,
     accountsKeptMax: ACCOUNTS_KEPT_MAX,
     sealer: createReceiptSealer(signingKey),
-    amend: (_request, known) =>
-      Promise.resolve({
-        outcome: 'declined',
-        approvedAmount: 0n,
-        declineReason: 'unsupported_transaction',
-        balance: null,
-        authorizationId: known.authorizationId,
-      }),
+    amend: (request, known) => amendAuthorization({ knex, clock }, request, known),
     partner,
     releaseUnheard: wiring.releaseUnheard,
     observer: {

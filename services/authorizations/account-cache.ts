@@ -42,10 +42,10 @@ export class AccountCache {
 
   /** Keeps what was just read. Other cards of the account stay only if it has not moved since. */
   keep(cardToken: string, state: AccountState, card: CardSnapshot): void {
-    const { accountId } = state;
+    const { accountId, accountVersion } = state.account;
     this.accountOfCard.set(cardToken, accountId);
     const known = this.accounts.get(accountId);
-    if (known && known.state.accountVersion === state.accountVersion) {
+    if (known && known.state.account.accountVersion === accountVersion) {
       known.state = state;
       known.cards.set(cardToken, card);
       return;
@@ -83,13 +83,14 @@ export class AccountCache {
 }
 
 function bumped(state: AccountState): AccountState {
-  return { ...state, accountVersion: state.accountVersion + 1n };
+  return { ...state, account: { ...state.account, accountVersion: state.account.accountVersion + 1n } };
 }
 
 /** The account after a decision was committed on it: holds taken from funds or counted as loan, windows counted, version moved. */
-export function stateAfter(state: AccountState, decision: Decision): AccountState {
+function stateAfter(state: AccountState, decision: Decision): AccountState {
   if (decision.legs.length === 0) return bumped(state);
-  const funds = { ...state.funds };
+  const { account } = state;
+  const funds = { ...account.funds };
   let loanHold = state.credit.loanHold;
   for (const leg of decision.legs) {
     if (leg.kind === 'loan_draw') loanHold += leg.amount;
@@ -97,9 +98,12 @@ export function stateAfter(state: AccountState, decision: Decision): AccountStat
   }
   return {
     ...state,
-    accountVersion: state.accountVersion + 1n,
-    funds,
     credit: { ...state.credit, loanHold },
-    accountCounters: decision.counters ? countersToStored(decision.counters.account) : state.accountCounters,
+    account: {
+      ...account,
+      accountVersion: account.accountVersion + 1n,
+      funds,
+      accountCounters: decision.counters ? countersToStored(decision.counters.account) : account.accountCounters,
+    },
   };
 }

@@ -89,6 +89,16 @@ export async function findAuthorization(
   return row ?? null;
 }
 
+export async function findAuthorizations(
+  trx: Transaction,
+  organizationId: string,
+  authorizationIds: readonly string[],
+): Promise<readonly AuthorizationRow[]> {
+  return trx<AuthorizationRow>('authorizations')
+    .where({ organization_id: organizationId })
+    .whereIn('id', [...authorizationIds]);
+}
+
 export async function fundingLegsOf(
   trx: Transaction,
   organizationId: string,

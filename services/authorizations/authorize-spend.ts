@@ -262,7 +262,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       return;
     }
     if (knownAuthorizationId === null) return;
-    const { organizationId, accountId } = state;
+    const { organizationId, accountId } = state.account;
     const known = { organizationId, accountId, cardId: card.id, authorizationId: knownAuthorizationId };
     const amended = deps.amend(job.request, known).then(
       (reply) => job.settle(reply),
@@ -319,8 +319,9 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       for (const job of batch) if (!decidable.has(job)) withoutDecision(job, read.get(job), { answers, elsewhere });
     }
     for (const { job, state, card, endedBefore } of bases) {
-      job.account = { organizationId: state.organizationId, accountId: state.accountId };
-      if (drafted.has(state.accountId)) {
+      const { organizationId, accountId } = state.account;
+      job.account = { organizationId, accountId };
+      if (drafted.has(accountId)) {
         // Two cards of one account before it was known that they are: the second cannot be decided on the same snapshot.
         conflicted.push(job);
         continue;
@@ -332,7 +333,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         elsewhere.push(askPartner(job, snapshot, decision));
         continue;
       }
-      drafted.add(state.accountId);
+      drafted.add(accountId);
       const draft = draftAuthorization({
         ordinal: drafts.length,
         request: job.request,

@@ -163,10 +163,11 @@ export type BatchSnapshot =
     };
 
 /** An account without its cards and without what it shares with others. Valid as long as its two versions are. */
-export interface AccountState extends Omit<SpendSnapshot, 'prices' | 'decimals' | 'credit' | 'card' | 'programUsage'> {
+export interface AccountState {
   readonly programVersion: bigint;
   readonly spreadFactorRay: bigint;
   readonly credit: Omit<SpendSnapshot['credit'], 'programIndexRay' | 'availableLiquidity'>;
+  readonly account: Omit<SpendSnapshot, 'prices' | 'decimals' | 'credit' | 'card' | 'programUsage'>;
 }
 
 /** Policy documents are immutable per version, so they are kept once read. */
@@ -233,23 +234,7 @@ function toAccountState(row: AccountRow): AccountState {
     (type === 'cardholder.funds' ? funds : collateral)[asset] = BigInt(free);
   }
   return {
-    organizationId: required(row.organization_id, 'organization'),
-    accountId: row.account_id,
-    accountVersion: BigInt(row.account_version),
-    programId: row.program_id,
     programVersion: BigInt(row.program_version),
-    cardholderId: row.cardholder_id,
-    programState: row.program_state,
-    currency: row.currency,
-    policyVersion: row.policy_version,
-    policy: required(policies.get(policyKey(row)), `policy ${policyKey(row)}`),
-    kycState: row.kyc_state,
-    accountState: row.account_state,
-    overdueAmount: BigInt(row.overdue_amount),
-    timeZone: row.time_zone,
-    fundingPolicy: fundingPolicyFromStored(row.funding_policy),
-    funds,
-    collateral,
     spreadFactorRay: BigInt(row.spread_factor_ray),
     credit: {
       agreementAccepted: row.agreement_accepted,
@@ -258,9 +243,27 @@ function toAccountState(row: AccountRow): AccountState {
       loanUnconfirmed: BigInt(row.loan_unconfirmed),
       delegationLeft: BigInt(row.delegation_left),
     },
-    accountControls: row.account_controls,
-    accountPendingControls: row.account_pending_controls,
-    accountCounters: row.spend_counters,
+    account: {
+      organizationId: required(row.organization_id, 'organization'),
+      accountId: row.account_id,
+      accountVersion: BigInt(row.account_version),
+      programId: row.program_id,
+      cardholderId: row.cardholder_id,
+      programState: row.program_state,
+      currency: row.currency,
+      policyVersion: row.policy_version,
+      policy: required(policies.get(policyKey(row)), `policy ${policyKey(row)}`),
+      kycState: row.kyc_state,
+      accountState: row.account_state,
+      overdueAmount: BigInt(row.overdue_amount),
+      timeZone: row.time_zone,
+      fundingPolicy: fundingPolicyFromStored(row.funding_policy),
+      funds,
+      collateral,
+      accountControls: row.account_controls,
+      accountPendingControls: row.account_pending_controls,
+      accountCounters: row.spend_counters,
+    },
   };
 }
 
@@ -280,8 +283,8 @@ function toCard(row: AccountRow): CardSnapshot | null {
 
 /** What a decision looks at: an account, one of its cards, and the market as it stands. */
 export function snapshotOf(state: AccountState, card: CardSnapshot | null, market: Market): SpendSnapshot {
-  const { programVersion: _programVersion, spreadFactorRay, ...account } = state;
-  const { venue, borrow_asset: borrowAsset } = state.policy.credit;
+  const { account, spreadFactorRay } = state;
+  const { venue, borrow_asset: borrowAsset } = account.policy.credit;
   const reserve = market.reserves[`${venue}:${borrowAsset}`];
   return {
     ...account,
@@ -291,7 +294,7 @@ export function snapshotOf(state: AccountState, card: CardSnapshot | null, marke
       availableLiquidity: reserve?.liquidity ?? 0n,
     },
     card,
-    programUsage: market.usage[state.programId] ?? null,
+    programUsage: market.usage[account.programId] ?? null,
     prices: market.prices,
     decimals: market.decimals,
   };

@@ -1,6 +1,8 @@
+import { firstEvents } from '../authorizations/first-event';
 import type { Page, PageRequest } from '../database/page';
 import { findPage } from '../database/page.repository';
 import type { Transaction } from '../database/transaction';
+import { required } from '../shared/assert';
 
 export interface EventRow {
   readonly id: string;
@@ -21,6 +23,19 @@ export async function listEvents(
     readonly page: PageRequest;
   },
 ): Promise<Page<EventRow>> {
-  const { organizationId, type, resourceId, page } = input;
-  return findPage<EventRow>(trx, 'events', organizationId, page, { where: { type, resource_id: resourceId } });
+  const { organizationId, type, resourceId } = input;
+  const page = await findPage<EventRow & { readonly data: EventRow['data'] | null }>(
+    trx,
+    'all_events',
+    organizationId,
+    input.page,
+    { where: { type, resource_id: resourceId } },
+  );
+  const derived = page.data.filter((row) => row.data === null).map((row) => row.id);
+  if (derived.length === 0) return page;
+  const data = await firstEvents(trx, organizationId, derived);
+  return {
+    hasMore: page.hasMore,
+    data: page.data.map((row) => ({ ...row, data: row.data ?? required(data.get(row.id), 'the authorization') })),
+  };
 }

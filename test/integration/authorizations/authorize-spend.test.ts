@@ -1,7 +1,10 @@
 import { Client, Pool } from 'pg';
 import type { Authorizer, AuthorizerDependencies } from '../../../services/authorizations/authorize-spend';
 import { recordCardEvent } from '../../../services/authorizations/record-card-event';
+import type { Receipt } from '../../../services/authorizations/rules/receipt';
+import { countersNow, type StoredLimitCounters } from '../../../services/cards/rules/limit-counters';
 import { createKnex } from '../../../services/database/knex';
+import { newId } from '../../../services/database/new-id';
 import { inOrganization } from '../../../services/database/transaction';
 import { fundingPolicyForMode } from '../../../services/funding/rules/funding-policy';
 import { postTransactions } from '../../../services/ledger/post-transactions';
@@ -118,22 +121,14 @@ describe('a purchase', () => {
       approved_amount: 4_250n,
       hold_amount: 4_250n,
     });
-    expect(
-      await one('SELECT count(*)::int AS n FROM card_messages WHERE message_id = $1', [request.messageId]),
-    ).toEqual({ n: 1 });
-    expect(
-      await one('SELECT workflow_type, workflow_id, signal FROM outbox_commands WHERE organization_id = $1', [
-        organizationId,
-      ]),
-    ).toEqual({
-      workflow_type: 'spendAuthorization',
-      workflow_id: `authorization:${reply.authorizationId}`,
-      signal: null,
+    expect(stored).toMatchObject({ message_id: request.messageId, content_hash: request.contentHash });
+    expect(await one('SELECT holds, answered_at FROM outbox_batches WHERE id = $1', [stored.batch_id])).toEqual({
+      holds: [[organizationId, reply.authorizationId]],
+      answered_at: null,
     });
-    expect(await one('SELECT type, resource_id FROM events WHERE organization_id = $1', [organizationId])).toEqual({
-      type: 'authorization.approved',
-      resource_id: reply.authorizationId,
-    });
+    expect(
+      await one('SELECT id, type, resource_id FROM all_events WHERE organization_id = $1', [organizationId]),
+    ).toEqual({ id: reply.authorizationId, type: 'authorization.approved', resource_id: reply.authorizationId });
     expect(authorizer.failures).toEqual([]);
   });
 
@@ -212,7 +207,7 @@ describe('a purchase', () => {
       const { receipt } = await one<{ receipt: string }>('SELECT receipt FROM authorizations WHERE id = $1', [
         reply.authorizationId,
       ]);
-      expect(JSON.parse(receipt).largest_amount).toBe('20000');
+      expect(JSON.parse(receipt).outcome.largest).toBe('20000');
     }
   });
 
@@ -331,11 +326,11 @@ describe('many at once', () => {
     expect(replies.filter((reply) => reply?.outcome === 'approved')).toHaveLength(37);
     expect(replies.filter((reply) => reply?.declineReason === 'insufficient_funds')).toHaveLength(163);
     expect((await heldFunds(account.accountId)).free).toBe(377n * USDC - 37n * 10_050_000n);
-    const { windows } = await one<{ windows: { day: { amount: string; count: number } } }>(
+    const { windows } = await one<{ windows: StoredLimitCounters }>(
       'SELECT spend_counters AS windows FROM accounts WHERE id = $1',
       [account.accountId],
     );
-    expect(windows.day).toMatchObject({ amount: '37000', count: 37 });
+    expect(countersNow(windows, new Date(), 'Etc/UTC').day).toMatchObject({ amount: 37_000n, count: 37 });
     await expectBalancesRebuilt(organizationId);
     for (const authorizer of authorizers) expect(authorizer.failures).toEqual([]);
   });
@@ -374,5 +369,170 @@ describe('many at once', () => {
     );
     expect(replies[7]?.declineReason).toBe('internal_error');
     expect(authorizer.failures.length).toBeGreaterThan(0);
+  });
+});
+
+describe('an account kept in memory', () => {
+  const mixed: SpendingWorldOptions = {
+    accounts: 1,
+    funds: { USDC: 60n * USDC, EURC: 20n * USDC },
+    collateral: { WETH: 10n ** 18n },
+    credit: true,
+    fundingPolicy: {
+      mode: 'custom',
+      sources: [
+        { kind: 'stablecoin', asset: 'USDC', keep: 5n * USDC },
+        { kind: 'stablecoin', asset: 'EURC', keep: 0n },
+        { kind: 'loan', ltvMaxBps: null },
+      ],
+    },
+  };
+
+  async function only(options: SpendingWorldOptions) {
+    const { organizationId, programId, accounts } = await world(options);
+    const [account] = accounts;
+    if (!account) throw new Error('no account');
+    return { organizationId, programId, account };
+  }
+
+  async function inputsOf(organizationId: string): Promise<unknown[]> {
+    const { rows } = await superuser.query<{ receipt: string }>(
+      'SELECT receipt FROM authorizations WHERE organization_id = $1 ORDER BY id',
+      [organizationId],
+    );
+    return rows.map(({ receipt }) => {
+      const { account, card, credit, outcome } = JSON.parse(receipt) as Receipt;
+      const { expires: _expires, ...result } = outcome;
+      return { ...account, id: '', card: { ...card, id: '' }, credit, result };
+    });
+  }
+
+  test('gives the same decisions, from the same inputs, as one that is read for each', async () => {
+    const amounts = [1_000n, 3_000n, 2_500n, 90_000_000n, 4_000n, 50_000n, 1n];
+    const inputs: unknown[][] = [];
+    for (const accountsKeptMax of [0, 100]) {
+      const authorizer = newAuthorizer({ deps: { accountsKeptMax } });
+      const { organizationId, account } = await only(mixed);
+      for (const amount of amounts) await authorizer.authorize(purchase(account, amount));
+      inputs.push(await inputsOf(organizationId));
+      await expectBalancesRebuilt(organizationId);
+      expect(authorizer.conflicts()).toBe(0);
+    }
+    expect(inputs[0]).toHaveLength(amounts.length);
+    expect(inputs[1]).toEqual(inputs[0]);
+  });
+
+  test('is read again when it has moved elsewhere', async () => {
+    const [here, there] = [newAuthorizer(), newAuthorizer()];
+    const { account } = await only({ accounts: 1, funds: { USDC: 30n * USDC } });
+    expect((await here.authorize(purchase(account, 1_000n))).outcome).toBe('approved');
+    expect((await there.authorize(purchase(account, 1_000n))).outcome).toBe('approved');
+    expect((await here.authorize(purchase(account, 1_000n))).declineReason).toBe('insufficient_funds');
+    expect((await heldFunds(account.accountId)).pending).toBe(20_100_000n);
+  });
+
+  test.each([
+    ['the program', "UPDATE programs SET state = 'disabled' WHERE id = $1", 'program_disabled'],
+    ['the card', "UPDATE cards SET state = 'paused' WHERE program_id = $1", 'card_paused'],
+    ['the cardholder', "UPDATE cardholders SET kyc_state = 'expired' WHERE program_id = $1", 'kyc_not_valid'],
+    ['the kind of card', "UPDATE card_products SET state = 'disabled' WHERE program_id = $1", 'product_disabled'],
+  ])('does not outlive a change of %s', async (_what, change, reason) => {
+    const authorizer = newAuthorizer();
+    const { organizationId, programId, account } = await only({ accounts: 1, funds: { USDC: 100n * USDC } });
+    const productId = newId();
+    await superuser.query(
+      "INSERT INTO card_products (organization_id, id, program_id, name) VALUES ($1, $2, $3, 'Gold')",
+      [organizationId, productId, programId],
+    );
+    await superuser.query('UPDATE cards SET product_id = $1 WHERE id = $2', [productId, account.cardId]);
+    expect((await authorizer.authorize(purchase(account, 1_000n))).outcome).toBe('approved');
+    await superuser.query(change, [programId]);
+    expect((await authorizer.authorize(purchase(account, 1_000n))).declineReason).toBe(reason);
+  });
+
+  test('does not hide a reversal that came first, nor a purchase that is known', async () => {
+    const amended: string[] = [];
+    const authorizer = newAuthorizer({
+      deps: {
+        amend: (request, known) => {
+          amended.push(request.messageId);
+          return Promise.resolve({
+            outcome: 'declined',
+            approvedAmount: 0n,
+            declineReason: 'insufficient_funds',
+            balance: null,
+            authorizationId: known.authorizationId,
+          });
+        },
+      },
+    });
+    const { account } = await only({ accounts: 1, funds: { USDC: 100n * USDC } });
+    const first = purchase(account, 1_000n);
+    const { authorizationId } = await authorizer.authorize(first);
+    const reversed = purchase(account, 1_000n);
+    const knex = createKnex(database.urls.escudo_app, 1, 'test');
+    await recordCardEvent({ knex, clock: systemClock }, cardEvent(reversed, 'reversal'));
+    await knex.destroy();
+    expect((await authorizer.authorize(reversed)).declineReason).toBe('late');
+    expect(await authorizer.authorize(first)).toMatchObject({ outcome: 'approved', authorizationId });
+    expect(amended).toEqual([]);
+    const more = { ...first, messageId: 'message-more', contentHash: 'hash-more' };
+    expect(await authorizer.authorize(more)).toMatchObject({ declineReason: 'insufficient_funds', authorizationId });
+    expect(amended).toEqual(['message-more']);
+  });
+});
+
+describe('an answer', () => {
+  test('is noted for its batch once it was handed over, and not before', async () => {
+    const authorizer = newAuthorizer();
+    const { accounts } = await world({ accounts: 2, funds: { USDC: 100n * USDC } });
+    const requests = accounts.map((account) => purchase(account, 1_000n));
+    const replies = await Promise.all(requests.map((request) => authorizer.authorize(request)));
+    const noted = async () => {
+      await authorizer.close();
+      return (
+        await superuser.query<{ id: string; answered: boolean }>(
+          `SELECT a.id, b.answered_at IS NOT NULL AS answered FROM authorizations a JOIN outbox_batches b ON b.id = a.batch_id
+           WHERE a.id = ANY($1)`,
+          [replies.map((reply) => reply.authorizationId)],
+        )
+      ).rows;
+    };
+    expect((await noted()).map(({ answered }) => answered)).toEqual([false, false]);
+    for (const request of requests) authorizer.answered(request);
+    expect((await noted()).map(({ answered }) => answered)).toEqual([true, true]);
+  });
+
+  test('that was given up while its commit stalled has its hold freed', async () => {
+    const released: string[] = [];
+    const authorizer = newAuthorizer({
+      deps: {
+        releaseUnheard: ({ authorizationId }) => {
+          released.push(authorizationId);
+          return Promise.resolve();
+        },
+      },
+    });
+    const { organizationId, accounts } = await world({ accounts: 1, funds: { USDC: 100n * USDC } });
+    const [account] = accounts;
+    if (!account) throw new Error('no account');
+    await authorizer.authorize(purchase(account, 1_000n));
+    // The card's counters are written last, after the statement has looked at the time.
+    const blocker = new Client({ connectionString: database.superuserUrl });
+    await blocker.connect();
+    await blocker.query('BEGIN');
+    await blocker.query('SELECT 1 FROM limit_counters WHERE organization_id = $1 FOR UPDATE', [organizationId]);
+    const request = purchase(account, 1_000n, { respondBy: new Date(Date.now() + 500) });
+    const reply = await authorizer.authorize(request);
+    expect(reply).toMatchObject({ outcome: 'declined', declineReason: 'late' });
+    expect(released).toEqual([]);
+    await blocker.query('COMMIT');
+    await blocker.end();
+    // One that waits for the same account is decided after the stalled commit has come back.
+    await authorizer.authorize(purchase(account, 1_000n));
+    const { id } = await one<{ id: string }>('SELECT id FROM authorizations WHERE message_id = $1', [
+      request.messageId,
+    ]);
+    expect(released).toEqual([id]);
   });
 });
