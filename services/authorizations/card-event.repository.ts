@@ -544,7 +544,7 @@ export async function findCounters(
   return row?.windows ?? null;
 }
 
-/** Call it under the account's lock; the account's version is the caller's to move. */
+/** Moves the account's version: a decision reads the counters. Call it under the account's lock. */
 export async function saveCounters(
   trx: Transaction,
   organizationId: string,
@@ -553,10 +553,11 @@ export async function saveCounters(
   windows: StoredLimitCounters,
 ): Promise<void> {
   const stored = JSON.stringify(windows);
-  if (scopeId === accountId) {
-    await trx('accounts').where({ organization_id: organizationId, id: accountId }).update({ spend_counters: stored });
-    return;
-  }
+  const ofAccount = scopeId === accountId;
+  await trx('accounts')
+    .where({ organization_id: organizationId, id: accountId })
+    .update({ version: trx.raw('version + 1'), ...(ofAccount ? { spend_counters: stored } : {}) });
+  if (ofAccount) return;
   await trx('limit_counters')
     .insert({ organization_id: organizationId, account_id: accountId, scope_id: scopeId, windows: stored })
     .onConflict(['organization_id', 'account_id', 'scope_id'])
