@@ -23,6 +23,8 @@ export interface CardTransactionRow {
   readonly merchant_currency: string;
   readonly merchant: AuthorizationRow['merchant'];
   readonly forced: boolean;
+  readonly fee_amount: bigint;
+  readonly cash_amount: bigint;
   readonly refunded_amount: bigint;
   readonly effective_at: Date;
   readonly recorded_at: Date;

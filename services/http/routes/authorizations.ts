@@ -20,19 +20,37 @@ import { z } from '../schemas/zod';
 
 const STATES = ['declined', 'pending', 'partially_cleared', 'cleared', 'reversed', 'expired'] as const;
 
+const KINDS = [
+  'authorization',
+  'incremental_authorization',
+  'advice',
+  'balance_inquiry',
+  'zero_amount_verification',
+  'refund_authorization',
+  'cash_withdrawal',
+] as const;
+
 const authorizationFields = {
   id: idView('authorization'),
   account_id: idView('account'),
   card_id: idView('card'),
   program_id: idView('program'),
+  kind: z.enum(KINDS).openapi({
+    description: 'What the network asked for first; advice: it told of the purchase without asking.',
+  }),
   state: z.enum(STATES),
   decline: z
     .strictObject({ reason: z.enum(DECLINE_REASONS), text: z.string() })
     .nullable()
-    .openapi({ description: 'Why it was declined, for machines and for people.' }),
+    .openapi({
+      description:
+        'Why it was declined, for machines and for people. A network may go ahead all the same: the state is then another.',
+    }),
   requested: moneyView,
   approved: moneyView,
   hold: moneyView,
+  fee: moneyView.openapi({ description: 'Part of the hold that is the program’s fee.' }),
+  cash: moneyView.openapi({ description: 'Part of the amount asked for that is cash at the till.' }),
   cleared: moneyView,
   reversed: moneyView,
   refunded: moneyView,
@@ -42,6 +60,10 @@ const authorizationFields = {
   merchant: merchantView,
   merchant_amount: z.strictObject({ minor_units: z.string(), currency: z.string() }),
   channel: z.string(),
+  avs: z
+    .enum(['match', 'postal_code_match', 'address_match', 'mismatch', 'not_provided'])
+    .openapi({ description: 'The address given at the merchant against the cardholder’s.' }),
+  cvc: z.enum(['match', 'mismatch', 'not_provided']).openapi({ description: 'The security code given.' }),
   processor_authorization_id: z.string(),
   occurred_at: timestampView,
   expires_at: timestampView.nullable(),
@@ -142,6 +164,7 @@ function authorizationOf(assets: AssetCatalog, row: AuthorizationRow): z.input<t
     account_id: formatId('account', row.account_id),
     card_id: formatId('card', row.card_id),
     program_id: formatId('program', row.program_id),
+    kind: row.kind,
     state: row.state,
     decline:
       row.decline_reason === null
@@ -150,6 +173,8 @@ function authorizationOf(assets: AssetCatalog, row: AuthorizationRow): z.input<t
     requested: cents(row.requested_amount),
     approved: cents(row.approved_amount),
     hold: cents(row.hold_amount),
+    fee: cents(row.fee_amount),
+    cash: cents(row.cash_amount),
     cleared: cents(row.cleared_amount),
     reversed: cents(row.reversed_amount),
     refunded: cents(row.refunded_amount),
@@ -157,6 +182,8 @@ function authorizationOf(assets: AssetCatalog, row: AuthorizationRow): z.input<t
     merchant: row.merchant,
     merchant_amount: { minor_units: row.merchant_amount.toString(), currency: row.merchant_currency },
     channel: row.channel,
+    avs: row.avs,
+    cvc: row.cvc,
     processor_authorization_id: row.processor_authorization_id,
     occurred_at: row.occurred_at.toISOString(),
     expires_at: row.expires_at?.toISOString() ?? null,
