@@ -225,12 +225,25 @@ describe('partial approval', () => {
 });
 
 const source: fc.Arbitrary<FundingSource> = fc.oneof(
-  fc.record({
-    kind: fc.constant('stablecoin' as const),
-    asset: fc.constantFrom('USDC', 'EURC'),
-    keep: fc.bigInt(0n, 300_000_000n),
-  }),
-  fc.record({ kind: fc.constant('loan' as const), ltvMaxBps: fc.option(fc.integer({ min: 100, max: 6_000 })) }),
+  fc.record(
+    {
+      kind: fc.constant('stablecoin' as const),
+      asset: fc.constantFrom('USDC', 'EURC'),
+      keep: fc.bigInt(0n, 300_000_000n),
+      maxShareBps: fc.integer({ min: 1, max: 10_000 }),
+      maxPerPurchase: fc.bigInt(1n, 100_000n),
+    },
+    { requiredKeys: ['kind', 'asset', 'keep'] },
+  ),
+  fc.record(
+    {
+      kind: fc.constant('loan' as const),
+      ltvMaxBps: fc.option(fc.integer({ min: 100, max: 6_000 })),
+      maxDebt: fc.bigInt(1n, 2_000_000_000n),
+      maxShareBps: fc.integer({ min: 1, max: 10_000 }),
+    },
+    { requiredKeys: ['kind', 'ltvMaxBps'] },
+  ),
 );
 
 const snapshots = fc
@@ -280,7 +293,7 @@ const snapshots = fc
       },
     }),
   );
-const mccs = fc.constantFrom('5411', '5812', '7011');
+const mccs = fc.constantFrom('5411', '5812', '7011', '5542');
 
 describe('properties', () => {
   test('the largest amount is approved and one cent more is declined', () => {
