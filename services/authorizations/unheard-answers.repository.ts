@@ -60,13 +60,15 @@ export async function findHold(
 }
 
 /**
- * Whether the network has told or asked anything about the purchase after its first message, which it does only for one
- * that it knows as approved. The first message is named by the authorization's row, or is one of the messages itself.
+ * Whether the network has told or asked anything about the purchase after its first message, or told of it to begin with:
+ * it does so only for one that it knows as approved. The first message is named by the authorization's row, or is one of the
+ * messages itself.
  */
-export async function hasLaterMessage(
+export async function isConfirmedByNetwork(
   trx: Transaction,
-  authorization: Pick<AuthorizationRow, 'organization_id' | 'id' | 'message_id'>,
+  authorization: Pick<AuthorizationRow, 'organization_id' | 'id' | 'message_id' | 'kind'>,
 ): Promise<boolean> {
+  if (authorization.kind === 'advice') return true;
   const messages = trx('card_messages')
     .where({ authorization_id: authorization.id, organization_id: authorization.organization_id })
     .limit(2)

@@ -11,7 +11,7 @@ import { authorizationEventData, heldLegsOf } from './card-event-context';
 import { giveLimitBack, releaseHold } from './release-hold';
 import { next } from './rules/authorization-state';
 import { releaseAll } from './rules/hold-legs';
-import { hasLaterMessage } from './unheard-answers.repository';
+import { isConfirmedByNetwork } from './unheard-answers.repository';
 
 export interface VoidUnheardAuthorizationInput {
   readonly organizationId: string;
@@ -44,7 +44,7 @@ export async function voidUnheardAuthorization(
     const authorization = required(await findAuthorization(trx, organizationId, authorizationId), 'the authorization');
     const transition = next(authorization.state, { kind: 'unheard' });
     if (transition.kind !== 'changed') return { kind: 'ended' };
-    if (await hasLaterMessage(trx, authorization)) return { kind: 'confirmed' };
+    if (await isConfirmedByNetwork(trx, authorization)) return { kind: 'confirmed' };
     await giveBack(trx, authorization, { state: transition.state, timeZone: account.time_zone, now: deps.clock.now() });
     return { kind: 'voided' };
   });

@@ -1,0 +1,352 @@
+import { randomUUID } from 'node:crypto';
+import type { Knex } from 'knex';
+import type { Client } from 'pg';
+import { lockAccount } from '../../services/accounts/account.repository';
+import type { Authorizer } from '../../services/authorizations/authorize-spend';
+import { expireAuthorization } from '../../services/authorizations/expire-authorization';
+import { type CardEventOutcome, recordCardEvent } from '../../services/authorizations/record-card-event';
+import { voidUnheardAuthorization } from '../../services/authorizations/void-unheard-authorization';
+import { newId } from '../../services/database/new-id';
+import { inOrganization } from '../../services/database/transaction';
+import { fundingPolicyForMode } from '../../services/funding/rules/funding-policy';
+import { postTransactions } from '../../services/ledger/post-transactions';
+import { creditDeposit } from '../../services/ledger/templates/record-deposit';
+import { DEFAULT_PROGRAM_POLICY, type ProgramPolicy } from '../../services/programs/rules/program-policy';
+import type { AuthorizationReply, AuthorizationRequest, CardEvent } from '../../services/providers/processor/port';
+import { required } from '../../services/shared/assert';
+import type { Clock } from '../../services/shared/clock';
+import { ACCOUNTS, accountOf, atRestaurant, type Journey, type Move, PURCHASES } from './model-journey';
+import type { ModelPolicy, PurchaseState, Reply, Standing } from './model-spending';
+import { cardEvent, createSpendingWorld, purchase, type SpendingWorld, type WorldAccount } from './spending-world';
+
+const ALLOWANCE_BPS = 2_000;
+const BUFFER_BPS = 50;
+
+export interface JourneyDeps {
+  readonly superuser: Client;
+  readonly superuserUrl: string;
+  readonly knex: Knex;
+  readonly clock: Clock;
+  /** Two, each with a memory of its own, as two processes have. */
+  readonly authorizers: readonly [Authorizer, Authorizer];
+}
+
+/** What was sent: to be sent again, as it was or with another amount. */
+type Sent =
+  | { readonly kind: 'request'; readonly request: AuthorizationRequest }
+  | { readonly kind: 'event'; readonly event: CardEvent };
+
+/** What came of sending something: an answer to a request, or how an event was taken. Null for what is no message. */
+export type Outcome = { readonly reply: Reply } | { readonly recorded: CardEventOutcome['kind'] } | null;
+
+export function modelPolicy(limit: bigint | null): ModelPolicy {
+  return {
+    allowanceBps: (number) => (atRestaurant(number) ? BigInt(ALLOWANCE_BPS) : 0n),
+    bufferBps: BigInt(BUFFER_BPS),
+    limit,
+  };
+}
+
+function programPolicy(limit: bigint | null): Partial<ProgramPolicy> {
+  return {
+    stablecoins: ['USDC'],
+    partial_approvals: true,
+    hold_allowance_bps: { restaurants: ALLOWANCE_BPS },
+    conversion_buffer_bps: BUFFER_BPS,
+    limits: limit === null ? {} : { day_amount: limit.toString() },
+  };
+}
+
+/** The product in an organization of its own, made to live through a journey. */
+export class JourneyWorld {
+  readonly sent: Sent[] = [];
+  private sentBy = 0;
+  private policyVersion = 1;
+
+  private constructor(
+    private readonly deps: JourneyDeps,
+    readonly world: SpendingWorld,
+    /** The processor's id of each purchase. */
+    private readonly purchaseIds: readonly string[],
+  ) {}
+
+  static async open(deps: JourneyDeps, journey: Journey): Promise<JourneyWorld> {
+    const world = await createSpendingWorld(deps.superuserUrl, {
+      accounts: ACCOUNTS,
+      policy: programPolicy(journey.limit),
+      fundingPolicy: fundingPolicyForMode('sell', ['USDC']),
+    });
+    const opened = new JourneyWorld(
+      deps,
+      world,
+      Array.from({ length: PURCHASES }, () => randomUUID()),
+    );
+    for (const [account, tokens] of journey.tokens.entries()) if (tokens > 0n) await opened.deposit(account, tokens);
+    return opened;
+  }
+
+  async changeLimit(limit: bigint | null): Promise<void> {
+    const { organizationId, programId } = this.world;
+    this.policyVersion += 1;
+    const document = JSON.stringify({ ...DEFAULT_PROGRAM_POLICY, ...programPolicy(limit) });
+    await this.deps.superuser.query(
+      'INSERT INTO program_policies (organization_id, program_id, version, document) VALUES ($1, $2, $3, $4)',
+      [organizationId, programId, this.policyVersion, document],
+    );
+    await this.deps.superuser.query('UPDATE programs SET policy_version = $3 WHERE organization_id = $1 AND id = $2', [
+      organizationId,
+      programId,
+      this.policyVersion,
+    ]);
+  }
+
+  /** Makes something happen, and remembers the message it came by. */
+  async happen({ account, what }: Move): Promise<Outcome> {
+    switch (what.kind) {
+      case 'deposit':
+        await this.deposit(account, what.tokens);
+        return null;
+      case 'unheard':
+        await this.giveUp(what.purchase);
+        return null;
+      case 'expiry':
+        if (what.by === 'network') return this.send(this.event(account, what.purchase, 'expiry', 0n));
+        await this.letRunOut(what.purchase);
+        return null;
+      default:
+        return this.send(this.messageOf({ account, what }));
+    }
+  }
+
+  /** The message that a move comes by; null when it comes by none. */
+  messageOf({ account, what }: Move): Sent {
+    switch (what.kind) {
+      case 'authorization':
+        return this.request(account, what.purchase, what.cents, { partialApprovalAllowed: what.partial });
+      case 'increment':
+        return this.request(account, what.purchase, what.cents, { amountBasis: what.basis });
+      case 'late':
+        return this.request(account, what.purchase, what.cents, {
+          respondBy: new Date(this.deps.clock.now().getTime() - 1),
+        });
+      case 'inquiry':
+        return this.request(account, null, 0n, { kind: 'balance_inquiry' });
+      case 'advice':
+        return this.event(account, what.purchase, 'authorization_advice', what.cents);
+      case 'clearing':
+        return this.event(account, what.purchase, 'clearing', what.cents, { final: what.final });
+      case 'reversal':
+        return this.event(account, what.purchase, 'reversal', what.cents);
+      case 'expiry':
+        return this.event(account, what.purchase, 'expiry', 0n);
+      case 'refund':
+        return what.purchase === null
+          ? this.event(account, null, 'refund', what.cents)
+          : this.event(account, what.purchase, 'refund', what.cents, {
+              originalProcessorAuthorizationId: this.idOf(what.purchase),
+            });
+      case 'refund_reversal':
+        return this.event(account, null, 'refund_reversal', what.cents);
+      case 'unheard':
+      case 'deposit':
+        throw new Error(`${what.kind} comes by no message`);
+    }
+  }
+
+  /** Sends a message, over one authorizer or the other. */
+  async send(message: Sent): Promise<Outcome> {
+    this.sent.push(message);
+    return this.deliver(message);
+  }
+
+  async deliver(message: Sent): Promise<Outcome> {
+    if (message.kind === 'event') {
+      const { kind } = await recordCardEvent(this.deps, message.event);
+      return { recorded: kind };
+    }
+    this.sentBy += 1;
+    const authorizer = required(this.deps.authorizers[this.sentBy % 2], 'authorizer');
+    const reply = await authorizer.authorize(message.request);
+    authorizer.answered(message.request);
+    return { reply: toReply(reply) };
+  }
+
+  /** The accounts as they stand, in the model's words. */
+  async standings(): Promise<readonly Standing[]> {
+    const { organizationId, accounts } = this.world;
+    const found = await this.deps.superuser.query<AccountRow>(
+      `SELECT a.id, a.overdue_amount AS overdue, a.spend_counters AS account_counters,
+         (SELECT windows FROM limit_counters c WHERE c.organization_id = a.organization_id AND c.scope_id <> a.id AND c.account_id = a.id)
+           AS card_counters,
+         coalesce(l.posted_credits - l.posted_debits, 0) AS tokens, coalesce(l.pending_debits, 0) AS held
+       FROM accounts a LEFT JOIN ledger_accounts l
+         ON l.organization_id = a.organization_id AND l.account_id = a.id AND l.type = 'cardholder.funds' AND l.asset = 'USDC'
+       WHERE a.organization_id = $1`,
+      [organizationId],
+    );
+    const purchases = await this.deps.superuser.query<PurchaseRow>(
+      `SELECT a.account_id, a.processor_authorization_id, a.state, a.approved_amount AS approved, a.cleared_amount AS cleared,
+         a.reversed_amount AS reversed, a.refunded_amount AS refunded, h.cents, h.tokens
+       FROM authorizations a CROSS JOIN LATERAL (
+         SELECT coalesce(sum(held_usd - posted_usd - released_usd), 0) AS cents,
+           coalesce(sum(held_amount - posted_amount - released_amount), 0) AS tokens
+         FROM funding_legs l WHERE l.organization_id = a.organization_id AND l.authorization_id = a.id AND l.hold_transfer_id IS NOT NULL
+       ) h WHERE a.organization_id = $1`,
+      [organizationId],
+    );
+    return accounts.map(({ accountId }) => {
+      const row = required(
+        found.rows.find(({ id }) => id === accountId),
+        'account',
+      );
+      const { spent, count } = countersOf(row);
+      const standing = purchases.rows.flatMap((each) => {
+        const number = this.purchaseIds.indexOf(each.processor_authorization_id);
+        if (each.account_id !== accountId || number === -1) return [];
+        const { state, approved, cleared, reversed, refunded, cents, tokens } = each;
+        return [
+          [number, { state, approved, cleared, reversed, refunded, heldCents: cents, heldTokens: tokens }],
+        ] as const;
+      });
+      const { tokens, held, overdue } = row;
+      return { tokens, held, overdue, spent, count, purchases: Object.fromEntries(standing) };
+    });
+  }
+
+  private idOf(number: number): string {
+    return required(this.purchaseIds[number], `purchase ${number}`);
+  }
+
+  private holder(account: number): WorldAccount {
+    return required(this.world.accounts[account], `account ${account}`);
+  }
+
+  private merchant(number: number | null) {
+    const mcc = number !== null && atRestaurant(number) ? '5812' : '5411';
+    return { id: `M-${mcc}`, name: 'A merchant', city: 'Berlin', country: 'DEU', mcc };
+  }
+
+  private request(
+    account: number,
+    number: number | null,
+    cents: bigint,
+    overrides: Partial<AuthorizationRequest>,
+  ): Sent {
+    const request = purchase(this.holder(account), cents, {
+      amountBasis: 'delta',
+      merchant: this.merchant(number),
+      ...(number === null ? {} : { processorAuthorizationId: this.idOf(number) }),
+      ...overrides,
+    });
+    return { kind: 'request', request };
+  }
+
+  private event(
+    account: number,
+    number: number | null,
+    kind: CardEvent['kind'],
+    cents: bigint,
+    overrides: Partial<CardEvent> = {},
+  ): Sent {
+    const asked = purchase(this.holder(account), cents, {
+      merchant: this.merchant(number),
+      ...(number === null ? {} : { processorAuthorizationId: this.idOf(number) }),
+    });
+    return { kind: 'event', event: cardEvent(asked, kind, overrides) };
+  }
+
+  private async deposit(account: number, tokens: bigint): Promise<void> {
+    const { organizationId } = this.world;
+    const { accountId } = this.holder(account);
+    await inOrganization(this.deps.knex, organizationId, async (trx) => {
+      await lockAccount(trx, organizationId, accountId);
+      await postTransactions(trx, organizationId, [
+        creditDeposit({ depositId: newId(), accountId, asset: 'USDC', amount: tokens, effectiveAt: new Date() }),
+      ]);
+    });
+  }
+
+  private async authorizationId(number: number): Promise<string | null> {
+    const { rows } = await this.deps.superuser.query<{ id: string }>(
+      'SELECT id FROM authorizations WHERE organization_id = $1 AND processor_authorization_id = $2',
+      [this.world.organizationId, this.idOf(number)],
+    );
+    return rows[0]?.id ?? null;
+  }
+
+  /** Its time is up, and we notice. */
+  private async letRunOut(number: number): Promise<void> {
+    const authorizationId = await this.authorizationId(number);
+    if (authorizationId === null) return;
+    await this.deps.superuser.query(
+      'UPDATE authorizations SET expires_at = $2 WHERE id = $1 AND expires_at IS NOT NULL',
+      [authorizationId, new Date(this.deps.clock.now().getTime() - 1)],
+    );
+    await expireAuthorization(this.deps, { organizationId: this.world.organizationId, authorizationId });
+  }
+
+  private async giveUp(number: number): Promise<void> {
+    const authorizationId = await this.authorizationId(number);
+    if (authorizationId === null) return;
+    await voidUnheardAuthorization(this.deps, { organizationId: this.world.organizationId, authorizationId });
+  }
+}
+
+/** The same id with another amount, as a mistake or a fraud would have it. */
+export function tampered(message: Sent): Sent {
+  return message.kind === 'request'
+    ? {
+        kind: 'request',
+        request: { ...message.request, amount: message.request.amount + 1n, contentHash: `other-${randomUUID()}` },
+      }
+    : {
+        kind: 'event',
+        event: { ...message.event, amount: message.event.amount + 1n, contentHash: `other-${randomUUID()}` },
+      };
+}
+
+interface AccountRow {
+  readonly id: string;
+  readonly overdue: bigint;
+  readonly account_counters: Readonly<Record<string, unknown>> | null;
+  readonly card_counters: Readonly<Record<string, unknown>> | null;
+  readonly tokens: bigint;
+  readonly held: bigint;
+}
+
+interface PurchaseRow {
+  readonly account_id: string;
+  readonly processor_authorization_id: string;
+  readonly state: PurchaseState;
+  readonly approved: bigint;
+  readonly cleared: bigint;
+  readonly reversed: bigint;
+  readonly refunded: bigint;
+  readonly cents: bigint;
+  readonly tokens: bigint;
+}
+
+const WINDOWS = ['day', 'week', 'month', 'year', 'all_time'];
+
+/** What all windows of the account and of its card say; they must agree, because everything happens within one moment. */
+function countersOf(row: AccountRow): { readonly spent: bigint; readonly count: number } {
+  const said = new Set<string>();
+  for (const counters of [row.account_counters, row.card_counters]) {
+    for (const window of WINDOWS) {
+      const stored = counters?.[window];
+      said.add(Array.isArray(stored) ? `${stored[1]} in ${stored[2]}` : '0 in 0');
+    }
+  }
+  const [only, ...others] = said;
+  if (only === undefined || others.length > 0) throw new Error(`the windows disagree: ${[...said].join('; ')}`);
+  const [spent, count] = only.split(' in ');
+  return { spent: BigInt(spent ?? '0'), count: Number(count) };
+}
+
+function toReply(reply: AuthorizationReply): Reply {
+  return { outcome: reply.outcome, approved: reply.approvedAmount, reason: reply.declineReason };
+}
+
+export function accountOfMove(move: Move): number {
+  return 'purchase' in move.what && move.what.purchase !== null ? accountOf(move.what.purchase) : move.account;
+}

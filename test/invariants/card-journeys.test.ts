@@ -1,0 +1,214 @@
+import * as fc from 'fast-check';
+import type { Knex } from 'knex';
+import { Client, Pool } from 'pg';
+import { amendAuthorization } from '../../services/authorizations/amend-authorization';
+import { voidUnheardAuthorization } from '../../services/authorizations/void-unheard-authorization';
+import { createKnex } from '../../services/database/knex';
+import { required } from '../../services/shared/assert';
+import { brokenBooks } from '../builders/books';
+import { type JourneyDeps, JourneyWorld, modelPolicy, type Outcome, tampered } from '../builders/journey-world';
+import { type Journey, journeys, type Move, type Step, tell } from '../builders/model-journey';
+import { ModelSpending, type Reply } from '../builders/model-spending';
+import { createTestAuthorizer } from '../builders/test-authorizer';
+import { createTestDatabase, type TestDatabase } from '../setup/database';
+
+/** How many journeys; a long run asks for more (and for more time: nothing else bounds it). */
+const RUNS = Number(process.env['JOURNEYS'] ?? 120);
+const TIME_LIMIT_MS = process.env['JOURNEYS'] === undefined ? 75_000 : 0;
+const SEED = Number(process.env['JOURNEY_SEED'] ?? Date.now() % 2 ** 31);
+
+jest.setTimeout(24 * 3_600_000);
+
+let database: TestDatabase;
+let deps: JourneyDeps;
+let pool: Pool;
+let superuser: Client;
+let knex: Knex;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  superuser = new Client({ connectionString: database.superuserUrl });
+  await superuser.connect();
+  pool = new Pool({ connectionString: database.urls.escudo_authorizer, max: 8 });
+  knex = createKnex(database.urls.escudo_app, 8, 'card-journeys-test');
+  // One moment for everything, so that no window of a limit ends in the middle of a journey.
+  const moment = new Date();
+  const clock = { now: () => moment };
+  const authorizer = () =>
+    createTestAuthorizer(pool, {
+      clock,
+      amend: (request, known) => amendAuthorization({ knex, clock }, request, known),
+      releaseUnheard: (hold) => voidUnheardAuthorization({ knex, clock }, hold),
+    });
+  deps = { superuser, superuserUrl: database.superuserUrl, knex, clock, authorizers: [authorizer(), authorizer()] };
+});
+
+afterAll(async () => {
+  await Promise.all(deps.authorizers.map((authorizer) => authorizer.close()));
+  await knex.destroy();
+  await pool.end();
+  await superuser.end();
+  await database.drop();
+});
+
+/** Everything comparable as one text: a difference is then read line by line. */
+function text(value: unknown): string {
+  return JSON.stringify(value, (_key, each) => (typeof each === 'bigint' ? `${each}` : each), 1);
+}
+
+/** What may be: the models after what happened, with the answers that go with them. */
+interface Possibility {
+  readonly models: readonly ModelSpending[];
+  readonly outcomes: readonly Outcome[];
+}
+
+function expected(reply: Reply | null, move: Move): Outcome {
+  if (reply !== null) return { reply };
+  const { what } = move;
+  const silent = what.kind === 'deposit' || what.kind === 'unheard' || (what.kind === 'expiry' && what.by === 'us');
+  return silent ? null : { recorded: 'recorded' };
+}
+
+function after(models: readonly ModelSpending[], moves: readonly Move[]): Possibility {
+  const next = models.map((model) => model.copy());
+  const outcomes = moves.map((move) => expected(required(next[move.account], 'model').happen(move.what), move));
+  return { models: next, outcomes };
+}
+
+async function live(journey: Journey): Promise<void> {
+  const world = await JourneyWorld.open(deps, journey);
+  let models: readonly ModelSpending[] = journey.tokens.map((tokens) =>
+    ModelSpending.start(tokens, modelPolicy(journey.limit)),
+  );
+  const answers: Outcome[] = [];
+  const story: string[] = [];
+
+  for (const step of journey.steps) {
+    const before = text(models.map((model) => model.standing()));
+    const { possible, outcomes } = await take(world, models, answers, step);
+    story.push(`${story.length + 1}. ${tell(step)}\n     -> ${text(outcomes).replaceAll(/\s+/g, ' ')}`);
+    const standings = await world.standings();
+    const seen = text({ outcomes, standings });
+    const matching = possible.find(
+      (each) => text({ outcomes: each.outcomes, standings: each.models.map((model) => model.standing()) }) === seen,
+    );
+    const broken = await brokenBooks(superuser, world.world.organizationId);
+    if (matching === undefined || broken.length > 0) {
+      const wanted = possible.map((each) =>
+        text({ outcomes: each.outcomes, standings: each.models.map((model) => model.standing()) }),
+      );
+      throw new Error(
+        [
+          `began with ${journey.tokens.join(' and ')} tokens, limit ${journey.limit ?? 'none'}`,
+          ...story,
+          ...broken.map((breach) => `BOOKS: ${breach}`),
+          ...(matching === undefined ? wanted.map((want, index) => differences(want, seen, index)) : []),
+          `before the last step: ${before.replaceAll(/\s+/g, ' ')}`,
+        ].join('\n'),
+      );
+    }
+    models = matching.models;
+  }
+}
+
+/** Does a step on the product and says what the model would have come of it. */
+async function take(
+  world: JourneyWorld,
+  models: readonly ModelSpending[],
+  answers: Outcome[],
+  step: Step,
+): Promise<{ readonly possible: readonly Possibility[]; readonly outcomes: readonly Outcome[] }> {
+  switch (step.kind) {
+    case 'one': {
+      const known = world.sent.length;
+      const outcome = await world.happen(step.move);
+      if (world.sent.length > known) answers.push(outcome);
+      return { possible: [after(models, [step.move])], outcomes: [outcome] };
+    }
+    case 'together': {
+      const [first, second] = step.moves;
+      if (comesByNoMessage(first) || comesByNoMessage(second)) {
+        return take(world, models, answers, { kind: 'one', move: first });
+      }
+      const outcomes = await Promise.all(step.moves.map((move) => world.send(world.messageOf(move))));
+      answers.push(...outcomes);
+      const inOrder = after(models, [first, second]);
+      const reversed = after(models, [second, first]);
+      return { possible: [inOrder, { ...reversed, outcomes: reversed.outcomes.toReversed() }], outcomes };
+    }
+    case 'twice': {
+      if (comesByNoMessage(step.move)) return take(world, models, answers, { kind: 'one', move: step.move });
+      const message = world.messageOf(step.move);
+      const outcomes = await Promise.all([world.send(message), world.deliver(message)]);
+      answers.push(outcomes[0]);
+      const once = after(models, [step.move]);
+      const [outcome] = once.outcomes;
+      const repeated = outcome !== null && outcome !== undefined && 'recorded' in outcome;
+      const pair = (other: Outcome) => [outcome ?? null, other];
+      const possible = repeated
+        ? [pair({ recorded: 'already_recorded' }), pair({ recorded: 'already_recorded' }).toReversed()]
+        : [pair(outcome ?? null)];
+      return { possible: possible.map((each) => ({ ...once, outcomes: each })), outcomes };
+    }
+    case 'again':
+    case 'changed': {
+      if (world.sent.length === 0) return { possible: [after(models, [])], outcomes: [] };
+      const index = step.nth % world.sent.length;
+      const message = required(world.sent[index], 'message');
+      const first = answers[index] ?? null;
+      const outcome = await world.deliver(step.kind === 'again' ? message : tampered(message));
+      const refused: Outcome =
+        message.kind === 'event'
+          ? { recorded: 'conflict' }
+          : { reply: { outcome: 'declined', approved: 0n, reason: 'duplicate_conflict' } };
+      const same: Outcome = message.kind === 'event' ? { recorded: 'already_recorded' } : first;
+      return {
+        possible: [{ ...after(models, []), outcomes: [step.kind === 'again' ? same : refused] }],
+        outcomes: [outcome],
+      };
+    }
+    case 'policy': {
+      await world.changeLimit(step.limit);
+      const changed = models.map((model) => model.copy());
+      for (const model of changed) model.follow(modelPolicy(step.limit));
+      return { possible: [{ models: changed, outcomes: [] }], outcomes: [] };
+    }
+  }
+}
+
+function comesByNoMessage({ what }: Move): boolean {
+  return what.kind === 'deposit' || what.kind === 'unheard' || (what.kind === 'expiry' && what.by === 'us');
+}
+
+/** The lines that differ, the model's first. */
+function differences(wanted: string, seen: string, order: number): string {
+  const [a, b] = [wanted.split('\n'), seen.split('\n')];
+  const lines: string[] = [];
+  for (let index = 0; index < Math.max(a.length, b.length); index += 1) {
+    if (a[index] !== b[index]) lines.push(`  model: ${a[index] ?? ''}\n  found: ${b[index] ?? ''}`);
+  }
+  return `${order === 0 ? 'DIFFERENT' : 'or, in the other order,'}\n${lines.slice(0, 12).join('\n')}`;
+}
+
+test('any journey of messages leaves the books sound and every account where the model says', async () => {
+  process.stdout.write(`card journeys: seed ${SEED}, up to ${RUNS} of them\n`);
+  let lived = 0;
+  const details = await fc.check(
+    fc.asyncProperty(journeys, async (journey) => {
+      lived += 1;
+      await live(journey);
+    }),
+    {
+      numRuns: RUNS,
+      seed: SEED,
+      ...(TIME_LIMIT_MS > 0 ? { interruptAfterTimeLimit: TIME_LIMIT_MS } : {}),
+    },
+  );
+  process.stdout.write(`card journeys: ${lived} lived through\n`);
+  if (details.failed) {
+    const { counterexamplePath, numShrinks, errorInstance } = details;
+    const cause = errorInstance instanceof Error ? errorInstance.message : String(errorInstance);
+    throw new Error(`seed ${SEED}, path ${counterexamplePath}, after ${numShrinks} shrinks:\n${cause}`);
+  }
+  expect(lived).toBeGreaterThanOrEqual(Math.min(RUNS, 20));
+});
