@@ -1,4 +1,5 @@
 import { type KeyObject, sign } from 'node:crypto';
+import { leafOf } from './check-seal';
 import { batchStatement } from './rules/batch-statement';
 import { merkleRoot } from './rules/merkle-tree';
 import { sha256, sha256Hex } from './sha256';
@@ -30,7 +31,7 @@ export function createReceiptSealer(key: { readonly keyId: string; readonly priv
   return {
     keyId,
     seal(receipts, market) {
-      const hashes = receipts.map((receipt) => sha256(`\u0000${receipt}`));
+      const hashes = receipts.map(leafOf);
       const root = Buffer.from(merkleRoot(sha256, hashes));
       const statement = batchStatement({
         keyId,
