@@ -97,6 +97,20 @@ export async function updateFundingPolicy(
     });
 }
 
+/** Under {@link lockAccount}. */
+export async function updateTimeZone(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+  timeZone: string,
+): Promise<AccountRow> {
+  const rows = await trx('accounts')
+    .where({ organization_id: organizationId, id: accountId })
+    .update({ time_zone: timeZone, version: trx.raw('version + 1'), updated_at: trx.fn.now() })
+    .returning<AccountRow[]>('*');
+  return required(rows[0], `account ${accountId}`);
+}
+
 /** Replaces the account's controls and what waits to take their place. Under {@link lockAccount}. */
 export async function updateControls(
   trx: Transaction,

@@ -10,6 +10,7 @@ import { cardholderRoutes } from './cardholders';
 import { cardRoutes } from './cards';
 import { collateralRoutes } from './collateral';
 import { controlVersionRoutes } from './control-versions';
+import { controlRoutes } from './controls';
 import { creditRoutes } from './credit';
 import { depositRoutes } from './deposits';
 import { eventRoutes } from './events';
@@ -43,6 +44,7 @@ export function createRoutes(
     ...fundingRoutes(deps),
     ...cardProductRoutes(),
     ...cardRoutes(deps),
+    ...controlRoutes(deps),
     ...controlVersionRoutes(deps),
     ...authorizationRoutes(deps),
     ...transactionRoutes(deps),

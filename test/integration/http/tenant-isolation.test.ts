@@ -56,6 +56,8 @@ function bodies(ids: SeededIds): Readonly<Record<string, object>> {
     'POST /v1/settlements': { program_id: ids.program, date: '2026-11-01' },
     'POST /v1/cards': { account_id: ids.account },
     'PUT /v1/cards/{card_id}/controls': {},
+    'PUT /v1/accounts/{account_id}/controls': {},
+    'PUT /v1/accounts/{account_id}/time-zone': { time_zone: 'Europe/Berlin' },
     'PUT /v1/programs/{program_id}/policy': {},
     'POST /v1/simulate/authorizations': { card_id: ids.card, amount: usd },
     'POST /v1/simulate/force-posts': { card_id: ids.card, amount: usd },
