@@ -217,13 +217,13 @@ export function partnerEndpointRoutes(
       params,
       body: z
         .strictObject({
-          amount: moneyInput(deps.assets, { assets: ['USD'] }).default({ amount: 1_000n, asset: 'USD' }),
+          amount: moneyInput(deps.assets, { assets: ['USD'] }).prefault({ amount: '10.00', asset: 'USD' }),
           mcc: z
             .string()
             .regex(/^\d{4}$/, 'must be a merchant category code of four digits')
             .default('5411'),
         })
-        .default({ amount: { amount: 1_000n, asset: 'USD' }, mcc: '5411' }),
+        .prefault({}),
       status: 200,
       view: testView,
       handler: {
