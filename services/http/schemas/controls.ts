@@ -59,7 +59,6 @@ function idList(maximum: number, what: string) {
     .array(
       z
         .string()
-        .min(1, `must be ${what}`)
         .max(maximum, `must have at most ${maximum} characters`)
         .regex(/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/, `must be ${what}: printable ASCII, no space at either end`),
     )
@@ -176,7 +175,7 @@ function checkTogether(value: z.output<typeof fields>, context: z.RefinementCtx)
     issue(['valid_until'], 'must be after valid_from');
   }
   const kept = velocity.reduce((sum, rule) => sum + rule.max_count, 0);
-  if (kept > VELOCITY_KEPT_MAX) {
+  if (kept > VELOCITY_KEPT_MAX && velocity.every((rule) => rule.max_count <= VELOCITY_KEPT_MAX)) {
     issue(['velocity'], `the max_count of all rules together must be at most ${VELOCITY_KEPT_MAX}, not ${kept}`);
   }
 }
