@@ -1,60 +1,45 @@
+import type { Authorizer } from '../services/authorizations/authorize-spend';
 import { createAuthorizerPool } from '../services/authorizations/authorizer-pool';
 import { startApiProcess } from '../test/builders/api-process';
 import { createSpendingWorld, purchase, type WorldAccount } from '../test/builders/spending-world';
 import { createTestAuthorizer } from '../test/builders/test-authorizer';
 import { type BenchDatabase, startBenchDatabase } from './bench-database';
 import { measureFloor, prepareFloor } from './floor';
-import { type BenchRun, closedLoop, report, type Series, toRun } from './measure';
+import { type BenchRun, closedLoop, openLoop, report, type Series, toRun } from './measure';
+import { processorTime } from './processor-time';
 
 const ACCOUNTS = 2_000;
 const LEVELS = [1, 8, 32, 128];
 
-function benchWorld(database: BenchDatabase) {
+/** Accounts with limits and rules on all three levels, so that every check has something to look at. */
+export function benchWorld(database: Pick<BenchDatabase, 'superuserUrl'>) {
   return createSpendingWorld(database.superuserUrl, {
     accounts: ACCOUNTS,
     funds: { USDC: 10n ** 15n },
-    policy: { limits: { per_transaction_amount: '1000000', day_amount: '100000000000' } },
+    policy: {
+      limits: { per_transaction_amount: '1000000', day_amount: '100000000000', month_count: 1_000_000_000 },
+    },
+    cardControls: {
+      limits: { per_transaction_amount: '900000', day_amount: '90000000000', week_count: 1_000_000_000 },
+      blocked_merchant_groups: ['gambling', 'cash'],
+      blocked_merchant_countries: ['PRK'],
+    },
   });
 }
 
-function oneOf(accounts: readonly WorldAccount[]): WorldAccount {
+export function oneOf(accounts: readonly WorldAccount[]): WorldAccount {
   const account = accounts[Math.floor(Math.random() * accounts.length)];
   if (!account) throw new Error('the world has no accounts');
   return account;
 }
 
-/** The same purchases, signed and sent over HTTP to an api process; this process, the load, shares its cores. */
-async function overHttp(
-  database: BenchDatabase,
-  seconds: number,
-  floors: ReadonlyMap<number, Series>,
-): Promise<BenchRun[]> {
-  const { accounts } = await benchWorld(database);
-  const api = await startApiProcess(database.urls, Math.max(...LEVELS));
-  const runs: BenchRun[] = [];
-  try {
-    for (const inFlight of LEVELS) {
-      const series = await closedLoop(inFlight, seconds, async () => {
-        const { status, result } = await api.authorize(oneOf(accounts), 500);
-        if (result !== 'APPROVED') throw new Error(`not approved: ${status} ${result}`);
-      });
-      const floor = floors.get(inFlight);
-      if (floor) runs.push(toRun('http', inFlight, series, floor));
-    }
-  } finally {
-    await api.stop();
-  }
-  return runs;
-}
-
-/** Purchases of 5 USD over many accounts, decided and committed by the authorizer in this process. */
-async function inProcess(database: BenchDatabase, seconds: number, floors: ReadonlyMap<number, Series>) {
-  const { accounts } = await benchWorld(database);
+/** An authorizer of its own process, as the api makes it. `accountsKeptMax` 0 reads every account anew. */
+export function benchAuthorizer(database: BenchDatabase, accountsKeptMax: number) {
   const pool = createAuthorizerPool(database.urls.escudo_authorizer, 4);
   const batches = { count: 0, items: 0, conflicts: 0 };
   const authorizer = createTestAuthorizer(pool, {
     limits: { inFlightMax: 2, batchMax: 64, waitingMax: 10_000 },
-    accountsKeptMax: 20_000,
+    accountsKeptMax,
     observer: {
       decided: () => undefined,
       batchRan: (size, _ms, conflicts) => {
@@ -68,20 +53,88 @@ async function inProcess(database: BenchDatabase, seconds: number, floors: Reado
       },
     },
   });
+  const close = async () => {
+    await authorizer.close();
+    await pool.end();
+  };
+  return { authorizer, batches, close };
+}
+
+/** One purchase of 5 USD, decided, committed and handed over. */
+export async function spendOnce(authorizer: Authorizer, accounts: readonly WorldAccount[]): Promise<void> {
+  const request = purchase(oneOf(accounts), 500n);
+  const reply = await authorizer.authorize(request);
+  authorizer.answered(request);
+  if (reply.outcome !== 'approved') throw new Error(`declined: ${reply.declineReason}`);
+}
+
+async function inProcess(
+  database: BenchDatabase,
+  seconds: number,
+  floors: ReadonlyMap<number, Series>,
+  name: string,
+  accountsKeptMax: number,
+) {
+  const { accounts } = await benchWorld(database);
+  const { authorizer, batches, close } = benchAuthorizer(database, accountsKeptMax);
   const runs: BenchRun[] = [];
-  for (const inFlight of LEVELS) {
-    const series = await closedLoop(inFlight, seconds, async () => {
-      const request = purchase(oneOf(accounts), 500n);
-      const reply = await authorizer.authorize(request);
-      authorizer.answered(request);
-      if (reply.outcome !== 'approved') throw new Error(`declined: ${reply.declineReason}`);
-    });
-    const floor = floors.get(inFlight);
-    if (floor) runs.push(toRun('in-process', inFlight, series, floor));
+  const processor: Record<string, { node_us: number; postgres_us: number }> = {};
+  // Each account once, so that what is kept is kept before the clock runs.
+  for (let next = 0; next < accounts.length; next += LEVELS.length * 32) {
+    await Promise.all(
+      accounts.slice(next, next + LEVELS.length * 32).map((account) => spendOnce(authorizer, [account])),
+    );
   }
-  await authorizer.close();
-  await pool.end();
-  return { runs, batches };
+  for (const inFlight of LEVELS) {
+    const before = processorTime(database.serverPid);
+    const itemsBefore = batches.items;
+    const series = await closedLoop(inFlight, seconds, () => spendOnce(authorizer, accounts));
+    const after = processorTime(database.serverPid);
+    const items = batches.items - itemsBefore;
+    if (before && after) {
+      processor[inFlight] = {
+        node_us: Math.round(((after.node - before.node) * 1000) / items),
+        postgres_us: Math.round(((after.postgres - before.postgres) * 1000) / items),
+      };
+    }
+    const floor = floors.get(inFlight);
+    if (floor) runs.push(toRun(name, inFlight, series, floor));
+  }
+  await close();
+  return { runs, batches, processor };
+}
+
+/** The same purchases, signed and sent over HTTP to an api process; this process, the load, shares its cores. */
+async function overHttp(database: BenchDatabase, seconds: number, floors: ReadonlyMap<number, Series>) {
+  const { accounts } = await benchWorld(database);
+  const api = await startApiProcess(database.urls, 512);
+  const runs: BenchRun[] = [];
+  const call = async () => {
+    const { status, result } = await api.authorize(oneOf(accounts), 500);
+    if (result !== 'APPROVED') throw new Error(`not approved: ${status} ${result}`);
+  };
+  try {
+    for (const inFlight of LEVELS) {
+      const series = await closedLoop(inFlight, seconds, call);
+      const floor = floors.get(inFlight);
+      if (floor) runs.push(toRun('http', inFlight, series, floor));
+    }
+    const sustained = Math.max(...runs.map((run) => run.per_s));
+    const half = await openLoop(sustained / 2, Math.max(seconds, 5), call);
+    const round = (value: number) => Number(value.toFixed(2));
+    return {
+      runs,
+      half: {
+        offered_per_s: Math.round(sustained / 2),
+        answered_per_s: Math.round(half.perSecond),
+        p50_ms: round(half.p50),
+        p95_ms: round(half.p95),
+        p99_ms: round(half.p99),
+      },
+    };
+  } finally {
+    await api.stop();
+  }
 }
 
 export async function benchAuthorizations(json: boolean, seconds: number): Promise<void> {
@@ -90,11 +143,14 @@ export async function benchAuthorizations(json: boolean, seconds: number): Promi
     await prepareFloor(database.superuserUrl);
     const floors = new Map<number, Series>();
     for (const inFlight of LEVELS) floors.set(inFlight, await measureFloor(database.superuserUrl, inFlight, seconds));
-    const direct = await inProcess(database, seconds, floors);
+    const kept = await inProcess(database, seconds, floors, 'in-process', 20_000);
+    const read = await inProcess(database, seconds, floors, 'read anew', 0);
     const http = await overHttp(database, seconds, floors);
-    report('authorizations', [...direct.runs, ...http], json, {
-      batch_size_mean: Number((direct.batches.items / direct.batches.count).toFixed(1)),
-      conflicts: direct.batches.conflicts,
+    report('authorizations', [...kept.runs, ...read.runs, ...http.runs], json, {
+      http_at_half_rate: http.half,
+      processor_time_per_authorization: { 'in-process': kept.processor, 'read anew': read.processor },
+      batch_size_mean: Number((kept.batches.items / kept.batches.count).toFixed(1)),
+      conflicts: kept.batches.conflicts,
     });
   } finally {
     await database.stop();

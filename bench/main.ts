@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util';
 import { benchAuthorizations } from './authorizations';
+import { benchGrowth } from './growth';
 
 const BENCHES: Readonly<Record<string, (json: boolean, seconds: number) => Promise<void>>> = {
   authorizations: benchAuthorizations,
+  growth: benchGrowth,
 };
 
 async function main(): Promise<void> {

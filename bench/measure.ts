@@ -38,7 +38,31 @@ export async function closedLoop(inFlight: number, seconds: number, call: () => 
       }
     }),
   );
-  const elapsed = (performance.now() - startedAt) / 1000;
+  return summary(times, (performance.now() - startedAt) / 1000);
+}
+
+/**
+ * Starts calls at a steady rate, whether or not earlier ones have been answered, and times each from the moment it was due:
+ * a slow answer does not hide those that had to wait behind it.
+ */
+export async function openLoop(perSecond: number, seconds: number, call: () => Promise<void>): Promise<Series> {
+  const total = Math.floor(perSecond * seconds);
+  const times: number[] = [];
+  const running: Promise<void>[] = [];
+  const startedAt = performance.now();
+  for (let started = 0; started < total; ) {
+    const due = Math.min(total, Math.floor(((performance.now() - startedAt) / 1000) * perSecond) + 1);
+    for (; started < due; started += 1) {
+      const dueAt = startedAt + (started / perSecond) * 1000;
+      running.push(call().then(() => void times.push(performance.now() - dueAt)));
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await Promise.all(running);
+  return summary(times, (performance.now() - startedAt) / 1000);
+}
+
+function summary(times: number[], elapsed: number): Series {
   times.sort((a, b) => a - b);
   const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
   return { perSecond: times.length / elapsed, p50: at(0.5), p95: at(0.95), p99: at(0.99), calls: times.length };

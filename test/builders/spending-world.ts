@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
+import type { SpendControls } from '../../services/cards/rules/spend-controls';
 import { newId } from '../../services/database/new-id';
 import {
   type FundingPolicy,
@@ -33,6 +34,7 @@ export interface SpendingWorldOptions {
   readonly collateral?: Readonly<Record<string, bigint>>;
   readonly policy?: Partial<ProgramPolicy>;
   readonly fundingPolicy?: FundingPolicy;
+  readonly cardControls?: SpendControls;
   /** Gives each account an accepted credit agreement and an unlimited delegation. */
   readonly credit?: boolean;
 }
@@ -116,8 +118,8 @@ async function insertWorld(client: Client, options: SpendingWorldOptions): Promi
     ],
   );
   await client.query(
-    `INSERT INTO cards (organization_id, id, account_id, program_id, cardholder_id, state, processor, card_token, last_four, network, expiry_month, expiry_year)
-     SELECT $1, c, a, $2, h, 'active', 'lithic', t, '4242', 'visa', 12, 2099
+    `INSERT INTO cards (organization_id, id, account_id, program_id, cardholder_id, state, processor, card_token, last_four, network, expiry_month, expiry_year, controls)
+     SELECT $1, c, a, $2, h, 'active', 'lithic', t, '4242', 'visa', 12, 2099, $7
      FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[]) AS w(c, a, h, t)`,
     [
       organizationId,
@@ -126,6 +128,7 @@ async function insertWorld(client: Client, options: SpendingWorldOptions): Promi
       accounts.map((each) => each.accountId),
       accounts.map((each) => each.cardholderId),
       accounts.map((each) => each.cardToken),
+      JSON.stringify(options.cardControls ?? {}),
     ],
   );
   await client.query(
