@@ -1,7 +1,7 @@
 import type { Transaction } from '../database/transaction';
 import type { AddressVerification, AuthorizationRequest, AuthorizationRequestKind } from '../providers/processor/port';
-import type { DecisionRecord } from './rules/decision-record';
 import type { DeclineReason } from './rules/decline-reason';
+import { type Receipt, readReceipt } from './rules/receipt';
 
 /** A row of `authorizations`. Amounts are cents of `currency`. */
 export interface AuthorizationRow {
@@ -40,8 +40,11 @@ export interface AuthorizationRow {
     readonly mcc: string;
   };
   readonly channel: string;
-  /** Canonical JSON of a {@link DecisionRecord}. */
+  /** Canonical JSON of a {@link Receipt}. Rows from before receipts were sealed have another form. */
   readonly receipt: string;
+  /** The sealed batch of the receipt and its leaf there; null where none was sealed. */
+  readonly batch_id: string | null;
+  readonly batch_ordinal: number | null;
   readonly occurred_at: Date;
   readonly respond_by: Date;
   readonly expires_at: Date | null;
@@ -73,9 +76,9 @@ export interface FundingLegRow {
   readonly hold_transfer_id: string | null;
 }
 
-/** What was stored of the decision, read. */
-export function receiptOf(authorization: Pick<AuthorizationRow, 'receipt'>): DecisionRecord {
-  return JSON.parse(authorization.receipt) as DecisionRecord;
+/** What was stored of the decision, read; null for a row from before receipts were sealed. */
+export function receiptOf(authorization: Pick<AuthorizationRow, 'receipt'>): Receipt | null {
+  return readReceipt(authorization.receipt);
 }
 
 export async function findAuthorization(

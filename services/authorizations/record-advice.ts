@@ -191,6 +191,8 @@ function openingRow(opening: {
     merchant: event.merchant,
     channel: event.channel,
     receipt: '',
+    batch_id: null,
+    batch_ordinal: null,
     occurred_at: event.effectiveAt,
     respond_by: event.effectiveAt,
     expires_at: null,

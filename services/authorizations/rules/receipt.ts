@@ -127,6 +127,21 @@ export interface Receipt {
   readonly outcome: ReceiptOutcome;
 }
 
+/** Reads a stored receipt; null when it is of the form from before receipts were sealed, or no receipt at all. */
+export function readReceipt(text: string): Receipt | null {
+  const read = jsonOf(text);
+  const known = typeof read === 'object' && read !== null && 'form' in read && read.form === RECEIPT_FORM;
+  return known ? (read as unknown as Receipt) : null;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
 /** What came of it. */
 export interface ReceiptOutcome {
   readonly approved: string;

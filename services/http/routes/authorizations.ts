@@ -178,7 +178,7 @@ function authorizationOf(assets: AssetCatalog, row: AuthorizationRow): z.input<t
     cleared: cents(row.cleared_amount),
     reversed: cents(row.reversed_amount),
     refunded: cents(row.refunded_amount),
-    largest_amount: cents(BigInt(receiptOf(row).largest_amount ?? '0')),
+    largest_amount: cents(BigInt(receiptOf(row)?.outcome.largest ?? '0')),
     merchant: row.merchant,
     merchant_amount: { minor_units: row.merchant_amount.toString(), currency: row.merchant_currency },
     channel: row.channel,
@@ -207,12 +207,12 @@ function detailOf(assets: AssetCatalog, { authorization, legs }: AuthorizationWi
       released: moneyJson(assets, leg.released_amount, leg.asset),
       refunded: moneyJson(assets, leg.refunded_amount, leg.asset),
     })),
-    options: (receiptOf(authorization).options ?? []).map((option) => ({
-      kind: option.kind,
-      asset: option.asset,
-      capacity: cents(BigInt(option.capacity_usd)),
-      used: cents(BigInt(option.used_usd)),
-      rejection: option.rejection,
+    options: (receiptOf(authorization)?.outcome.options ?? []).map(([kind, asset, capacity, used, rejection]) => ({
+      kind,
+      asset,
+      capacity: cents(BigInt(capacity)),
+      used: cents(BigInt(used)),
+      rejection,
     })),
   };
 }
