@@ -1,0 +1,245 @@
+import { randomUUID } from 'node:crypto';
+import { amendAuthorization } from '../../../../services/authorizations/amend-authorization';
+import { createKnex } from '../../../../services/database/knex';
+import { systemClock } from '../../../../services/shared/clock';
+import { purchase as requestOf } from '../../../builders/spending-world';
+import { type Cardholder, type Lifecycle, type LithicPurchase, startLifecycle, TAKES_PARTIAL, USDC } from './network';
+
+let network: Lifecycle;
+
+beforeAll(async () => {
+  network = await startLifecycle();
+});
+
+afterAll(async () => {
+  await network.end();
+});
+
+test('an increment adds to the hold as a part of the same purchase', async () => {
+  const holder = await network.cardholder({ policy: { limits: { day_amount: '20000', day_count: 1 } } });
+  const purchase = holder.purchase();
+  await purchase.ask(10_000);
+  expect(await purchase.ask(5_000)).toEqual({ result: 'APPROVED' });
+  expect(await holder.books(purchase)).toMatchObject({
+    state: 'pending',
+    approved: 15_000n,
+    held: 15_000n,
+    free: 350n * USDC,
+    counted: ['15000', 1],
+  });
+  expect(await holder.rows('authorizations')).toHaveLength(1);
+  expect((await holder.rows('funding_legs', 'ordinal')).map((leg) => leg.ordinal)).toEqual([0, 1]);
+  expect(await holder.told()).toEqual(['authorization.approved', 'authorization.incremented']);
+  await purchase.tell('CLEARING', 15_000);
+  expect(await holder.books(purchase)).toMatchObject({
+    state: 'cleared',
+    held: 0n,
+    owedToNetwork: 15_000n,
+    overdue: 0n,
+  });
+});
+
+test('a declined increment leaves the first hold as it is', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  await purchase.ask(40_000);
+  expect(await purchase.ask(20_000)).toEqual({ result: 'INSUFFICIENT_FUNDS' });
+  expect(await holder.books(purchase)).toMatchObject({
+    state: 'pending',
+    approved: 40_000n,
+    held: 40_000n,
+    free: 100n * USDC,
+    counted: ['40000', 1],
+  });
+  expect(await holder.told()).toEqual(['authorization.approved', 'authorization.increment_declined']);
+});
+
+test('the limit per transaction is for the purchase with its increments', async () => {
+  const holder = await network.cardholder({ policy: { limits: { per_transaction_amount: '12000' } } });
+  const purchase = holder.purchase();
+  await purchase.ask(10_000);
+  expect(await purchase.ask(2_001)).toEqual({ result: 'VELOCITY_EXCEEDED' });
+  expect(await purchase.ask(2_000)).toEqual({ result: 'APPROVED' });
+  expect(await holder.books(purchase)).toMatchObject({ approved: 12_000n });
+});
+
+test('an increment may be approved in part where the terminal can take less', async () => {
+  const holder = await network.cardholder({ policy: { partial_approvals: true } });
+  const purchase = holder.purchase(TAKES_PARTIAL);
+  await purchase.ask(45_000);
+  expect(await purchase.ask(10_000)).toEqual({ result: 'APPROVED', approved_amount: 5_000 });
+  expect(await holder.books(purchase)).toMatchObject({
+    approved: 50_000n,
+    held: 50_000n,
+    free: 0n,
+    counted: ['50000', 1],
+  });
+});
+
+test('the same increment twice is one; with other content it is refused', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  await purchase.ask(10_000);
+  await purchase.ask(5_000);
+  const { lastBody, lastEventToken } = purchase;
+  const again = await Promise.all(Array.from({ length: 5 }, () => purchase.ask(0, { body: lastBody })));
+  expect(new Set(again.map((answer) => answer.result))).toEqual(new Set(['APPROVED']));
+  expect(await purchase.ask(6_000, { eventToken: lastEventToken })).toEqual({ result: 'SUSPECTED_FRAUD' });
+  expect(await holder.books(purchase)).toMatchObject({ approved: 15_000n, held: 15_000n, free: 350n * USDC });
+});
+
+test('twenty increments at once: as many as the account covers, none lost or doubled', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  await purchase.ask(10_000);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => purchase.ask(3_000)));
+  expect(answers.filter((answer) => answer.result === 'APPROVED')).toHaveLength(13);
+  expect(await holder.books(purchase)).toMatchObject({ approved: 49_000n, held: 49_000n, free: 10n * USDC });
+});
+
+test('nothing more is asked only to keep the hold: its days start anew', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  await purchase.ask(10_000);
+  await network.tested.sql.query(
+    "UPDATE authorizations SET expires_at = now() + interval '1 hour' WHERE organization_id = $1",
+    [holder.organizationId],
+  );
+  expect(await purchase.ask(0)).toEqual({ result: 'APPROVED' });
+  const [row] = await holder.rows('authorizations');
+  expect(Number(row?.expires_at) - Date.now()).toBeGreaterThan(6 * 86_400_000);
+  expect(await holder.books(purchase)).toMatchObject({ approved: 10_000n, held: 10_000n, counted: ['10000', 1] });
+});
+
+const ENDS: readonly (readonly [string, (purchase: LithicPurchase) => Promise<void>, Record<string, unknown>])[] = [
+  ['cleared', (purchase) => purchase.tell('CLEARING', 8_000), { cleared: 8_000n, counted: ['13000', 2] }],
+  ['reversed', (purchase) => purchase.tell('AUTHORIZATION_REVERSAL', 10_000), { cleared: 0n, counted: ['5000', 1] }],
+  ['expired', (purchase) => purchase.tell('AUTHORIZATION_EXPIRY', 10_000), { cleared: 0n, counted: ['5000', 1] }],
+];
+
+test.each(ENDS)(
+  'more on a purchase that was %s is decided like a purchase, and opens it again',
+  async (_, end, expected) => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(10_000);
+    await end(purchase);
+    expect(await purchase.ask(5_000)).toEqual({ result: 'APPROVED' });
+    const books = await holder.books(purchase);
+    expect(books).toMatchObject({ held: 5_000n, ...expected });
+    expect(books.approved - books.reversed - books.cleared).toBe(5_000n);
+    expect(books.state).toBe(books.cleared > 0n ? 'partially_cleared' : 'pending');
+    await purchase.tell('CLEARING', 5_000);
+    expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', held: 0n, overdue: 0n });
+  },
+);
+
+test('a purchase that was declined may be asked for again under its own number', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  expect(await purchase.ask(60_000)).toEqual({ result: 'INSUFFICIENT_FUNDS' });
+  const { lastBody } = purchase;
+  expect(await purchase.ask(20_000)).toEqual({ result: 'APPROVED' });
+  expect(await holder.books(purchase)).toMatchObject({
+    state: 'pending',
+    approved: 20_000n,
+    held: 20_000n,
+    counted: ['20000', 1],
+  });
+  expect(await purchase.ask(0, { body: lastBody })).toEqual({ result: 'INSUFFICIENT_FUNDS' });
+});
+
+test('an increment that the network did not hear approved gives back its own part only', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  await purchase.ask(10_000);
+  await purchase.ask(5_000);
+  await purchase.tell('AUTHORIZATION', 5_000, {
+    token: purchase.lastEventToken,
+    result: 'UNKNOWN_HOST_TIMEOUT',
+    detailedResults: ['CUSTOMER_ASA_TIMEOUT'],
+    holdLeft: 10_000,
+  });
+  expect(await holder.books(purchase)).toMatchObject({ state: 'pending', held: 10_000n, counted: ['10000', 1] });
+});
+
+test('an increment that we declined, or never got, takes nothing of the first hold when it was not heard', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  await purchase.ask(10_000);
+  await purchase.ask(60_000);
+  const unheard = { result: 'UNKNOWN_HOST_TIMEOUT', detailedResults: ['CUSTOMER_ASA_TIMEOUT'], holdLeft: 10_000 };
+  await purchase.tell('AUTHORIZATION', 60_000, { ...unheard, token: purchase.lastEventToken });
+  await purchase.tell('AUTHORIZATION', 7_000, { ...unheard, token: randomUUID() });
+  expect(await holder.books(purchase)).toMatchObject({ state: 'pending', approved: 10_000n, held: 10_000n });
+});
+
+describe('from a processor that sends new totals, or asks after it went ahead', () => {
+  async function amend(holder: Cardholder, cents: bigint, overrides: Parameters<typeof requestOf>[2] = {}) {
+    const [row] = await holder.rows('authorizations');
+    const knex = createKnex(network.tested.database.urls.escudo_app, 1, 'amend-test');
+    const known = {
+      organizationId: holder.organizationId,
+      accountId: holder.accountId,
+      cardId: holder.cardId,
+      authorizationId: String(row?.id),
+    };
+    const request = requestOf(holder, cents, { amountBasis: 'total', ...overrides });
+    try {
+      return await amendAuthorization({ knex, clock: systemClock }, request, known);
+    } finally {
+      await knex.destroy();
+    }
+  }
+
+  test('a higher total holds the difference and is answered whole', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(10_000);
+    expect(await amend(holder, 14_000n)).toMatchObject({ outcome: 'approved', approvedAmount: 14_000n });
+    expect(await holder.books(purchase)).toMatchObject({ approved: 14_000n, held: 14_000n, free: 360n * USDC });
+  });
+
+  test('a lower total gives back like a reversal of the difference', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(10_000);
+    expect(await amend(holder, 6_000n)).toMatchObject({ outcome: 'approved', approvedAmount: 6_000n });
+    expect(await holder.books(purchase)).toMatchObject({
+      state: 'pending',
+      reversed: 4_000n,
+      held: 6_000n,
+      free: 440n * USDC,
+      counted: ['6000', 1],
+    });
+  });
+
+  test('an advice is answered yes whatever we would have said, and held as far as the account covers it', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(40_000);
+    expect(await amend(holder, 70_000n, { kind: 'advice' })).toMatchObject({
+      outcome: 'approved',
+      approvedAmount: 70_000n,
+    });
+    expect(await holder.books(purchase)).toMatchObject({
+      approved: 70_000n,
+      held: 50_000n,
+      free: 0n,
+      counted: ['70000', 1],
+    });
+  });
+
+  test('past its time nothing is held, and the decline is what a repetition gets', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(10_000);
+    const late = { respondBy: new Date(Date.now() - 1), messageId: 'late-message', contentHash: 'late-content' };
+    expect(await amend(holder, 14_000n, late)).toMatchObject({ outcome: 'declined', declineReason: 'late' });
+    expect(await amend(holder, 14_000n, { ...late, respondBy: new Date(Date.now() + 60_000) })).toMatchObject({
+      outcome: 'declined',
+      declineReason: 'late',
+    });
+    expect(await holder.books(purchase)).toMatchObject({ approved: 10_000n, held: 10_000n, free: 400n * USDC });
+  });
+});
