@@ -1,7 +1,7 @@
 import { priceState } from '../credit/rules/price-state';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
-import { planFunding, usdToTokenRoundUp } from '../funding/rules/plan-funding';
+import { planFunding, tokenToUsdRoundUp, usdToTokenRoundUp } from '../funding/rules/plan-funding';
 import { postTransactions } from '../ledger/post-transactions';
 import { type ClearedPart, postCardClearing } from '../ledger/templates/post-card-clearing';
 import { appendEvent } from '../outbox/append-event';
@@ -161,8 +161,11 @@ async function postSpending(
   const holds = kind === 'clearing' && authorization !== null && isOpen(authorization.state);
   const held = holds ? heldLegsOf(legs) : [];
 
-  const consumed = consumeLegs(held, event.amount + feeAmount, (leg, cents) =>
-    priceAtPosting(leg, cents, snapshot, now),
+  const consumed = consumeLegs(
+    held,
+    event.amount + feeAmount,
+    (leg, cents) => priceAtPosting(leg, cents, snapshot, now),
+    (leg) => reachAtPosting(leg, snapshot, now),
   );
   const ends = holds && (event.final || heldUsd(consumed.left) === 0n);
   const released = ends ? releaseAll(consumed.left) : releaseBuffers(consumed.left);
@@ -226,11 +229,22 @@ async function postSpending(
 
 /** Tokens for cents at today's price where it can be trusted, else at the hold's. */
 function priceAtPosting(leg: HeldLeg, cents: bigint, snapshot: SpendSnapshot, now: Date): bigint {
-  const price = snapshot.prices[leg.asset];
-  const state = priceState(price, now);
-  const priceUsdE8 =
-    price !== undefined && (state === 'fresh' || state === 'aging') ? price.priceUsdE8 : leg.priceUsdE8;
+  const priceUsdE8 = trustedPrice(leg.asset, snapshot, now) ?? leg.priceUsdE8;
   return usdToTokenRoundUp(cents, priceUsdE8, required(snapshot.decimals[leg.asset], `decimals of ${leg.asset}`));
+}
+
+/** The most cents that a leg's tokens pay at today's price, give or take the rounding of parts; null where it cannot be trusted. */
+function reachAtPosting(leg: HeldLeg, snapshot: SpendSnapshot, now: Date): bigint | null {
+  const priceUsdE8 = trustedPrice(leg.asset, snapshot, now);
+  if (priceUsdE8 === null) return null;
+  const decimals = required(snapshot.decimals[leg.asset], `decimals of ${leg.asset}`);
+  return tokenToUsdRoundUp(leg.leftAmount, priceUsdE8, decimals);
+}
+
+function trustedPrice(asset: string, snapshot: SpendSnapshot, now: Date): bigint | null {
+  const price = snapshot.prices[asset];
+  const state = priceState(price, now);
+  return price !== undefined && (state === 'fresh' || state === 'aging') ? price.priceUsdE8 : null;
 }
 
 function partOfHold(share: LegShare, held: readonly HeldLeg[]): Part {

@@ -35,18 +35,21 @@ export function heldUsd(legs: readonly HeldLeg[]): bigint {
 }
 
 /**
- * Takes a clearing from the legs in plan order. `price` gives base units for cents at the posting; a leg never gives more
- * than it holds (its buffer was meant for that), and one without tokens left covers nothing.
+ * Takes a clearing from the legs in plan order. `price` gives base units for cents at the posting, and `reach` the most cents
+ * that a leg's tokens still pay at a price that can be trusted (null: there is none, so the hold's own covers it). A leg never
+ * gives more than it holds: its buffer was meant for moves of the price, and what they take beyond it is left uncovered.
  */
 export function consumeLegs(
   legs: readonly HeldLeg[],
   amountUsd: bigint,
   price: (leg: HeldLeg, cents: bigint) => bigint,
+  reach: (leg: HeldLeg) => bigint | null = () => null,
 ): HoldChange & { readonly uncoveredUsd: bigint } {
   let uncoveredUsd = amountUsd;
   const shares: LegShare[] = [];
   const left = legs.map((leg) => {
-    const taken = leg.leftAmount === 0n ? 0n : minBigint(uncoveredUsd, leg.leftUsd);
+    const most = leg.leftAmount === 0n ? 0n : minBigint(leg.leftUsd, reach(leg) ?? leg.leftUsd);
+    const taken = minBigint(uncoveredUsd, most);
     if (taken === 0n) return leg;
     const amount = minBigint(price(leg, taken), leg.leftAmount);
     uncoveredUsd -= taken;

@@ -103,6 +103,11 @@ export function tokenToUsdRoundDown(amount: bigint, priceUsdE8: bigint, decimals
   );
 }
 
+/** Cents that `amount` base units are worth, rounded up: what falls short by less than a cent still counts as one. */
+export function tokenToUsdRoundUp(amount: bigint, priceUsdE8: bigint, decimals: number): bigint {
+  return divideRoundUp(amount * priceUsdE8, E8_PER_CENT * 10n ** BigInt(decimals));
+}
+
 interface Capacity {
   readonly kind: PlannedLeg['kind'];
   readonly asset: string;
