@@ -6,6 +6,7 @@ import { measureFloor, prepareFloor } from './floor';
 import { type BenchRun, closedLoop, report, toRun } from './measure';
 
 const IN_FLIGHT = 32;
+/** At least: the warm-up stores some of its own. */
 const FEW_TRANSFERS = 10_000;
 const MANY_TRANSFERS = 10_000_000;
 /** One purchase of the past in ten keeps its authorization and funding leg; of the others only the ledger is stored. */
@@ -83,6 +84,10 @@ export async function benchGrowth(json: boolean, seconds: number): Promise<void>
   try {
     await prepareFloor(database.superuserUrl);
     const world = await benchWorld(database);
+    // What is compared must not be the warming up of this process.
+    const warmUp = benchAuthorizer(database, 20_000);
+    await closedLoop(IN_FLIGHT, seconds, () => spendOnce(warmUp.authorizer, world.accounts));
+    await warmUp.close();
     const runs: BenchRun[] = [];
     const stored: Record<string, number> = {};
     for (const [name, until] of [

@@ -6,6 +6,7 @@ import type { PartnerVerdict } from '../partner-decisions/rules/partner-verdict'
 import type { AuthorizationReply, AuthorizationRequest } from '../providers/processor/port';
 import type { ReceiptSealer } from '../receipts/seal-receipts';
 import { sha256Hex } from '../receipts/sha256';
+import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import { AccountCache } from './account-cache';
 import { commitDecisions, ensurePositionAccounts, lockAccounts, markAnswered } from './authorization-commit.repository';
@@ -92,6 +93,8 @@ interface Job {
   /** Known once a snapshot has been read. */
   account: { readonly organizationId: string; readonly accountId: string } | null;
   answered: boolean;
+  /** By the process's own clock, milliseconds: after it nobody waits for the answer any more. */
+  readonly giveUpAt: number;
 }
 
 /** Waiting beyond `respondBy` for a commit that is under way costs the vendor nothing: it has its own margin on top. */
@@ -102,6 +105,8 @@ const CONFLICTS_MAX = 20;
 /** Prices and reserves are read again after this: far below any feed's heartbeat. */
 const MARKET_KEPT_MS = 100;
 const ANSWERED_NOTED_EVERY_MS = 100;
+/** One look at all that wait is cheaper than a timer for each. */
+const LATE_LOOKED_FOR_EVERY_MS = 25;
 /** What the fintech is asked must leave time for the decision after it. */
 const TIME_AFTER_PARTNER_MS = 300;
 
@@ -139,8 +144,6 @@ interface Attempt {
   readonly answers: readonly Answer[];
   /** Met a newer version of their account, or a message that they did not know. */
   readonly conflicted: readonly Job[];
-  /** Leave the batches until somebody else has spoken. */
-  readonly elsewhere: readonly Promise<void>[];
   /** Approved with a hold. */
   readonly held: readonly Draft[];
   readonly batchId: string | null;
@@ -175,6 +178,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
   const unanswered = new UnansweredBatches();
   let current: CurrentMarket | null = null;
   let noting: NodeJS.Timeout | null = null;
+  let watching: NodeJS.Timeout | null = null;
 
   async function marketNow(client: Pool | PoolClient): Promise<CurrentMarket> {
     if (current && performance.now() - current.readAt < MARKET_KEPT_MS) return current;
@@ -205,6 +209,11 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     for (const id of missing.keys()) positions.add(id);
   }
 
+  /** Before somebody else is asked, the message must be known not to be a repetition: such a job is read anew. */
+  function mayAskPartner(job: Job, state: AccountState): boolean {
+    return deps.partner !== null && job.partner === null && state.account.policy.partner_decision?.enabled === true;
+  }
+
   /** Accounts that are in memory, and those that have to be read. A job that met a conflict is always read. */
   async function loadBasis(
     client: Pool | PoolClient,
@@ -214,7 +223,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     const unread: Job[] = [];
     for (const job of batch) {
       const cached = job.conflicts === 0 ? accounts.find(job.request.cardToken) : null;
-      if (cached) bases.push({ job, ...cached, endedBefore: false });
+      if (cached && !mayAskPartner(job, cached.state)) bases.push({ job, ...cached, endedBefore: false });
       else unread.push(job);
     }
     const read = new Map<Job, BatchSnapshot>();
@@ -241,37 +250,31 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     return { bases, read };
   }
 
-  /** What needs no decision here: unknown cards, repetitions, and what changes a purchase that is known. */
-  function withoutDecision(
-    job: Job,
-    found: BatchSnapshot | undefined,
-    attempt: { answers: Answer[]; elsewhere: Promise<void>[] },
-  ) {
-    if (found === undefined || found.kind === 'unknown_card') {
-      attempt.answers.push({ job, reply: declinedReply('unknown_card') });
-      return;
-    }
+  /**
+   * The answer to what needs no decision here: unknown cards and repetitions. Null for what changes a purchase that is
+   * known: it leaves the batches and is answered when it has been decided for itself.
+   */
+  function answerWithoutDecision(job: Job, found: BatchSnapshot | undefined): AuthorizationReply | null {
+    if (found === undefined || found.kind === 'unknown_card') return declinedReply('unknown_card');
     const { state, card, knownMessage, knownAuthorizationId } = found;
     if (knownMessage) {
-      const same = knownMessage.contentHash === job.request.contentHash;
-      if (!same) observer.conflicting(job.request);
-      attempt.answers.push({
-        job,
-        reply: same ? storedReply(knownMessage.answer) : declinedReply('duplicate_conflict'),
-      });
-      return;
+      if (knownMessage.contentHash === job.request.contentHash) return storedReply(knownMessage.answer);
+      observer.conflicting(job.request);
+      return declinedReply('duplicate_conflict');
     }
-    if (knownAuthorizationId === null) return;
+    const authorizationId = required(knownAuthorizationId, 'the purchase that is known');
     const { organizationId, accountId } = state.account;
-    const known = { organizationId, accountId, cardId: card.id, authorizationId: knownAuthorizationId };
-    const amended = deps.amend(job.request, known).then(
-      (reply) => job.settle(reply),
-      (error: unknown) => {
-        observer.failed(error);
-        job.settle(declinedReply('internal_error', knownAuthorizationId));
-      },
-    );
-    attempt.elsewhere.push(amended);
+    answerElsewhere(job, async () => {
+      job.settle(await deps.amend(job.request, { organizationId, accountId, cardId: card.id, authorizationId }));
+    });
+    return null;
+  }
+
+  function answerElsewhere(job: Job, work: () => Promise<void>): void {
+    work().catch((error: unknown) => {
+      observer.failed(error);
+      job.settle(declinedReply('internal_error'));
+    });
   }
 
   function wantsPartner(job: Job, snapshot: SpendSnapshot, decision: Decision): boolean {
@@ -310,13 +313,16 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     const { bases, read } = await loadBasis(client, batch);
     const now = clock.now();
     const answers: Answer[] = [];
-    const elsewhere: Promise<void>[] = [];
     const conflicted: Job[] = [];
     const drafts: Draft[] = [];
     const drafted = new Set<string>();
     if (bases.length < batch.length) {
       const decidable = new Set(bases.map(({ job }) => job));
-      for (const job of batch) if (!decidable.has(job)) withoutDecision(job, read.get(job), { answers, elsewhere });
+      for (const job of batch) {
+        if (decidable.has(job)) continue;
+        const reply = answerWithoutDecision(job, read.get(job));
+        if (reply !== null) answers.push({ job, reply });
+      }
     }
     for (const { job, state, card, endedBefore } of bases) {
       const { organizationId, accountId } = state.account;
@@ -330,7 +336,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       const spend = toSpendRequest(job.request, endedBefore, job.partner);
       const decision = decideAuthorization(snapshot, spend, now);
       if (wantsPartner(job, snapshot, decision)) {
-        elsewhere.push(askPartner(job, snapshot, decision));
+        answerElsewhere(job, () => askPartner(job, snapshot, decision));
         continue;
       }
       drafted.add(accountId);
@@ -348,9 +354,9 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       });
       drafts.push({ ...draft, job, decision });
     }
-    if (drafts.length === 0) return { answers, conflicted, elsewhere, held: [], batchId: null };
+    if (drafts.length === 0) return { answers, conflicted, held: [], batchId: null };
     await ensurePositions(client, drafts);
-    return { ...(await commit(client, drafts, marketText, answers, conflicted)), elsewhere };
+    return commit(client, drafts, marketText, answers, conflicted);
   }
 
   async function commit(
@@ -359,7 +365,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     market: string,
     answers: Answer[],
     conflicted: Job[],
-  ): Promise<Omit<Attempt, 'elsewhere'>> {
+  ): Promise<Attempt> {
     const seal = deps.sealer.seal(
       drafts.map(({ item }) => item.receipt),
       market,
@@ -480,6 +486,14 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     (job) => accounts.accountIdOf(job.request.cardToken) ?? job.request.cardToken,
   );
 
+  function giveUpLate(): void {
+    const now = performance.now();
+    for (const job of jobs.values()) if (now >= job.giveUpAt) job.settle(declinedReply('late'));
+    if (jobs.size > 0 || watching === null) return;
+    clearInterval(watching);
+    watching = null;
+  }
+
   /** Notes answered batches a little later, many at once. */
   function noteAnswered(): void {
     noting ??= setTimeout(() => {
@@ -528,18 +542,17 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         partner: null,
         account: null,
         answered: false,
+        giveUpAt: startedAt + waitMs,
         settle(reply) {
           if (job.answered) return;
           job.answered = true;
-          clearTimeout(timer);
           jobs.delete(key);
           resolve(reply);
           observer.decided(reply, performance.now() - startedAt);
         },
       };
-      const timer = setTimeout(() => job.settle(declinedReply('late')), waitMs);
-      timer.unref();
       jobs.set(key, job);
+      watching ??= setInterval(giveUpLate, LATE_LOOKED_FOR_EVERY_MS).unref();
       if (!queue.push(job)) job.settle(declinedReply('internal_error'));
       return promise;
     },
