@@ -53,13 +53,13 @@ export async function up(knex: Knex): Promise<void> {
       state text NOT NULL,
       period_from timestamptz NOT NULL,
       period_before timestamptz NOT NULL,
-      -- The last authorization that was decided again, and when it had been decided first.
-      cursor_id uuid,
+      -- The last authorization, and the last event about one, that was replayed, and up to when.
+      authorization_cursor uuid,
+      event_cursor uuid,
       cursor_at timestamptz,
       examined integer NOT NULL DEFAULT 0,
       -- Totals so far; whole once the state is finished.
       result jsonb NOT NULL DEFAULT '{}',
-      failure text,
       created_by uuid,
       created_at timestamptz NOT NULL DEFAULT now(),
       started_at timestamptz,
@@ -68,7 +68,7 @@ export async function up(knex: Knex): Promise<void> {
       CONSTRAINT backtests_pkey PRIMARY KEY (organization_id, id),
       CONSTRAINT backtests_version_fkey FOREIGN KEY (organization_id, control_version_id)
         REFERENCES control_versions (organization_id, id),
-      CONSTRAINT backtests_state_check CHECK (state IN ('requested', 'running', 'finished', 'cancelled', 'failed')),
+      CONSTRAINT backtests_state_check CHECK (state IN ('requested', 'running', 'finished', 'cancelled')),
       CONSTRAINT backtests_period_check CHECK (period_from < period_before)
     )`);
   await knex.raw('CREATE INDEX backtests_version_index ON backtests (organization_id, control_version_id, id)');

@@ -1,4 +1,5 @@
 // Every function exported here is a workflow type of that name; `register-activities.ts` holds their activities.
+export { backtestControls } from './backtest-controls/workflow';
 export { cardIssuance } from './card-issuance/workflow';
 export { creditDeposit } from './credit-deposit/workflow';
 export { drawLoan } from './draw-loan/workflow';

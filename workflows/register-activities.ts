@@ -1,4 +1,5 @@
 import { invariant } from '../services/shared/assert';
+import { type BacktestControlsDeps, createBacktestControlsActivities } from './backtest-controls/activities';
 import { type CardIssuanceDeps, createCardIssuanceActivities } from './card-issuance/activities';
 import { type CreditDepositDeps, createCreditDepositActivities } from './credit-deposit/activities';
 import { createDrawLoanActivities, type DrawLoanDeps } from './draw-loan/activities';
@@ -10,7 +11,8 @@ import { createSettleNetworkActivities, type SettleNetworkDeps } from './settle-
 import { createSpendAuthorizationActivities, type SpendAuthorizationDeps } from './spend-authorization/activities';
 
 /** What the activities of all workflows need. A new workflow adds its own dependencies here and its activities below. */
-export type WorkflowDependencies = RepayLoanDeps &
+export type WorkflowDependencies = BacktestControlsDeps &
+  RepayLoanDeps &
   MoveCollateralDeps &
   SettleNetworkDeps &
   FundSaleDeps &
@@ -23,6 +25,7 @@ export type WorkflowDependencies = RepayLoanDeps &
 /** The activities of every workflow in one object, as a worker takes them. Throws when two share a name. */
 export function registerActivities(deps: WorkflowDependencies): object {
   const all = [
+    createBacktestControlsActivities(deps),
     createRepayLoanActivities(deps),
     createMoveCollateralActivities(deps),
     createSettleNetworkActivities(deps),

@@ -57,6 +57,7 @@ const CARRIERS: Readonly<Record<WaitingKind, Carrier>> = {
     key: 'settlementId',
     signal: 'settlementChanged',
   },
+  backtest: { workflowType: 'backtestControls', prefix: 'backtest:', key: 'backtestId', signal: 'backtestChanged' },
 };
 
 /**

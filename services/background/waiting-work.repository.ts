@@ -17,7 +17,8 @@ export type WaitingKind =
   | 'deposit'
   | 'collateral'
   | 'repayment'
-  | 'settlement';
+  | 'settlement'
+  | 'backtest';
 
 /** Each takes the instant before which a row must have moved. */
 const QUERIES: Readonly<Record<WaitingKind, string>> = {
@@ -56,6 +57,8 @@ const QUERIES: Readonly<Record<WaitingKind, string>> = {
     SELECT organization_id, id FROM repayments WHERE state IN ('requested', 'submitted') AND updated_at < ?`,
   settlement: `
     SELECT organization_id, id FROM settlements WHERE state <> 'reconciled' AND updated_at < ?`,
+  backtest: `
+    SELECT organization_id, id FROM backtests WHERE state IN ('requested', 'running') AND updated_at < ?`,
 };
 
 /**

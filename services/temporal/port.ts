@@ -9,6 +9,7 @@ export const WORKFLOW_TYPES = [
   'moveCollateral',
   'repayLoan',
   'settleNetwork',
+  'backtestControls',
 ] as const;
 
 export type WorkflowType = (typeof WORKFLOW_TYPES)[number];

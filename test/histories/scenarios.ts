@@ -122,6 +122,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   'credit-deposit': stepping('creditDeposit', 'deposit:', 'depositId', 'advanceDeposit', 'depositSeen'),
   'move-collateral': stepping('moveCollateral', 'collateral:', 'operationId', 'advanceCollateral', 'collateralChanged'),
   'repay-loan': stepping('repayLoan', 'repayment:', 'repaymentId', 'advanceRepayment', 'repaymentChanged'),
+  'backtest-controls': stepping('backtestControls', 'backtest:', 'backtestId', 'advanceBacktest', 'backtestChanged'),
   'settle-network': stepping('settleNetwork', 'settlement:', 'settlementId', 'advanceSettlement', 'settlementChanged'),
 };
 

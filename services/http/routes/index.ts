@@ -5,6 +5,7 @@ import type { AnyRoute } from '../route';
 import type { RouteDeps } from '../route-deps';
 import { accountRoutes } from './accounts';
 import { authorizationRoutes } from './authorizations';
+import { backtestRoutes } from './backtests';
 import { cardProductRoutes } from './card-products';
 import { cardholderRoutes } from './cardholders';
 import { cardRoutes } from './cards';
@@ -46,6 +47,7 @@ export function createRoutes(
     ...cardRoutes(deps),
     ...controlRoutes(deps),
     ...controlVersionRoutes(deps),
+    ...backtestRoutes(deps),
     ...authorizationRoutes(deps),
     ...transactionRoutes(deps),
     ...creditRoutes(deps),

@@ -4,7 +4,8 @@ import { Problem } from '../problem';
 import { idInput, integerParameter } from './common';
 import { z } from './zod';
 
-const instant = z.iso
+/** An instant in a request. */
+export const instant = z.iso
   .datetime({ offset: true, error: 'must be an instant such as 2026-11-01T12:00:00Z' })
   .transform((text) => new Date(text))
   .openapi({ type: 'string', format: 'date-time' });

@@ -165,6 +165,7 @@ export async function seedEverything(
   });
   const settlement = newId();
   await insert('settlements', { id: settlement, program_id: program, date: '2026-11-01', state: 'closed' });
+  const versions = await seedVersions(owner, ids.card);
   const ledgerTransaction = await seedLedger(insert, account);
   const apiKeys = await sql.query('SELECT id FROM api_keys WHERE organization_id = $1', [organizationId]);
   return {
@@ -179,8 +180,29 @@ export async function seedEverything(
     deposit: formatId('deposit', deposit),
     collateralOperation: formatId('collateralOperation', operation),
     settlement: formatId('settlement', settlement),
+    ...versions,
     ...ledgerTransaction,
   };
+}
+
+/** A draft of a card's controls, and a backtest of it. */
+async function seedVersions(
+  owner: { readonly url: string; readonly key: string },
+  card: string,
+): Promise<{ controlVersion: string; backtest: string }> {
+  const post = async (path: string, body: object): Promise<string> => {
+    const answer = await request(owner.url)
+      .post(path)
+      .set({ Authorization: `Bearer ${owner.key}`, 'Idempotency-Key': `seed${path}` })
+      .send(body);
+    if (answer.status >= 300) throw new Error(`${path}: ${answer.text}`);
+    return answer.body.id;
+  };
+  const controls = { limits: { day_amount: '5000' } };
+  const controlVersion = await post('/v1/control-versions', { scope: 'card', card_id: card, controls });
+  const from = new Date(Date.now() - 86_400_000);
+  const backtest = await post(`/v1/control-versions/${controlVersion}/backtests`, { from });
+  return { controlVersion, backtest };
 }
 
 async function seedLedger(

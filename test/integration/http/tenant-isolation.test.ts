@@ -24,6 +24,8 @@ const KIND_OF_PARAMETER: Readonly<Record<string, IdKind>> = {
   deposit_id: 'deposit',
   collateral_operation_id: 'collateralOperation',
   settlement_id: 'settlement',
+  control_version_id: 'controlVersion',
+  backtest_id: 'backtest',
   ledger_transaction_id: 'ledgerTransaction',
 };
 
@@ -59,6 +61,10 @@ function bodies(ids: SeededIds): Readonly<Record<string, object>> {
     'PUT /v1/accounts/{account_id}/controls': {},
     'PUT /v1/accounts/{account_id}/time-zone': { time_zone: 'Europe/Berlin' },
     'PUT /v1/programs/{program_id}/policy': {},
+    'POST /v1/control-versions': { scope: 'card', card_id: ids.card, controls: {} },
+    'POST /v1/control-versions/{control_version_id}/promote': {},
+    'POST /v1/control-versions/{control_version_id}/roll-back': {},
+    'POST /v1/control-versions/{control_version_id}/backtests': { from: '2026-11-01T00:00:00Z' },
     'POST /v1/simulate/authorizations': { card_id: ids.card, amount: usd },
     'POST /v1/simulate/force-posts': { card_id: ids.card, amount: usd },
     'POST /v1/simulate/balance-inquiries': { card_id: ids.card },
