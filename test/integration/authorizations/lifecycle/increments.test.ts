@@ -88,13 +88,13 @@ test('the same increment twice is one; with other content it is refused', async 
   expect(await holder.books(purchase)).toMatchObject({ approved: 15_000n, held: 15_000n, free: 350n * USDC });
 });
 
-test('twenty increments at once: as many as the account covers, none lost or doubled', async () => {
+test('increments at once: as many as the account covers, none lost or doubled', async () => {
   const holder = await network.cardholder();
   const purchase = holder.purchase();
   await purchase.ask(10_000);
-  const answers = await Promise.all(Array.from({ length: 20 }, () => purchase.ask(3_000)));
-  expect(answers.filter((answer) => answer.result === 'APPROVED')).toHaveLength(13);
-  expect(await holder.books(purchase)).toMatchObject({ approved: 49_000n, held: 49_000n, free: 10n * USDC });
+  const answers = await Promise.all(Array.from({ length: 8 }, () => purchase.ask(7_500)));
+  expect(answers.filter((answer) => answer.result === 'APPROVED')).toHaveLength(5);
+  expect(await holder.books(purchase)).toMatchObject({ approved: 47_500n, held: 47_500n, free: 25n * USDC });
 });
 
 test('nothing more is asked only to keep the hold: its days start anew', async () => {

@@ -1,0 +1,202 @@
+import { CASH_MACHINE, type Lifecycle, startLifecycle, USDC } from './network';
+
+let network: Lifecycle;
+
+beforeAll(async () => {
+  network = await startLifecycle();
+});
+
+afterAll(async () => {
+  await network.end();
+});
+
+const CASH_FEE = { cash_withdrawal_fee: { fixed: '250', bps: 100 } };
+const EUROS = { merchantCurrency: { currency: 'EUR', perDollar: 0.9 } };
+
+test('a check of the card for nothing is approved, holds nothing, and shows how it was verified', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase({ avs: { address_on_file_match: 'MATCH_ZIP_ONLY' } });
+  expect(await purchase.ask(0)).toEqual({ result: 'APPROVED', avs_result: 'MATCH_ZIP_ONLY' });
+  expect(await holder.books(purchase)).toMatchObject({
+    state: 'cleared',
+    held: 0n,
+    free: 500n * USDC,
+    counted: ['0', 0],
+  });
+  expect(await holder.rows('authorizations')).toMatchObject([
+    { kind: 'zero_amount_verification', avs: 'postal_code_match', cvc: 'not_provided' },
+  ]);
+});
+
+test('a card can be added to a wallet with an empty account, but not with an address that must match and does not', async () => {
+  const holder = await network.cardholder({ funds: { USDC: 1n }, policy: { decline_on_avs_mismatch: true } });
+  expect(await holder.purchase().ask(0)).toEqual({ result: 'APPROVED' });
+  const wrong = holder.purchase({ avs: { address_on_file_match: 'MISMATCH' } });
+  expect(await wrong.ask(0)).toEqual({ result: 'AVS_INVALID' });
+});
+
+test('a balance inquiry tells what can be spent and holds nothing', async () => {
+  const holder = await network.cardholder();
+  await holder.purchase().ask(10_000);
+  const inquiry = holder.purchase(CASH_MACHINE);
+  expect(await inquiry.ask(0, { status: 'BALANCE_INQUIRY' })).toEqual({
+    result: 'APPROVED',
+    balance: { amount: 40_000, available: 40_000 },
+  });
+  expect(await holder.books(inquiry)).toMatchObject({
+    state: 'cleared',
+    held: 0n,
+    free: 400n * USDC,
+    counted: ['10000', 1],
+  });
+});
+
+test('cash from a machine: the hold carries the fee, the one message posts both', async () => {
+  const holder = await network.cardholder({ policy: CASH_FEE });
+  const purchase = holder.purchase(CASH_MACHINE);
+  expect(await purchase.ask(20_000, { status: 'FINANCIAL_AUTHORIZATION', cash: 20_000 })).toEqual({
+    result: 'APPROVED',
+  });
+  expect(await holder.books(purchase)).toMatchObject({
+    state: 'pending',
+    held: 20_450n,
+    fee: 450n,
+    counted: ['20000', 1],
+  });
+  await purchase.tell('FINANCIAL_AUTHORIZATION', 20_000, { token: purchase.lastEventToken, polarity: 'DEBIT' });
+  expect(await holder.books(purchase)).toMatchObject({
+    state: 'cleared',
+    cleared: 20_000n,
+    held: 0n,
+    free: 295_500_000n,
+    owedToNetwork: 20_000n,
+    fees: 450n,
+    counted: ['20000', 1],
+  });
+  expect(await holder.rows('card_transactions')).toMatchObject([
+    { amount: 20_000n, fee_amount: 450n, cash_amount: 20_000n },
+  ]);
+});
+
+test('the last cent: what covers the cash but not its fee is declined', async () => {
+  const enough = await network.cardholder({ policy: CASH_FEE, funds: { USDC: 204_500_000n } });
+  expect(await enough.purchase(CASH_MACHINE).ask(20_000)).toEqual({ result: 'APPROVED' });
+  const short = await network.cardholder({ policy: CASH_FEE, funds: { USDC: 204_490_000n } });
+  expect(await short.purchase(CASH_MACHINE).ask(20_000)).toEqual({ result: 'INSUFFICIENT_FUNDS' });
+});
+
+test('cash of which no request came before is charged its fee too', async () => {
+  const holder = await network.cardholder({ policy: CASH_FEE });
+  const purchase = holder.purchase(CASH_MACHINE);
+  await purchase.tell('FINANCIAL_AUTHORIZATION', 10_000, { polarity: 'DEBIT' });
+  expect(await holder.books(purchase)).toMatchObject({ owedToNetwork: 10_000n, fees: 350n, free: 396_500_000n });
+});
+
+test('a machine that gave no cash: the reversal gives the fee back with it', async () => {
+  const holder = await network.cardholder({ policy: CASH_FEE });
+  const purchase = holder.purchase(CASH_MACHINE);
+  await purchase.ask(20_000);
+  await purchase.tell('AUTHORIZATION_REVERSAL', 20_000);
+  expect(await holder.books(purchase)).toMatchObject({ state: 'reversed', held: 0n, free: 500n * USDC, fees: 0n });
+});
+
+test.each([
+  [false, 9_000n, 0n],
+  [true, 9_270n, 270n],
+])('cash at the till is kept apart, and charged only where the policy says so (%s)', async (cashback, held, fee) => {
+  const holder = await network.cardholder({
+    policy: { cash_withdrawal_fee: { ...CASH_FEE.cash_withdrawal_fee, cashback } },
+  });
+  const purchase = holder.purchase();
+  expect(await purchase.ask(9_000, { cash: 2_000 })).toEqual({ result: 'APPROVED' });
+  expect(await holder.rows('authorizations')).toMatchObject([
+    { kind: 'authorization', cash_amount: 2_000n, fee_amount: fee },
+  ]);
+  expect(await holder.books(purchase)).toMatchObject({ held });
+  await purchase.tell('CLEARING', 9_000);
+  expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', held: 0n, owedToNetwork: 9_000n, fees: fee });
+  expect(await holder.rows('card_transactions')).toMatchObject([{ cash_amount: 2_000n, fee_amount: fee }]);
+});
+
+test('a purchase in another currency keeps both amounts, and costs no fee unless the program says so', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase(EUROS);
+  await purchase.ask(10_000);
+  expect(await holder.rows('authorizations')).toMatchObject([
+    { currency: 'USD', requested_amount: 10_000n, merchant_currency: 'EUR', merchant_amount: 9_000n, fee_amount: 0n },
+  ]);
+  await purchase.tell('CLEARING', 10_000);
+  expect(await holder.rows('card_transactions')).toMatchObject([
+    { currency: 'USD', amount: 10_000n, merchant_currency: 'EUR', merchant_amount: 9_000n, fee_amount: 0n },
+  ]);
+  expect(await holder.books(purchase)).toMatchObject({ owedToNetwork: 10_000n, fees: 0n });
+});
+
+test('a fee on another currency follows its clearings, however many they are', async () => {
+  const holder = await network.cardholder({ policy: { foreign_currency_fee_bps: 150 } });
+  const purchase = holder.purchase(EUROS);
+  await purchase.ask(9_999);
+  expect(await holder.books(purchase)).toMatchObject({ held: 10_148n, fee: 149n });
+  await purchase.tell('CLEARING', 3_333, { holdLeft: 6_666 });
+  expect(await holder.books(purchase)).toMatchObject({ owedToNetwork: 3_333n, fees: 49n });
+  await purchase.tell('CLEARING', 3_333, { holdLeft: 3_333 });
+  expect(await holder.books(purchase)).toMatchObject({ owedToNetwork: 6_666n, fees: 99n });
+  await purchase.tell('CLEARING', 3_333);
+  expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', held: 0n, owedToNetwork: 9_999n, fees: 149n });
+  expect(await holder.books(purchase)).toMatchObject({ free: 398_520_000n, counted: ['9999', 1] });
+});
+
+test('a partial reversal gives its part of the fee back, a clearing above the hold brings more of it', async () => {
+  const holder = await network.cardholder({ policy: { foreign_currency_fee_bps: 200 } });
+  const purchase = holder.purchase(EUROS);
+  await purchase.ask(10_000);
+  await purchase.tell('AUTHORIZATION_REVERSAL', 5_000, { holdLeft: 5_000 });
+  expect(await holder.books(purchase)).toMatchObject({ held: 5_100n });
+  await purchase.tell('CLEARING', 6_000);
+  expect(await holder.books(purchase)).toMatchObject({
+    owedToNetwork: 6_000n,
+    fees: 120n,
+    free: 438_800_000n,
+    overdue: 0n,
+  });
+});
+
+test('a fee is that of the day of the purchase, whatever the program charges since', async () => {
+  const holder = await network.cardholder({ policy: { foreign_currency_fee_bps: 100 } });
+  const purchase = holder.purchase(EUROS);
+  await purchase.ask(10_000);
+  await network.tested.sql.query(
+    `INSERT INTO program_policies (organization_id, program_id, version, document)
+     SELECT organization_id, program_id, 2, document || '{"foreign_currency_fee_bps": 900}' FROM program_policies WHERE program_id = $1`,
+    [holder.programId],
+  );
+  await network.tested.sql.query('UPDATE programs SET policy_version = 2 WHERE id = $1', [holder.programId]);
+  await purchase.tell('CLEARING', 10_000);
+  expect(await holder.books(purchase)).toMatchObject({ owedToNetwork: 10_000n, fees: 100n });
+  const next = holder.purchase(EUROS);
+  await next.ask(1_000);
+  expect(await holder.books(next)).toMatchObject({ fee: 90n });
+});
+
+test('an increment abroad holds its fee as well, and the fixed part of a cash fee only once', async () => {
+  const holder = await network.cardholder({ policy: { ...CASH_FEE, foreign_currency_fee_bps: 100 } });
+  const purchase = holder.purchase(EUROS);
+  await purchase.ask(10_000);
+  await purchase.ask(5_000);
+  expect(await holder.books(purchase)).toMatchObject({ approved: 15_000n, held: 15_150n, fee: 150n });
+  await purchase.tell('CLEARING', 15_000);
+  expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', held: 0n, fees: 150n, free: 348_500_000n });
+});
+
+test('a clearing billed in another currency is refused: stored, told, and not tried for ever', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  await purchase.ask(10_000);
+  await purchase.tell('CLEARING', 10_000, { currency: 'EUR' });
+  expect(await holder.books(purchase)).toMatchObject({ state: 'pending', held: 10_000n, owedToNetwork: 0n });
+  const { rows } = await network.tested.sql.query(
+    "SELECT state, detail FROM inbox_messages WHERE convert_from(raw, 'UTF8') LIKE '%' || $1 || '%'",
+    [purchase.token],
+  );
+  expect(rows).toMatchObject([{ state: 'unknown', detail: expect.stringContaining('EUR') }]);
+});
