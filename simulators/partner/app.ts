@@ -20,9 +20,9 @@ export const behaviourSchema = z
   .object({
     /**
      * `silent` never answers; `cut` begins an answer and drops the connection; `garbage` is not JSON; `invalid` is JSON that is no answer;
-     * `oversized` is far too long; `redirect` sends elsewhere; `fail` is a 500.
+     * `oversized` is far too long; `redirect` sends elsewhere, where all is approved; `fail` is a 500; `held` waits until it is released.
      */
-    mode: z.enum(['normal', 'silent', 'cut', 'garbage', 'invalid', 'oversized', 'redirect', 'fail']),
+    mode: z.enum(['normal', 'held', 'silent', 'cut', 'garbage', 'invalid', 'oversized', 'redirect', 'fail']),
     /** Null: until told otherwise. */
     times: z.number().int().min(1).nullable().default(null),
     /** Waits this long before it does anything. */
@@ -63,10 +63,14 @@ class Refusal extends Error {
   }
 }
 
+type ReleasedMode = Exclude<Behaviour['mode'], 'held'>;
+
 export interface Partner extends Listening {
   /** Every question that came, oldest first. */
   questions(): readonly ReceivedQuestion[];
   behave(behaviour: Behaviour): void;
+  /** Lets what is held go on, as if it had been asked in this mode, which is the one from now on. */
+  release(mode: ReleasedMode): void;
   /** Learns a secret, as from the answer that showed it. */
   learnSecret(secret: string): void;
   setRules(rules: Partial<Rules>): void;
@@ -81,6 +85,7 @@ export async function startPartner(config: PartnerConfig): Promise<Partner> {
   const questions: ReceivedQuestion[] = [];
   const answers = new Map<string, Answer>();
   let behaviour: Behaviour = NORMAL;
+  const held: ((mode: ReleasedMode) => void)[] = [];
 
   function learnSecret(secret: string): void {
     file.value.secrets = [secret, ...file.value.secrets.filter((known) => known !== secret)].slice(0, SECRETS_MAX);
@@ -95,6 +100,11 @@ export async function startPartner(config: PartnerConfig): Promise<Partner> {
         return false;
       }
     });
+  }
+
+  function release(mode: ReleasedMode): void {
+    behaviour = { ...NORMAL, mode };
+    for (const go of held.splice(0)) go(mode);
   }
 
   function note(question: ReceivedQuestion): void {
@@ -129,6 +139,10 @@ export async function startPartner(config: PartnerConfig): Promise<Partner> {
     behaviour = parse(behaviourSchema, request.body);
     response.json({ behaviour });
   });
+  app.post('/sim/release', (_request, response) => {
+    release('normal');
+    response.json({ ok: 1 });
+  });
   app.get('/sim/state', (_request, response) => {
     response.json({ secrets: file.value.secrets.length, rules: file.value.rules, behaviour, questions });
   });
@@ -155,7 +169,13 @@ export async function startPartner(config: PartnerConfig): Promise<Partner> {
     const answer = answers.get(id) ?? decide(file.value.rules, question);
     answers.set(id, answer);
     note({ id, signature: 'valid', receivedAt, test: question.test, decision: answer.decision, body: question });
-    await reply(response, nextBehaviour(), answer);
+    const { mode, slow_ms } = nextBehaviour();
+    if (slow_ms > 0) await delay(slow_ms);
+    reply(response, mode === 'held' ? await new Promise<ReleasedMode>((go) => held.push(go)) : mode, answer);
+  });
+
+  app.post('/elsewhere', (_request, response) => {
+    response.json({ decision: 'approve' });
   });
 
   app.use((_request: Request, _response: Response, next: NextFunction) => next(new Refusal(404, 'Not found')));
@@ -172,6 +192,7 @@ export async function startPartner(config: PartnerConfig): Promise<Partner> {
     behave: (next) => {
       behaviour = next;
     },
+    release,
     learnSecret,
     setRules: (rules) => {
       file.value.rules = rulesSchema.parse({ ...file.value.rules, ...rules });
@@ -183,8 +204,7 @@ export async function startPartner(config: PartnerConfig): Promise<Partner> {
   };
 }
 
-async function reply(response: Response, { mode, slow_ms }: Behaviour, answer: Answer): Promise<void> {
-  if (slow_ms > 0) await delay(slow_ms);
+function reply(response: Response, mode: ReleasedMode, answer: Answer): void {
   switch (mode) {
     case 'normal':
       response.json(answer);
