@@ -1,0 +1,91 @@
+import fc from 'fast-check';
+import {
+  amendmentOf,
+  type PurchaseStanding,
+  snapshotForIncrement,
+} from '../../../services/authorizations/rules/amendment';
+import { decideAuthorization } from '../../../services/authorizations/rules/decide-authorization';
+import { NOW, requestOf, snapshotOf } from '../../builders/snapshots';
+
+const standing = (change: Partial<PurchaseStanding> = {}): PurchaseStanding => ({
+  state: 'pending',
+  approved: 10_000n,
+  cleared: 0n,
+  reversed: 0n,
+  ...change,
+});
+
+test.each([
+  ['a difference comes on top', standing(), 2_500n, 'delta', { more: 2_500n, total: 10_000n, lapsed: 0n }],
+  ['a total is the whole', standing(), 12_500n, 'total', { more: 2_500n, total: 10_000n, lapsed: 0n }],
+  ['a lower total gives back', standing(), 7_000n, 'total', { more: -3_000n, total: 10_000n, lapsed: 0n }],
+  [
+    'what was given back is no part of the total',
+    standing({ reversed: 4_000n }),
+    6_000n,
+    'total',
+    { more: 0n, total: 6_000n, lapsed: 0n },
+  ],
+  [
+    'a total below what was cleared gives back what is not',
+    standing({ cleared: 3_000n }),
+    2_000n,
+    'total',
+    { more: -7_000n, total: 10_000n, lapsed: 0n },
+  ],
+  [
+    'of an expired purchase nothing is left',
+    standing({ state: 'expired' }),
+    5_000n,
+    'delta',
+    { more: 5_000n, total: 0n, lapsed: 10_000n },
+  ],
+  [
+    'of a cleared one only what was cleared',
+    standing({ state: 'cleared', cleared: 8_000n }),
+    11_000n,
+    'total',
+    { more: 3_000n, total: 8_000n, lapsed: 2_000n },
+  ],
+  [
+    'of a declined one nothing was approved',
+    standing({ state: 'declined', approved: 0n }),
+    5_000n,
+    'total',
+    { more: 5_000n, total: 0n, lapsed: 0n },
+  ],
+  [
+    'cleared beyond what was approved: the total is what was cleared',
+    standing({ cleared: 12_000n }),
+    15_000n,
+    'total',
+    { more: 3_000n, total: 12_000n, lapsed: 0n },
+  ],
+] as const)('%s', (_name, purchase, amount, basis, expected) => {
+  expect(amendmentOf(purchase, amount, basis)).toEqual(expected);
+});
+
+test('a total and the difference to it are the same message, and afterwards that total stands', () => {
+  const states = fc.constantFrom('declined', 'pending', 'partially_cleared', 'cleared', 'reversed', 'expired');
+  const cents = fc.bigInt(0n, 100_000n);
+  fc.assert(
+    fc.property(states, cents, cents, cents, cents, (state, approved, cleared, given, delta) => {
+      const reversed = given > approved ? approved : given;
+      const purchase = { state, approved, cleared, reversed } as const;
+      const byDelta = amendmentOf(purchase, delta, 'delta');
+      expect(amendmentOf(purchase, byDelta.total + delta, 'total')).toEqual(byDelta);
+      const after = byDelta.total + reversed + byDelta.lapsed + delta;
+      expect(after - reversed - byDelta.lapsed).toBe(byDelta.total + delta);
+      expect(byDelta.total).toBeGreaterThanOrEqual(cleared);
+    }),
+  );
+});
+
+test('a status check is only a purchase’s first message: more on top of one holds what it says', () => {
+  const snapshot = snapshotOf();
+  const request = requestOf(100n, { mcc: '5542' });
+  const first = decideAuthorization(snapshot, request, NOW);
+  const more = decideAuthorization(snapshotForIncrement(snapshot, { total: 100n, since: NOW }), request, NOW);
+  expect(more).toMatchObject({ outcome: 'approved', holdAmount: 100n });
+  expect(first.holdAmount).toBeGreaterThanOrEqual(more.holdAmount);
+});
