@@ -30,6 +30,7 @@ import { type Backlog, readBacklog } from './outbox/read-backlog';
 import { type RunningRelay, startRelay } from './outbox/relay';
 import { registerTokens, watchPrices } from './pricing/watch-prices';
 import { watchReserves } from './pricing/watch-reserves';
+import { createProgramUsageSummer } from './programs/sum-program-usage';
 import { createDeniedAddressList } from './providers/screening/denied-address-list';
 import { createTemporalClient, type TemporalSettings } from './temporal/client';
 import { createWorkflowStarter } from './temporal/workflow-starter';
@@ -208,6 +209,7 @@ function composeJobs(
     createKycHintSource(sumsub.ingress, (hint) => handleKycHint({ knex, kyc: sumsub.vendor }, hint)),
     createOffRampHintSource(bridge.ingress, (hint) => handleOffRampHint({ knex, offRamp: bridge.offRamp }, hint)),
   ];
+  const usage = createProgramUsageSummer({ workerKnex, clock });
   const preparedTreasuries = new Set<string>();
   const resumed = new Map<string, Date>();
   let tokensRegistered = false;
@@ -280,8 +282,13 @@ function composeJobs(
       run: async () => void (await takeEffectOfControls({ knex, workerKnex, clock })),
     },
     {
+      name: 'sum-program-usage',
+      everyMs: 500,
+      run: async () => void (await usage.run()),
+    },
+    {
       name: 'collect-overdue',
-      everyMs: 30_000,
+      everyMs: 5_000,
       run: async () =>
         void (await sweepOverdue({
           knex,

@@ -1,0 +1,347 @@
+import type { Knex } from 'knex';
+import { Client, Pool } from 'pg';
+import { amendAuthorization } from '../../../services/authorizations/amend-authorization';
+import { findAuthorization } from '../../../services/authorizations/authorization.repository';
+import type { Authorizer } from '../../../services/authorizations/authorize-spend';
+import { expireAuthorization } from '../../../services/authorizations/expire-authorization';
+import { recordCardEvent } from '../../../services/authorizations/record-card-event';
+import type { StoredLimitCounters } from '../../../services/cards/rules/limit-counters';
+import type { SpendControls } from '../../../services/cards/rules/spend-controls';
+import { createKnex } from '../../../services/database/knex';
+import { inOrganization } from '../../../services/database/transaction';
+import type { ProgramPolicy } from '../../../services/programs/rules/program-policy';
+import { createProgramUsageSummer, type ProgramUsageSummer } from '../../../services/programs/sum-program-usage';
+import type { AuthorizationReply, AuthorizationRequest } from '../../../services/providers/processor/port';
+import {
+  cardEvent,
+  createSpendingWorld,
+  purchase,
+  type SpendingWorld,
+  type WorldAccount,
+} from '../../builders/spending-world';
+import { createTestAuthorizer } from '../../builders/test-authorizer';
+import { createTestDatabase, type TestDatabase } from '../../setup/database';
+
+const USDC = 1_000_000n;
+const SHOP = { id: 'M-1', name: 'Corner Grocer', city: 'Berlin', country: 'DEU', mcc: '5411' };
+const OTHER_SHOP = { ...SHOP, id: 'M-2' };
+const PUMP = { id: 'STATION-1', name: 'Pump', city: 'Berlin', country: 'DEU', mcc: '5542' };
+
+let database: TestDatabase;
+let superuser: Client;
+let pool: Pool;
+let knex: Knex;
+let workerKnex: Knex;
+let authorizer: Authorizer;
+/** Real time moves it on; tests move it further. */
+let ahead = 0;
+const clock = { now: () => new Date(Date.now() + ahead) };
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  superuser = new Client({ connectionString: database.superuserUrl });
+  await superuser.connect();
+  pool = new Pool({ connectionString: database.urls.escudo_authorizer, max: 4 });
+  knex = createKnex(database.urls.escudo_app, 4, 'test');
+  workerKnex = createKnex(database.urls.escudo_worker, 2, 'test');
+  authorizer = newAuthorizer();
+});
+
+function newAuthorizer(): Authorizer {
+  return createTestAuthorizer(pool, {
+    clock,
+    amend: (request, known) => amendAuthorization({ knex, clock }, request, known),
+  });
+}
+
+afterAll(async () => {
+  await Promise.all([pool.end(), superuser.end(), knex.destroy(), workerKnex.destroy()]);
+  await database.drop();
+});
+
+beforeEach(() => {
+  ahead = 0;
+});
+
+async function worldOf(given: {
+  readonly policy?: Partial<ProgramPolicy>;
+  readonly account?: SpendControls;
+  readonly card?: SpendControls;
+  readonly accounts?: number;
+}): Promise<SpendingWorld> {
+  const world = await createSpendingWorld(database.superuserUrl, {
+    accounts: given.accounts ?? 1,
+    funds: { USDC: 10_000n * USDC },
+    policy: { limits: {}, ...given.policy },
+  });
+  for (const { accountId, cardId } of world.accounts) {
+    await superuser.query('UPDATE accounts SET controls = $1, version = version + 1 WHERE id = $2', [
+      JSON.stringify(given.account ?? {}),
+      accountId,
+    ]);
+    await superuser.query('UPDATE cards SET controls = $1 WHERE id = $2', [JSON.stringify(given.card ?? {}), cardId]);
+  }
+  return world;
+}
+
+async function cardOf(given: Parameters<typeof worldOf>[0]): Promise<{ world: SpendingWorld; card: WorldAccount }> {
+  const world = await worldOf(given);
+  const [card] = world.accounts;
+  if (!card) throw new Error('no account');
+  return { world, card };
+}
+
+async function told(reply: Promise<AuthorizationReply>): Promise<string> {
+  const { outcome, declineReason } = await reply;
+  return declineReason ?? outcome;
+}
+
+function buy(card: WorldAccount, amount: bigint, overrides: Partial<AuthorizationRequest> = {}) {
+  return told(authorizer.authorize(purchase(card, amount, overrides)));
+}
+
+async function happen(...[request, kind, overrides]: Parameters<typeof cardEvent>): Promise<void> {
+  const recorded = await recordCardEvent({ knex, clock }, cardEvent(request, kind, overrides));
+  expect(recorded.kind).toBe('recorded');
+}
+
+async function cardCounters(card: WorldAccount): Promise<StoredLimitCounters> {
+  const { rows } = await superuser.query('SELECT windows FROM limit_counters WHERE scope_id = $1', [card.cardId]);
+  return rows[0].windows;
+}
+
+test('each family of controls on the card is heard by the network, in its own words', async () => {
+  const cases: [SpendControls, Partial<AuthorizationRequest>, string][] = [
+    [{ blocked_merchants: ['M-1'] }, {}, 'merchant_blocked'],
+    [{ allowed_mccs: ['5812'] }, {}, 'mcc_blocked'],
+    [{ allowed_merchant_countries: ['FRA'] }, {}, 'country_blocked'],
+    [{ allowed_channels: ['contactless'] }, {}, 'channel_blocked'],
+    [{ cash_withdrawals: false }, { cashAmount: 100n }, 'channel_blocked'],
+    [{ foreign_currency: false }, { merchantCurrency: 'EUR' }, 'unsupported_currency'],
+    [{ valid_until: '2020-01-01T00:00:00Z' }, {}, 'card_expired'],
+    [{ limits: { per_transaction_amount: '999' } }, {}, 'amount_limit_exceeded'],
+    [{ fleet: { driver_id_required: true } }, { merchant: PUMP }, 'fleet_data_required'],
+    [{ fleet: { per_fill_amount: '999' } }, { merchant: PUMP }, 'fleet_limit_exceeded'],
+  ];
+  for (const [controls, request, reason] of cases) {
+    const { card } = await cardOf({ card: controls });
+    expect([controls, await buy(card, 1_000n, request)]).toEqual([controls, reason]);
+    const other = await cardOf({ account: controls });
+    expect([controls, await buy(other.card, 1_000n, request)]).toEqual([controls, reason]);
+    const third = await cardOf({ policy: { controls } });
+    expect([controls, await buy(third.card, 1_000n, request)]).toEqual([controls, reason]);
+  }
+});
+
+test('a card for one purchase: an increment and the clearing of it go through, and a reversed one gives it back', async () => {
+  const { card } = await cardOf({ card: { single_use: true } });
+  const first = purchase(card, 1_000n);
+  expect(await told(authorizer.authorize(first))).toBe('approved');
+  expect(await buy(card, 100n)).toBe('single_use_spent');
+  await happen(first, 'reversal');
+  const second = purchase(card, 2_000n);
+  expect(await told(authorizer.authorize(second))).toBe('approved');
+  const more = {
+    ...second,
+    messageId: `${second.messageId}-more`,
+    contentHash: 'more',
+    amount: 500n,
+    amountBasis: 'delta' as const,
+  };
+  expect(await told(authorizer.authorize(more))).toBe('approved');
+  await happen(second, 'reversal', { amount: 100n });
+  expect(await buy(card, 100n)).toBe('single_use_spent');
+  await happen(second, 'clearing', { amount: 2_400n });
+  expect(await buy(card, 100n)).toBe('single_use_spent');
+});
+
+test('a card locks to the merchant of its first approval, and opens when nothing of that stands', async () => {
+  const { card } = await cardOf({ card: { merchant_lock: 'first_use' } });
+  expect(await buy(card, 99_999_999_999n, { merchant: OTHER_SHOP })).toBe('insufficient_funds');
+  expect(await buy(card, 0n, { merchant: OTHER_SHOP, kind: 'zero_amount_verification' })).toBe('approved');
+  const first = purchase(card, 1_000n);
+  expect(await told(authorizer.authorize(first))).toBe('approved');
+  expect(await buy(card, 1_000n, { merchant: OTHER_SHOP })).toBe('merchant_blocked');
+  const again = purchase(card, 1_000n);
+  expect(await told(authorizer.authorize(again))).toBe('approved');
+  await happen(first, 'reversal');
+  expect(await buy(card, 1_000n, { merchant: OTHER_SHOP })).toBe('merchant_blocked');
+  await happen(again, 'reversal');
+  expect(await buy(card, 1_000n, { merchant: OTHER_SHOP })).toBe('approved');
+  expect(await buy(card, 1_000n)).toBe('merchant_blocked');
+});
+
+test('velocity counts within the window, and what expires as a whole no longer does', async () => {
+  const { world, card } = await cardOf({
+    card: { velocity: [{ window_seconds: 3_600, max_count: 2, max_amount: '3000', per: 'card' }] },
+  });
+  const first = purchase(card, 2_000n);
+  const { authorizationId } = await authorizer.authorize(first);
+  expect(await buy(card, 1_001n)).toBe('velocity_exceeded');
+  expect(await buy(card, 1_000n)).toBe('approved');
+  expect(await buy(card, 1n)).toBe('velocity_exceeded');
+  await superuser.query("UPDATE authorizations SET expires_at = now() - interval '1 second' WHERE id = $1", [
+    authorizationId,
+  ]);
+  await expireAuthorization(
+    { knex, clock },
+    { organizationId: world.organizationId, authorizationId: authorizationId ?? '' },
+  );
+  expect(await buy(card, 2_001n)).toBe('velocity_exceeded');
+  expect(await buy(card, 2_000n)).toBe('approved');
+  ahead = 3_600_000;
+  expect(await buy(card, 3_000n)).toBe('approved');
+  // What is older than every rule is not kept.
+  expect((await cardCounters(card)).recent).toHaveLength(1);
+});
+
+test('velocity of an account looks at all of its cards', async () => {
+  const { world, card } = await cardOf({
+    account: { velocity: [{ window_seconds: 60, max_count: 1, per: 'account' }] },
+  });
+  expect(await buy(card, 100n)).toBe('approved');
+  await superuser.query(
+    `WITH twin AS (INSERT INTO cards (organization_id, id, account_id, program_id, cardholder_id, state, processor, card_token, last_four, network, expiry_month, expiry_year)
+       SELECT organization_id, gen_random_uuid(), account_id, program_id, cardholder_id, state, processor, 'twin-' || id, last_four, network, 12, 2099
+       FROM cards WHERE id = $1 RETURNING organization_id, id, account_id, card_token)
+     INSERT INTO card_routes (vendor, card_token, organization_id, card_id, account_id)
+     SELECT 'lithic', card_token, organization_id, id, account_id FROM twin`,
+    [card.cardId],
+  );
+  expect(world.accounts).toHaveLength(1);
+  expect(await buy({ ...card, cardToken: `twin-${card.cardId}` }, 100n)).toBe('velocity_exceeded');
+});
+
+test('fuel cards: prompts, an odometer that only moves on, and back when its fill is taken back', async () => {
+  const { card } = await cardOf({
+    card: {
+      fleet: {
+        fuel_only: true,
+        odometer_required: true,
+        odometer_max_per_day: 500,
+        allowed_driver_ids: ['42'],
+        tank_ml: 60_000,
+      },
+    },
+  });
+  const fill = (odometer: bigint | null, more: object = {}) =>
+    purchase(card, 5_000n, {
+      merchant: PUMP,
+      fleet: { driverId: '0042', vehicleId: null, odometer, fuelVolumeMl: null, fuelType: null, ...more },
+    });
+  const told_ = (request: AuthorizationRequest) => told(authorizer.authorize(request));
+  expect(await buy(card, 100n)).toBe('mcc_blocked');
+  expect(await told_(fill(null))).toBe('fleet_data_required');
+  expect(await told_(fill(10_000n, { driverId: '43' }))).toBe('fleet_data_required');
+  expect(await told_(fill(10_000n, { fuelVolumeMl: 60_001n }))).toBe('fleet_limit_exceeded');
+  expect(await told_(fill(10_000n))).toBe('approved');
+  expect(await told_(fill(10_000n))).toBe('fleet_data_required');
+  const typo = fill(10_500n);
+  expect(await told_(typo)).toBe('approved');
+  expect(await told_(fill(10_400n))).toBe('fleet_data_required');
+  await happen(typo, 'reversal');
+  expect(await told_(fill(10_400n))).toBe('approved');
+  expect(await told_(fill(10_901n))).toBe('fleet_data_required');
+});
+
+test('a partial approval stays within the tightest limit of all levels', async () => {
+  const { card } = await cardOf({
+    policy: { partial_approvals: true, controls: { limits: { day_amount: '9000' } } },
+    account: { limits: { week_amount: '8000' } },
+    card: { velocity: [{ window_seconds: 60, max_count: 5, max_amount: '7000', per: 'card' }] },
+  });
+  const partly = (amount: bigint) => authorizer.authorize(purchase(card, amount, { partialApprovalAllowed: true }));
+  expect(await partly(50_000n)).toMatchObject({ outcome: 'partially_approved', approvedAmount: 7_000n });
+  ahead = 60_000;
+  expect(await partly(50_000n)).toMatchObject({ outcome: 'partially_approved', approvedAmount: 1_000n });
+  expect(await partly(50_000n)).toMatchObject({ outcome: 'declined', declineReason: 'amount_limit_exceeded' });
+});
+
+test('a change of zone gives no second day', async () => {
+  const { card } = await cardOf({ policy: { limits: { day_count: 1 } } });
+  expect(await buy(card, 100n)).toBe('approved');
+  for (const zone of ['Pacific/Kiritimati', 'Pacific/Pago_Pago', 'Asia/Kathmandu']) {
+    await superuser.query('UPDATE accounts SET time_zone = $1, version = version + 1 WHERE id = $2', [
+      zone,
+      card.accountId,
+    ]);
+    expect(await buy(card, 100n)).toBe('count_limit_exceeded');
+  }
+});
+
+test('what waits for its cooling-off is in force from its instant on', async () => {
+  const { card } = await cardOf({ card: { blocked_channels: ['chip'] } });
+  const pending = { controls: {}, effective_at: new Date(Date.now() + 3_600_000).toISOString() };
+  await superuser.query('UPDATE cards SET pending_controls = $1 WHERE id = $2', [JSON.stringify(pending), card.cardId]);
+  expect(await buy(card, 100n)).toBe('channel_blocked');
+  ahead = 3_600_000;
+  expect(await buy(card, 100n)).toBe('approved');
+});
+
+describe('caps of a whole program', () => {
+  /** Sums, and asks somebody who has not looked yet: the authorizer looks at what was summed ten times a second. */
+  async function sum(summer: ProgramUsageSummer): Promise<void> {
+    await summer.run();
+    authorizer = newAuthorizer();
+  }
+
+  test('are held by what was summed of all accounts, and what is taken back makes room again', async () => {
+    const world = await worldOf({
+      accounts: 3,
+      policy: { program_limits: { day_amount: '10000', month_count: 4, headroom_bps: 1_000, time_zone: 'Etc/UTC' } },
+    });
+    const [one, two, three] = world.accounts as [WorldAccount, WorldAccount, WorldAccount];
+    const summer = createProgramUsageSummer({ workerKnex, clock });
+    const first = purchase(one, 5_000n);
+    expect(await told(authorizer.authorize(first))).toBe('approved');
+    await sum(summer);
+    // 100.00 less a tenth, of which 50.00 are spent.
+    expect(await buy(two, 4_001n)).toBe('program_limit_exceeded');
+    expect(await buy(two, 4_000n)).toBe('approved');
+    await sum(summer);
+    expect(await buy(three, 1n)).toBe('program_limit_exceeded');
+    await happen(first, 'reversal');
+    await sum(summer);
+    expect(await buy(three, 100n)).toBe('approved');
+    // Older purchases are settled sums by now; what is summed anew finds the same.
+    ahead = 40_000;
+    await summer.run();
+    await sum(summer);
+    expect(await buy(three, 4_901n)).toBe('program_limit_exceeded');
+    expect(await buy(three, 4_900n)).toBe('approved');
+    await sum(createProgramUsageSummer({ workerKnex, clock }));
+    expect(await buy(one, 1n)).toBe('program_limit_exceeded');
+  });
+
+  test('count what clears, not what was held for it', async () => {
+    const world = await worldOf({
+      accounts: 2,
+      policy: { program_limits: { day_amount: '10000', headroom_bps: 0, time_zone: 'Etc/UTC' } },
+    });
+    const [one, two] = world.accounts as [WorldAccount, WorldAccount];
+    const summer = createProgramUsageSummer({ workerKnex, clock });
+    const first = purchase(one, 9_000n);
+    expect(await told(authorizer.authorize(first))).toBe('approved');
+    await happen(first, 'clearing', { amount: 6_000n });
+    await sum(summer);
+    expect(await buy(two, 4_001n)).toBe('program_limit_exceeded');
+    expect(await buy(two, 4_000n)).toBe('approved');
+  });
+
+  test('a program without caps is never summed', async () => {
+    const { world, card } = await cardOf({});
+    expect(await buy(card, 100n)).toBe('approved');
+    await createProgramUsageSummer({ workerKnex, clock }).run();
+    const { rows } = await superuser.query('SELECT 1 FROM program_usage WHERE program_id = $1', [world.programId]);
+    expect(rows).toEqual([]);
+  });
+});
+
+test('a limit names itself in what is stored of the decision', async () => {
+  const { world, card } = await cardOf({ card: { limits: { day_amount: '500' } } });
+  const { authorizationId } = await authorizer.authorize(purchase(card, 501n));
+  const row = await inOrganization(knex, world.organizationId, (trx) =>
+    findAuthorization(trx, world.organizationId, authorizationId ?? ''),
+  );
+  expect(row?.receipt).toContain('limits.day_amount');
+});
