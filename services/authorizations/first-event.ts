@@ -1,4 +1,5 @@
 import type { Transaction } from '../database/transaction';
+import { partnerDecisionDocument } from '../partner-decisions/rules/partner-verdict';
 import type { AuthorizationRow } from './authorization.repository';
 import { findAuthorizations } from './authorization.repository';
 import { authorizationEvent } from './rules/authorization-event';
@@ -6,9 +7,9 @@ import type { Receipt } from './rules/receipt';
 
 /** What the first event of an authorization says: the row as its commit wrote it, whatever has become of it since. */
 function firstEventOf(row: AuthorizationRow): Readonly<Record<string, unknown>> {
-  const { outcome } = JSON.parse(row.receipt) as Receipt;
+  const { outcome, request } = JSON.parse(row.receipt) as Receipt;
   const declined = row.decline_reason !== null;
-  return authorizationEvent({
+  const standing = authorizationEvent({
     id: row.id,
     accountId: row.account_id,
     cardId: row.card_id,
@@ -24,6 +25,9 @@ function firstEventOf(row: AuthorizationRow): Readonly<Record<string, unknown>> 
     channel: row.channel,
     expiresAt: declined || outcome.expires === undefined ? null : new Date(outcome.expires),
   });
+  return request.partner === undefined
+    ? standing
+    : { ...standing, partner_decision: partnerDecisionDocument(request.partner) };
 }
 
 /** The objects of the first events of authorizations, by id: they have no row of their own. */

@@ -7,6 +7,7 @@ import {
   receiptOf,
   showAuthorization,
 } from '../../authorizations/show-authorization';
+import { partnerDecisionDocument } from '../../partner-decisions/rules/partner-verdict';
 import { formatId } from '../../shared/ids';
 import { formatDecimal } from '../../shared/money';
 import { ok } from '../../shared/result';
@@ -16,6 +17,7 @@ import { idInput, idView, timestampView } from '../schemas/common';
 import { listQuery, listView, toListView, toPageRequest } from '../schemas/list';
 import { merchantView } from '../schemas/merchant';
 import { moneyView } from '../schemas/money';
+import { partnerDecisionView } from '../schemas/partner';
 import { z } from '../schemas/zod';
 
 const STATES = ['declined', 'pending', 'partially_cleared', 'cleared', 'reversed', 'expired'] as const;
@@ -56,6 +58,9 @@ const authorizationFields = {
   refunded: moneyView,
   largest_amount: moneyView.openapi({
     description: 'The largest purchase that would have been approved at that moment.',
+  }),
+  partner_decision: partnerDecisionView.nullable().openapi({
+    description: 'What you decided yourself, or was decided in your place; null when you were not asked.',
   }),
   merchant: merchantView,
   merchant_amount: z.strictObject({ minor_units: z.string(), currency: z.string() }),
@@ -179,6 +184,7 @@ function authorizationOf(assets: AssetCatalog, row: AuthorizationRow): z.input<t
     reversed: cents(row.reversed_amount),
     refunded: cents(row.refunded_amount),
     largest_amount: cents(BigInt(receiptOf(row)?.outcome.largest ?? '0')),
+    partner_decision: partnerDecisionOf(row),
     merchant: row.merchant,
     merchant_amount: { minor_units: row.merchant_amount.toString(), currency: row.merchant_currency },
     channel: row.channel,
@@ -190,6 +196,11 @@ function authorizationOf(assets: AssetCatalog, row: AuthorizationRow): z.input<t
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   };
+}
+
+function partnerDecisionOf(row: AuthorizationRow): z.input<typeof partnerDecisionView> | null {
+  const verdict = receiptOf(row)?.request.partner;
+  return verdict === undefined ? null : partnerDecisionDocument(verdict);
 }
 
 function detailOf(assets: AssetCatalog, { authorization, legs }: AuthorizationWithLegs): z.input<typeof detailView> {

@@ -20,3 +20,15 @@ export type PartnerCause =
   | 'breaker_open'
   | 'overloaded'
   | 'not_configured';
+
+/** A verdict as the API and events show it. */
+export function partnerDecisionDocument(verdict: PartnerVerdict) {
+  return {
+    decision: verdict.decision,
+    source: verdict.source,
+    cause: verdict.cause,
+    reason: verdict.reason,
+    request_id: verdict.requestId,
+    latency_ms: verdict.latencyMs,
+  };
+}
