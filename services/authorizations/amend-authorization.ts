@@ -67,8 +67,11 @@ export async function amendAuthorization(
     }
     const authorization = required(await findAuthorization(trx, organizationId, authorizationId), 'the purchase');
     const now = deps.clock.now();
+    const { advised_at: advisedAt } = authorization;
+    // A total that the network told since has this message in it, and nobody waits for the answer any more.
+    const overtaken = advisedAt !== null && request.occurredAt < advisedAt;
     const answer =
-      now > request.respondBy
+      overtaken || now > request.respondBy
         ? declined('late')
         : await answerTo(trx, {
             known,

@@ -58,7 +58,10 @@ export async function expireAuthorization(
 export async function expireByNetwork(trx: Transaction, context: CardEventContext): Promise<RecordedCardEvent> {
   const { account, authorization, event, now } = context;
   if (authorization === null) return { authorizationId: null, cardTransactionId: null };
-  if (isOpen(authorization.state)) {
+  const { advised_at: advisedAt } = authorization;
+  // The network held more, or again, since.
+  const overtaken = advisedAt !== null && event.effectiveAt < advisedAt;
+  if (isOpen(authorization.state) && !overtaken) {
     await expire(trx, authorization, {
       timeZone: account.time_zone,
       effectiveAt: event.effectiveAt,

@@ -174,6 +174,20 @@ test('what happened before the last total is in it, however late it is delivered
   expect(await holder.books(purchase)).toMatchObject({ state: 'pending', held: 6_000n, free: 440n * USDC });
 });
 
+test('a request that comes after the advice that answered for it holds nothing more', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  const created = new Date(Date.now() - 8_000).toISOString();
+  await purchase.tell('AUTHORIZATION_ADVICE', 10_000, { polarity: 'DEBIT', holdLeft: 10_000 });
+  expect(await purchase.ask(10_000, { overrides: { created } })).toEqual({ result: 'DO_NOT_HONOR' });
+  expect(await holder.books(purchase)).toMatchObject({
+    state: 'pending',
+    approved: 10_000n,
+    held: 10_000n,
+    counted: ['10000', 1],
+  });
+});
+
 test('an advice that was declined after an approval takes the whole purchase back', async () => {
   const holder = await network.cardholder();
   const purchase = holder.purchase();
