@@ -101,7 +101,7 @@ const IN_WORDS: Readonly<Record<WindowKind, string>> = {
   all_time: 'all time',
 };
 
-const AMOUNT_OF = {
+export const AMOUNT_OF = {
   day: 'day_amount',
   week: 'week_amount',
   month: 'month_amount',
@@ -109,7 +109,7 @@ const AMOUNT_OF = {
   all_time: 'all_time_amount',
 } as const satisfies Record<WindowKind, keyof SpendLimits>;
 
-const COUNT_OF = {
+export const COUNT_OF = {
   day: 'day_count',
   week: 'week_count',
   month: 'month_count',
@@ -198,7 +198,7 @@ function odometerRefusal(
   return reading > reachable ? `odometer ${reading} is beyond ${reachable}, which the vehicle can have reached` : null;
 }
 
-function isFuel({ mcc }: ControlledSpend): boolean {
+export function isFuel({ mcc }: ControlledSpend): boolean {
   return FUEL_MCCS.includes(mcc);
 }
 
@@ -512,7 +512,7 @@ function boundCounts(room: Room, { level, controls: { limits }, path }: ControlD
   }
 }
 
-function covers(rule: VelocityRule, mcc: string): boolean {
+export function covers(rule: VelocityRule, mcc: string): boolean {
   if (rule.merchant_groups === undefined) return true;
   const group = merchantGroup(mcc);
   return group !== null && rule.merchant_groups.includes(group);
@@ -537,7 +537,11 @@ function boundVelocity(room: Room, { level, controls, path }: ControlDocument, i
 }
 
 /** Purchases younger than the rule's window, at merchants that it is for. */
-function recentUnder(rule: VelocityRule, { recent }: LimitCounters, now: Date): { count: number; amount: bigint } {
+export function recentUnder(
+  rule: VelocityRule,
+  { recent }: LimitCounters,
+  now: Date,
+): { count: number; amount: bigint } {
   const after = now.getTime() - rule.window_seconds * 1_000;
   let count = 0;
   let amount = 0n;

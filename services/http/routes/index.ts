@@ -20,6 +20,7 @@ import { ledgerRoutes } from './ledger';
 import { organizationRoutes } from './organizations';
 import { partnerEndpointRoutes } from './partner-endpoints';
 import { programRoutes } from './programs';
+import { receiptRoutes } from './receipts';
 import { reconciliationRoutes } from './reconciliation';
 import { settlementRoutes } from './settlements';
 import { simulateRoutes } from './simulate';
@@ -49,6 +50,7 @@ export function createRoutes(
     ...controlVersionRoutes(deps),
     ...backtestRoutes(deps),
     ...authorizationRoutes(deps),
+    ...receiptRoutes(deps),
     ...transactionRoutes(deps),
     ...creditRoutes(deps),
     ...collateralRoutes(deps),

@@ -1,0 +1,145 @@
+import { OPTION_REJECTION_TEXT } from '../../funding/rules/plan-funding';
+import { formatDecimal } from '../../shared/money';
+import type { DeclineReason } from './decline-reason';
+import { DECLINE_REASON_TEXT } from './decline-reason';
+import type { Explanation } from './explain';
+
+type Words = (explanation: Explanation) => string;
+
+const ASK_SUPPORT = 'Please contact support if this goes on.';
+
+/** What a cardholder is told of a decline: what happened and what helps. No word that only we use, nothing about others. */
+const DECLINED_WORDS: Readonly<Record<DeclineReason, Words>> = {
+  malformed: () => `The shop’s request could not be read. Please try again. ${ASK_SUPPORT}`,
+  duplicate_conflict: () => `The shop’s request came twice with different contents. Please try again. ${ASK_SUPPORT}`,
+  unknown_card: () => 'This card number is not known. Please check it and try again.',
+  program_disabled: () => 'All cards of this kind are switched off at the moment. Please try again later.',
+  product_disabled: () => 'All cards of this kind are switched off at the moment. Please try again later.',
+  unsupported_currency: ({ refusedBy, currency }) =>
+    refusedBy === null
+      ? `Your card can only be charged in ${currency}.`
+      : 'Your card is set not to pay in foreign currencies.',
+  unsupported_transaction: () => 'This kind of payment is not possible with your card.',
+  kyc_not_valid: () =>
+    'Your identity has to be confirmed again before you can pay. Please follow the steps in the app.',
+  card_not_active: ({ refusedBy }) =>
+    refusedBy === null
+      ? 'Your card is not active yet. Please activate it first.'
+      : 'Your card cannot be used yet. It becomes valid later.',
+  card_paused: () => 'Your card is paused. You can switch it on again and try once more.',
+  card_closed: () => 'This card has been closed. Please use another one.',
+  card_expired: () => 'This card has expired. Please use your new one.',
+  account_suspended: () => 'Your account is on hold. Please contact support.',
+  account_closed: () => 'Your account has been closed.',
+  account_overdue: () => 'There is an unpaid amount on your account. Once it is paid, your card works again.',
+  avs_mismatch: () => 'The address given to the shop is not the one we know. Please check it and try again.',
+  cvc_mismatch: () => 'The security code is not right. Please check the three digits on your card and try again.',
+  country_blocked: () => 'Your card does not work in this country.',
+  mcc_blocked: () => 'Your card does not work at this kind of shop.',
+  merchant_blocked: () => 'Your card does not work at this shop.',
+  channel_blocked: () => 'Your card is not set up for this way of paying. You may try another one.',
+  hours_blocked: () => 'Your card may not be used at this time of day.',
+  single_use_spent: () => 'This card was for a single purchase, and that has been made.',
+  fleet_data_required: () =>
+    'The pump asks for details such as the mileage, driver or vehicle number. Please enter them and check that they are right.',
+  fleet_limit_exceeded: () => 'This fill is more than your fuel card allows.',
+  amount_limit_exceeded: (explanation) => limitWords(explanation),
+  count_limit_exceeded: () => 'You have made as many purchases as your card allows for now.',
+  velocity_exceeded: () => 'There were many purchases within a short time. Please wait a little and try again.',
+  program_limit_exceeded: () => 'Payments are not possible at the moment. Please try again later.',
+  partner_declined: () => 'Your card provider did not agree to this purchase. Please ask them.',
+  price_unavailable: () =>
+    'Payments are not possible for a moment, because prices cannot be read. Please try again soon.',
+  credit_unavailable: () => 'You cannot pay by loan yet. You can set this up, or pay from your balance instead.',
+  insufficient_funds: (explanation) => shortfallWords(explanation),
+  late: () => 'The answer took too long, so the payment was not made. You have not been charged. Please try again.',
+  internal_error: () => `Something went wrong on our side. You have not been charged. ${ASK_SUPPORT}`,
+};
+
+function limitWords({ requested, largest, currency, refusedBy }: Explanation): string {
+  const whose = refusedBy?.level === 'card' ? 'this card' : 'your account';
+  const left = largest > 0n ? ` You could still pay up to ${money(largest, currency)} here.` : '';
+  return `The purchase of ${money(requested, currency)} is above a spending limit of ${whose}.${left}`;
+}
+
+function shortfallWords({ requested, largest, currency, hold }: Explanation): string {
+  const first = `There is not enough money for this purchase of ${money(requested, currency)}.`;
+  const second = largest > 0n ? ` You could pay up to ${money(largest, currency)} here.` : '';
+  const third =
+    hold !== null && hold.allowance > 0n
+      ? ` At shops like this one the final bill can be higher, so ${money(hold.total, currency)} would have to be set aside.`
+      : '';
+  return `${first}${second}${third}`;
+}
+
+/** For the cardholder: plain words, without figures or names of anybody else. */
+export function wordsForCardholder(explanation: Explanation): string {
+  const { result, reason, requested, approved, currency, balance } = explanation;
+  if (reason !== null) return DECLINED_WORDS[reason](explanation);
+  if (balance !== null) return `You asked how much you can spend: ${money(balance, currency)}.`;
+  if (approved === 0n) return 'A shop checked that your card works. Nothing was charged.';
+  const first =
+    result === 'partially_approved'
+      ? `${money(approved, currency)} of ${money(requested, currency)} was approved, because there was not enough for all of it.`
+      : `${money(approved, currency)} was approved.`;
+  return `${first}${setAsideWords(explanation)}${sourceWords(explanation)}`;
+}
+
+function setAsideWords({ hold, currency }: Explanation): string {
+  if (hold === null || !hold.placed) return ' Money comes back to you once the shop sends it.';
+  const fee = hold.fee > 0n ? ` This includes a fee of up to ${money(hold.fee, currency)}.` : '';
+  if (hold.allowance === 0n)
+    return `${hold.fee > 0n ? ` ${money(hold.total, currency)} is set aside.` : ''}${fee} You are charged when the shop sends the final bill.`;
+  return ` ${money(hold.total, currency)} is set aside, because the final bill can be higher here.${fee} You only pay the final bill.`;
+}
+
+function sourceWords({ legs }: Explanation): string {
+  if (legs.length === 0) return '';
+  const sources = legs.map((leg) =>
+    leg.kind === 'loan_draw' ? 'a loan against your collateral' : `your ${leg.asset}`,
+  );
+  const last = sources.pop() ?? '';
+  return ` It is paid from ${sources.length === 0 ? last : `${sources.join(', ')} and ${last}`}.`;
+}
+
+/** For support: the same decision in our own words, with every figure that decided. Nothing personal in it. */
+export function wordsForSupport(explanation: Explanation): string {
+  const { result, reason, requested, approved, currency, largest, checks, hold, options, partner } = explanation;
+  const parts: string[] = [];
+  const failed = checks.find((check) => check.result === 'failed');
+  if (reason === null) {
+    parts.push(
+      `${result.replaceAll('_', ' ')}: ${money(approved, currency)} of ${money(requested, currency)} asked for.`,
+    );
+  } else {
+    parts.push(`Declined ${money(requested, currency)}: ${reason}. ${DECLINE_REASON_TEXT[reason]}`);
+    if (failed) parts.push(`Check "${failed.check.replaceAll('_', ' ')}": ${failed.detail}.`);
+    parts.push(`The largest amount for this merchant and way of paying was ${money(largest, currency)}.`);
+  }
+  if (hold !== null) {
+    const would = hold.placed ? 'Held' : 'The hold would have been';
+    parts.push(
+      `${would} ${money(hold.total, currency)} = ${cents(hold.amount)} + ${cents(hold.allowance)} allowance + ${cents(hold.fee)} fee, tokens with ${hold.conversionBufferBps} bps on top.`,
+    );
+  }
+  for (const option of options) {
+    const name = option.kind === 'loan_draw' ? `Loan in ${option.asset}` : option.asset;
+    const why = option.rejection === null ? '' : ` ${OPTION_REJECTION_TEXT[option.rejection]}`;
+    parts.push(`${name}: ${cents(option.usedUsd)} of ${cents(option.capacityUsd)} used.${why}`);
+  }
+  const asked = partner && checks.find((check) => check.check === 'partner');
+  if (asked && asked.detail !== '' && failed?.check !== 'partner') parts.push(`Partner: ${asked.detail}.`);
+  return sentence(parts.join(' '));
+}
+
+function sentence(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
+function money(amount: bigint, currency: string): string {
+  return `${cents(amount)} ${currency}`;
+}
+
+function cents(amount: bigint): string {
+  return formatDecimal(amount, 2);
+}
