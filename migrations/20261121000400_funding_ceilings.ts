@@ -12,12 +12,13 @@ export async function up(knex: Knex): Promise<void> {
   // Two sales that name one reference would both take the one entry that the bank has for them.
   await knex.raw(`CREATE UNIQUE INDEX sale_orders_bank_reference_key ON sale_orders (vendor, bank_reference)
     WHERE bank_reference IS NOT NULL`);
-  // What of an account is overdue, and for what.
+  // Accounts to collect from, what of each is overdue, and for what.
+  await knex.raw('CREATE INDEX accounts_overdue_index ON accounts (id) WHERE overdue_amount > 0');
   await knex.raw(`CREATE INDEX leg_postings_overdue_index ON leg_postings (account_id)
     WHERE (kind = 'overdue' AND state IN ('posted', 'funding')) OR (kind = 'loan_draw' AND state = 'failed')`);
 }
 
 export async function down(knex: Knex): Promise<void> {
-  await knex.raw('DROP INDEX leg_postings_overdue_index, sale_orders_bank_reference_key');
+  await knex.raw('DROP INDEX leg_postings_overdue_index, accounts_overdue_index, sale_orders_bank_reference_key');
   await knex.raw('ALTER TABLE assets DROP COLUMN pegged_to');
 }

@@ -5,6 +5,8 @@ import type { LoanHealth } from '../credit/rules/loan-to-value';
 import type { PriceState } from '../credit/rules/price-state';
 import { type SpendingPower, spendingPower } from '../credit/rules/spending-power';
 import type { Transaction } from '../database/transaction';
+import { findOverdueParts, overdueInCollection } from '../funding/funding.repository';
+import { type OverduePart, outstandingOverdue } from '../funding/rules/outstanding-overdue';
 import type { Clock } from '../shared/clock';
 import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
@@ -23,6 +25,12 @@ export interface AccountStanding {
   readonly holdings: readonly HoldingRow[];
   /** The largest purchase that would be approved now at a merchant without allowance, cents. */
   readonly safeToSpend: bigint;
+  readonly overdue: {
+    /** Cents that sales under way will pay. */
+    readonly inCollectionUsd: bigint;
+    /** What is overdue for each clearing, the oldest first. */
+    readonly parts: readonly OverduePart[];
+  };
   readonly collateral: readonly {
     readonly asset: string;
     readonly amount: bigint;
@@ -70,6 +78,10 @@ export async function showAccount(
     currency: snapshot.currency,
     holdings: await findHoldings(trx, organizationId, accountId),
     safeToSpend: decision.largestAmount,
+    overdue: {
+      inCollectionUsd: await overdueInCollection(trx, organizationId, accountId),
+      parts: outstandingOverdue(await findOverdueParts(trx, organizationId, accountId), account.overdue_amount),
+    },
     collateral: standing.collateral.assets.map((each) => ({
       asset: each.asset,
       amount: each.amount,

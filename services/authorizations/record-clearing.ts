@@ -1,3 +1,4 @@
+import { announceOverdue } from '../accounts/announce-overdue';
 import { priceState } from '../credit/rules/price-state';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
@@ -330,11 +331,13 @@ async function writeParts(
     }),
   ]);
   const loans = parts.filter((part) => part.kind === 'loan_draw');
+  const overdueUsd = sumBigint(parts.filter((part) => part.kind === 'overdue').map((part) => part.amountUsd));
   await addToAccount(trx, organizationId, account.id, {
     loanHold: -sumBigint(loans.filter((part) => part.holdTransferId !== null).map((part) => part.amount)),
     loanUnconfirmed: sumBigint(loans.map((part) => part.amount)),
-    overdueUsd: sumBigint(parts.filter((part) => part.kind === 'overdue').map((part) => part.amountUsd)),
+    overdueUsd,
   });
+  await announceOverdue(trx, { organizationId, accountId: account.id, changeUsd: overdueUsd });
 }
 
 function toClearedPart(part: Part): ClearedPart {

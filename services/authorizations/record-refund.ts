@@ -1,3 +1,4 @@
+import { announceOverdue } from '../accounts/announce-overdue';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
 import { markOverdueFunded, markTransactionFundedIfWhole, overdueInCollection } from '../funding/funding.repository';
@@ -208,6 +209,7 @@ async function giveBack(
     loanUnconfirmed: -sumBigint(given.map((each) => each.unconfirmed)),
     overdueUsd: -split.overdueUsd,
   });
+  await announceOverdue(trx, { organizationId, accountId: account.id, changeUsd: -split.overdueUsd });
   if (split.overdueUsd > 0n && split.overdueUsd === account.overdue_amount) {
     await markOverdueFunded(trx, organizationId, account.id);
   }

@@ -1,4 +1,5 @@
 import { type AccountRow, findAccount, lockAccount } from '../accounts/account.repository';
+import { announceOverdue } from '../accounts/announce-overdue';
 import type { ChainCallOutcome, LendingVenue } from '../chain/port';
 import { type BookedAccrual, bookAccrual, readVenue, type VenueReading } from '../credit/accrue-interest';
 import { ensureDelegation } from '../credit/ensure-delegation';
@@ -382,6 +383,7 @@ async function bookFailure(
     overdueUsd: amountUsd,
   });
   await updatePostingState(trx, organizationId, posting.id, 'failed');
+  await announceOverdue(trx, { organizationId, accountId: posting.account_id, changeUsd: amountUsd });
   await appendEvent(trx, {
     organizationId,
     type: 'loan.draw_failed',

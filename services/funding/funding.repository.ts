@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import type { Transaction } from '../database/transaction';
 import { sumBigint } from '../shared/money';
 import type { ChainOrderState } from './rules/chain-order-state';
+import type { OverduePart } from './rules/outstanding-overdue';
 import type { SaleState } from './rules/sale-state';
 
 export type PostingKind = 'stablecoin_sale' | 'loan_draw' | 'overdue' | 'refund';
@@ -401,6 +402,26 @@ export async function oldestOverdueTransaction(
     .orderBy('id')
     .first('card_transaction_id');
   return row?.card_transaction_id ?? null;
+}
+
+/** What the account's clearings left uncovered since it was last even, the oldest first. */
+export async function findOverdueParts(
+  trx: Transaction,
+  organizationId: string,
+  accountId: string,
+): Promise<readonly OverduePart[]> {
+  const rows: { card_transaction_id: string; amount_usd: bigint; created_at: Date }[] = await uncovered(
+    trx,
+    organizationId,
+    accountId,
+  )
+    .orderBy('id')
+    .select('card_transaction_id', 'amount_usd', 'created_at');
+  return rows.map((row) => ({
+    cardTransactionId: row.card_transaction_id,
+    amountUsd: row.amount_usd,
+    since: row.created_at,
+  }));
 }
 
 /** Nothing is overdue any more: what was uncovered counts as funded. */

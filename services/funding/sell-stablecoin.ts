@@ -1,4 +1,5 @@
 import { findAccount, lockAccount } from '../accounts/account.repository';
+import { announceOverdue } from '../accounts/announce-overdue';
 import type { ChainCallOutcome } from '../chain/port';
 import { isConfirmed } from '../chain/rules/confirmations';
 import { changeAccountLoans } from '../credit/loan.repository';
@@ -371,7 +372,9 @@ async function bookPayout(
   }
   await updatePostingState(trx, organizationId, postingId, 'funded');
   if (overdue) {
-    await changeAccountLoans(trx, organizationId, row.account_id, { overdueUsd: -row.covers_usd });
+    const { account_id: accountId } = row;
+    await changeAccountLoans(trx, organizationId, accountId, { overdueUsd: -row.covers_usd });
+    await announceOverdue(trx, { organizationId, accountId, changeUsd: -row.covers_usd });
     const account = required(await findAccount(trx, organizationId, row.account_id), 'account of a sale');
     if (account.overdue_amount === 0n) await markOverdueFunded(trx, organizationId, row.account_id);
   }

@@ -37,7 +37,14 @@ const standingView = z
     safe_to_spend: moneyView.openapi({
       description: 'The largest purchase that would be approved now, at a merchant without tip.',
     }),
-    overdue: moneyView,
+    overdue: moneyView.openapi({
+      description: 'Spent, and covered by nothing: no purchase is approved until it is collected from a deposit.',
+    }),
+    overdue_since: timestampView.nullable(),
+    overdue_in_collection: moneyView.openapi({ description: 'What sales under way will pay of it.' }),
+    overdue_for: z.array(
+      z.strictObject({ transaction_id: idView('cardTransaction'), amount: moneyView, since: timestampView }),
+    ),
     balances: z.array(
       z.strictObject({
         asset: z.string(),
@@ -245,6 +252,13 @@ function standingOf(assets: AssetCatalog, standing: AccountStanding): z.input<ty
     ...accountOf(assets, account),
     safe_to_spend: cents(standing.safeToSpend),
     overdue: cents(account.overdue_amount),
+    overdue_since: standing.overdue.parts[0]?.since.toISOString() ?? null,
+    overdue_in_collection: cents(standing.overdue.inCollectionUsd),
+    overdue_for: standing.overdue.parts.map((part) => ({
+      transaction_id: formatId('cardTransaction', part.cardTransactionId),
+      amount: cents(part.amountUsd),
+      since: part.since.toISOString(),
+    })),
     balances: standing.holdings
       .filter((holding) => holding.type === 'cardholder.funds')
       .map(({ asset, posted, held }) => ({
