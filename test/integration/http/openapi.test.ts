@@ -36,7 +36,7 @@ test('every route that answers is documented, and every documented one answers',
   for (const { method, path } of operations()) {
     const url = path.replaceAll(/\{\w+\}/g, 'x');
     const call = request(tested.url);
-    const answer = await (method === 'get' ? call.get(url) : method === 'put' ? call.put(url) : call.post(url));
+    const answer = await call[method as 'get' | 'post' | 'put' | 'patch' | 'delete'](url);
     // Without a key nothing more than that is said; an unknown route would be 404.
     expect({ path, method, status: answer.status }).toEqual({ path, method, status: 401 });
   }
@@ -57,6 +57,7 @@ test('names are unique, keys and problems are told everywhere, and a POST that c
       !path.startsWith('/v1/simulate/') &&
       !path.endsWith('/quote') &&
       !path.endsWith('/preview') &&
+      !path.endsWith('/partner-endpoint/test') &&
       path !== '/v1/reconciliation';
     expect({ path, method, required: header?.required ?? false }).toEqual({ path, method, required: needsKey });
   }

@@ -23,6 +23,7 @@ export async function seedEverything(
   owner: { readonly url: string; readonly id: string; readonly key: string },
 ): Promise<SeededIds> {
   const ids = await seedAccount(sql, owner);
+  const cardProduct = await seedProgramParts(owner, ids.program);
   const organizationId = uuidOf('organization', owner.id);
   const account = uuidOf('account', ids.account);
   const program = uuidOf('program', ids.program);
@@ -171,6 +172,7 @@ export async function seedEverything(
   return {
     ...ids,
     organization: owner.id,
+    cardProduct,
     apiKey: formatId('apiKey', apiKeys.rows[0].id),
     authorization: formatId('authorization', authorization),
     fundingLeg: formatId('fundingLeg', leg),
@@ -249,6 +251,25 @@ async function seedLedger(
     ledgerTransaction: formatId('ledgerTransaction', transaction),
     transfer: formatId('transfer', transfer),
   };
+}
+
+/** A kind of card and an endpoint for the fintech's own decision; answers the id of the former. */
+async function seedProgramParts(
+  owner: { readonly url: string; readonly key: string },
+  program: string,
+): Promise<string> {
+  const authorization = { Authorization: `Bearer ${owner.key}` };
+  const product = await request(owner.url)
+    .post('/v1/card-products')
+    .set({ ...authorization, 'Idempotency-Key': 'seed/v1/card-products' })
+    .send({ program_id: program, name: 'Seeded' })
+    .expect(201);
+  await request(owner.url)
+    .put(`/v1/programs/${program}/partner-endpoint`)
+    .set(authorization)
+    .send({ url: 'http://127.0.0.1:9/decisions' })
+    .expect(200);
+  return product.body.id;
 }
 
 /** A verified cardholder with an account and an active card, made through the API except for the vendors' part. */

@@ -17,6 +17,8 @@ const KIND_OF_PARAMETER: Readonly<Record<string, IdKind>> = {
   cardholder_id: 'cardholder',
   account_id: 'account',
   card_id: 'card',
+  card_product_id: 'cardProduct',
+  product_id: 'cardProduct',
   authorization_id: 'authorization',
   transaction_id: 'cardTransaction',
   draw_id: 'loanDraw',
@@ -57,6 +59,9 @@ function bodies(ids: SeededIds): Readonly<Record<string, object>> {
     'POST /v1/accounts/{account_id}/repayments': { amount: { amount: '1', asset: 'USDC' } },
     'POST /v1/settlements': { program_id: ids.program, date: '2026-11-01' },
     'POST /v1/cards': { account_id: ids.account },
+    'POST /v1/card-products': { program_id: ids.program, name: 'Foreign' },
+    'PATCH /v1/card-products/{card_product_id}': { name: 'Foreign' },
+    'PUT /v1/programs/{program_id}/partner-endpoint': { url: 'http://127.0.0.1:9/decisions' },
     'PUT /v1/cards/{card_id}/controls': {},
     'PUT /v1/accounts/{account_id}/controls': {},
     'PUT /v1/accounts/{account_id}/time-zone': { time_zone: 'Europe/Berlin' },
@@ -66,6 +71,8 @@ function bodies(ids: SeededIds): Readonly<Record<string, object>> {
     'POST /v1/control-versions/{control_version_id}/roll-back': {},
     'POST /v1/control-versions/{control_version_id}/backtests': { from: '2026-11-01T00:00:00Z' },
     'POST /v1/simulate/authorizations': { card_id: ids.card, amount: usd },
+    'POST /v1/simulate/offline-purchases': { card_id: ids.card, amount: usd },
+    'POST /v1/simulate/refund-authorizations': { card_id: ids.card, amount: usd },
     'POST /v1/simulate/force-posts': { card_id: ids.card, amount: usd },
     'POST /v1/simulate/balance-inquiries': { card_id: ids.card },
     'POST /v1/simulate/increments': { authorization_id: ids.authorization, amount: usd },
@@ -133,7 +140,7 @@ let calls = 0;
 function call(method: string, url: string, key: string, body: object | undefined) {
   calls += 1;
   const agent = request(tested.url);
-  const made = method === 'get' ? agent.get(url) : method === 'put' ? agent.put(url) : agent.post(url);
+  const made = agent[method as 'get' | 'post' | 'put' | 'patch' | 'delete'](url);
   made.set({ Authorization: `Bearer ${key}`, 'Idempotency-Key': `isolation-${calls}` });
   return body === undefined ? made : made.send(body);
 }
@@ -223,7 +230,8 @@ test('the roles that serve traffic own nothing and bypass nothing', async () => 
   const open = await tested.sql.query(
     `SELECT table_name FROM information_schema.columns c
      WHERE table_schema = 'public' AND column_name = 'organization_id'
-       AND NOT EXISTS (SELECT 1 FROM pg_class t WHERE t.relname = c.table_name AND t.relrowsecurity AND t.relforcerowsecurity)
+       AND NOT EXISTS (SELECT 1 FROM pg_class t WHERE t.relname = c.table_name
+         AND (t.relrowsecurity AND t.relforcerowsecurity OR t.reloptions @> ARRAY['security_invoker=true']))
      ORDER BY 1`,
   );
   // From a vendor's or chain's own name to the tenant: read before any tenant is known.
