@@ -3,7 +3,15 @@ import type { Faults } from '../shared/faults';
 import type { StateFile } from '../shared/state-file';
 import type { WebhookOutbox } from '../shared/webhook-outbox';
 import { isExpired } from './cards';
-import { type AuthorizationStatus, avsOf, isCardPresent, merchantOf, type Purchase, posOf } from './purchase';
+import {
+  type AuthorizationStatus,
+  avsOf,
+  fleetInfoOf,
+  isCardPresent,
+  merchantOf,
+  type Purchase,
+  posOf,
+} from './purchase';
 import { askIssuer, type Decision } from './responder';
 import type { IssuedCard, NetworkState } from './state';
 import {
@@ -96,6 +104,12 @@ export class CardNetwork {
     return this.post(transaction, [{ type: 'CLEARING', amount: purchase.amount }]);
   }
 
+  /** A purchase that was let through without asking the issuer: offline, or while it was out of reach. */
+  async adviseUnasked(purchase: Purchase): Promise<string> {
+    const transaction = this.openTransaction(this.cardOf(purchase.card_token), purchase);
+    return this.post(transaction, [{ type: 'AUTHORIZATION_ADVICE', amount: purchase.amount }]);
+  }
+
   async creditAuthorizationAdvice(purchase: Purchase): Promise<string> {
     const transaction = this.openTransaction(this.cardOf(purchase.card_token), purchase);
     return this.post(transaction, [{ type: 'CREDIT_AUTHORIZATION_ADVICE', amount: purchase.amount }]);
@@ -162,6 +176,7 @@ export class CardNetwork {
       merchant: merchantOf(purchase),
       pos: posOf(purchase),
       avs: avsOf(purchase),
+      fleetInfo: fleetInfoOf(purchase),
       merchantCurrency: foreign ? (purchase.merchant_currency ?? BILLING_CURRENCY) : BILLING_CURRENCY,
       rate: { merchant: merchantAmount, billing: purchase.amount },
       partialApprovalCapable: purchase.partial_approval_capable,
@@ -330,5 +345,6 @@ function approvalRequest(
     token_info: null,
     transaction_initiator: 'CARDHOLDER',
     events: [],
+    fleet_info: transaction.fleetInfo ?? null,
   };
 }

@@ -50,6 +50,11 @@ export const simulatedPurchase = z.strictObject({
   cash_amount: cents.default(0),
   avs: z.enum(['MATCH', 'MATCH_ADDRESS_ONLY', 'MATCH_ZIP_ONLY', 'MISMATCH', 'NOT_PRESENT']).default('NOT_PRESENT'),
   cvc: z.enum(['match', 'mismatch', 'not_provided']).default('not_provided'),
+  /** What was typed at a pump. */
+  fleet_info: z
+    .strictObject({ driver_number: z.string().max(20), vehicle_number: z.string().max(20) })
+    .partial()
+    .optional(),
   /** The issuer is asked although the card is paused or closed here: its state has not come through yet. */
   skip_card_state_check: z.boolean().default(false),
 });
@@ -120,6 +125,17 @@ export function posOf(purchase: Purchase): Record<string, unknown> {
       type: entry.terminal,
       acceptor_terminal_id: null,
     },
+  };
+}
+
+/** As published: null for a card of no fleet program; which prompt there is, is the program's. */
+export function fleetInfoOf({ fleet_info: typed }: Purchase): Record<string, unknown> | null {
+  if (typed === undefined) return null;
+  return {
+    fleet_prompt_code: typed.vehicle_number === undefined ? 'DRIVER_NUMBER' : 'VEHICLE_NUMBER',
+    fleet_restriction_code: 'FUEL_ONLY',
+    driver_number: typed.driver_number ?? null,
+    vehicle_number: typed.vehicle_number ?? null,
   };
 }
 

@@ -67,6 +67,7 @@ export function simulatedRoutes(network: CardNetwork, faults: Faults): Router {
   handle('/clearing', clearingBody.extend({ final: z.boolean().default(false) }), async (body) => ({
     token: await network.clear(body.token, body.amount ?? null, body.final),
   }));
+  handle('/advice', simulatedPurchase, async (body) => ({ token: await network.adviseUnasked(body) }));
   handle('/force_post', simulatedPurchase, async (body) => ({ token: await network.forcePost(body) }));
   handle('/return', simulatedPurchase.extend({ original_transaction_token: token.optional() }), async (body) => {
     const { original_transaction_token: original, ...purchase } = body;

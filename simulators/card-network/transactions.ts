@@ -50,6 +50,8 @@ export interface NetworkTransaction {
   readonly merchant: NetworkMerchant;
   readonly pos: Readonly<Record<string, unknown>>;
   readonly avs: Readonly<Record<string, unknown>>;
+  /** Missing in states saved before fuel cards. */
+  readonly fleetInfo?: Readonly<Record<string, unknown>> | null;
   readonly merchantCurrency: string;
   /** The rate between the merchant's and the billing currency, pinned at the first event. */
   readonly rate: { readonly merchant: number; readonly billing: number };

@@ -216,6 +216,7 @@ describe('the processor adapter against the simulated card network', () => {
         merchantAmount: 3900n,
         merchantCurrency: 'EUR',
         avs: 'postal_code_match',
+        fleet: { driverId: '42', vehicleId: '0007' },
       });
       expect(answer).toMatchObject({ outcome: 'approved', approvedAmount: 4250n, vendorResult: 'APPROVED' });
       expect(issuer.requests).toEqual([
@@ -232,6 +233,7 @@ describe('the processor adapter against the simulated card network', () => {
           channel: 'chip',
           avs: 'postal_code_match',
           partialApprovalAllowed: false,
+          fleet: { driverId: '42', vehicleId: '0007', odometer: null, fuelVolumeMl: null, fuelType: null },
         }),
       ]);
     });
@@ -337,6 +339,7 @@ describe('the processor adapter against the simulated card network', () => {
       expect(kinds()).toEqual([['reversal', 1000n]]);
       expect(issuer.requests[0]?.processorAuthorizationId).toBe(issuer.events[0]?.processorAuthorizationId);
       expect(issuer.requests[0]?.messageId).not.toBe(issuer.events[0]?.messageId);
+      expect(issuer.events[0]?.reversedMessageId).toBe(issuer.requests[0]?.messageId);
       await until(() => answered, 'the late answer has left');
     });
 
@@ -495,6 +498,7 @@ describe('the processor adapter against the simulated card network', () => {
       okValue(await lithic.sandbox.advice({ ...reference, amount: 4700n }));
       await until(() => issuer.events.length === 1, 'the advice is told');
       expect(kinds()).toEqual([['authorization_advice', 4700n]]);
+      expect(issuer.events[0]).toMatchObject({ amountBasis: 'total', reversedMessageId: null });
       expect((await book()).totals.hold_amount).toBe(4700);
     });
 
@@ -505,6 +509,36 @@ describe('the processor adapter against the simulated card network', () => {
       okValue(await lithic.sandbox.clear(reference));
       await until(() => issuer.events.length === 3, 'all is told');
       expect(kinds()).toContainEqual(['clearing', 4700n]);
+    });
+
+    it('may begin with an advice, because nobody asked us', async () => {
+      const { cardToken } = await newCard();
+      const advised = okValue(await lithic.sandbox.adviseUnasked({ cardToken, amount: 1500n, channel: 'contactless' }));
+      await until(() => issuer.events.length === 1, 'the advice is told');
+      okValue(await lithic.sandbox.clear(advised));
+      await until(() => issuer.events.length === 2, 'the clearing is told');
+      expect(issuer.requests).toEqual([]);
+      expect(issuer.events).toEqual([
+        expect.objectContaining({
+          kind: 'authorization_advice',
+          amount: 1500n,
+          amountBasis: 'total',
+          channel: 'contactless',
+          ...advised,
+        }),
+        expect.objectContaining({ kind: 'clearing', amount: 1500n, final: true, ...advised }),
+      ]);
+    });
+
+    it('may be a refund that is asked for first, and moves money when it is cleared', async () => {
+      const { cardToken } = await newCard();
+      const asked = okValue(await lithic.sandbox.refundAuthorization({ cardToken, amount: 800n }));
+      expect(asked).toMatchObject({ outcome: 'approved', approvedAmount: 800n });
+      expect(issuer.requests).toEqual([expect.objectContaining({ kind: 'refund_authorization', amount: 800n })]);
+      okValue(await lithic.sandbox.clear({ processorAuthorizationId: asked.processorAuthorizationId }));
+      await until(() => issuer.events.length === 1, 'the refund is told');
+      expect(kinds()).toEqual([['refund', 800n]]);
+      expect((await book()).totals.net_amount).toBe(-800);
     });
 
     it('without an authorization is a force post', async () => {
@@ -518,7 +552,14 @@ describe('the processor adapter against the simulated card network', () => {
     it('in a single message moves money at once', async () => {
       await purchase(2000n, { channel: 'atm', singleMessage: true, cashAmount: 2000n });
       await until(() => issuer.events.length === 1, 'the posting is told');
-      expect(issuer.events[0]).toMatchObject({ kind: 'clearing', amount: 2000n, final: true });
+      expect(issuer.requests[0]).toMatchObject({ kind: 'cash_withdrawal', cashAmount: 2000n });
+      expect(issuer.events[0]).toMatchObject({
+        kind: 'clearing',
+        amount: 2000n,
+        cashAmount: 2000n,
+        channel: 'atm',
+        final: true,
+      });
       expect(issuer.events[0]?.messageId).not.toBe(issuer.requests[0]?.messageId);
       expect((await book()).totals.net_amount).toBe(2000);
     });

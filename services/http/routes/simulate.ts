@@ -32,6 +32,8 @@ const merchantInput = z
   .partial()
   .openapi('SimulatedMerchant');
 
+const pumpInput = z.string().regex(/^\d{1,20}$/, 'must be digits, as typed at a pump');
+
 const channelInput = z.enum(['ecommerce', 'contactless', 'chip', 'magstripe', 'manual', 'atm', 'recurring', 'unknown']);
 
 const answerView = z
@@ -77,6 +79,11 @@ export function simulateRoutes(deps: SimulateDeps): AnyRoute[] {
     cash_amount: usd.optional(),
     avs: z.enum(['match', 'postal_code_match', 'address_match', 'mismatch', 'not_provided']).optional(),
     cvc: z.enum(['match', 'mismatch', 'not_provided']).optional(),
+    fleet: z
+      .strictObject({ driver_id: pumpInput, vehicle_id: pumpInput })
+      .partial()
+      .optional()
+      .openapi({ description: 'What the driver types at the pump; this network carries no odometer.' }),
     single_message: z.boolean().optional(),
   });
 
@@ -177,6 +184,37 @@ export function simulateRoutes(deps: SimulateDeps): AnyRoute[] {
           await inTest(context, async () => {
             const token = await findCardToken(knex, context.organizationId, body.card_id);
             return token.ok ? fromVendor(await sandbox.processor.forcePost(purchaseOf(token.value, body))) : token;
+          }),
+        ),
+    }),
+    simulation({
+      name: 'offline-purchases',
+      operationId: 'simulateOfflinePurchase',
+      summary: 'A purchase that the network let through without asking, and tells of afterwards',
+      body: purchaseBody,
+      view: referenceView,
+      run: async (context, body) =>
+        referenceOf(
+          await inTest(context, async () => {
+            const token = await findCardToken(knex, context.organizationId, body.card_id);
+            return token.ok ? fromVendor(await sandbox.processor.adviseUnasked(purchaseOf(token.value, body))) : token;
+          }),
+        ),
+    }),
+    simulation({
+      name: 'refund-authorizations',
+      operationId: 'simulateRefundAuthorization',
+      summary: 'The merchant asks whether it may give money back; a clearing of it then does',
+      body: z.strictObject({ card_id: idInput('card'), amount: usd, merchant: merchantInput.optional() }),
+      view: answerView,
+      run: async (context, body) =>
+        withAuthorizationId(
+          context,
+          await inTest(context, async () => {
+            const token = await findCardToken(knex, context.organizationId, body.card_id);
+            return token.ok
+              ? fromVendor(await sandbox.processor.refundAuthorization(purchaseOf(token.value, body)))
+              : token;
           }),
         ),
     }),
@@ -480,6 +518,7 @@ interface PurchaseBody {
   readonly cash_amount?: { readonly amount: bigint } | undefined;
   readonly avs?: SandboxPurchase['avs'] | undefined;
   readonly cvc?: SandboxPurchase['cvc'] | undefined;
+  readonly fleet?: { readonly driver_id?: string | undefined; readonly vehicle_id?: string | undefined } | undefined;
   readonly single_message?: boolean | undefined;
 }
 
@@ -497,6 +536,9 @@ function purchaseOf(cardToken: string, body: PurchaseBody): SandboxPurchase {
     ...(body.cash_amount === undefined ? {} : { cashAmount: body.cash_amount.amount }),
     ...(body.avs === undefined ? {} : { avs: body.avs }),
     ...(body.cvc === undefined ? {} : { cvc: body.cvc }),
+    ...(body.fleet === undefined
+      ? {}
+      : { fleet: { driverId: body.fleet.driver_id, vehicleId: body.fleet.vehicle_id } }),
     ...(body.single_message === undefined ? {} : { singleMessage: body.single_message }),
   };
 }

@@ -254,6 +254,8 @@ export interface SandboxPurchase {
   readonly cashAmount?: bigint;
   readonly avs?: AddressVerification;
   readonly cvc?: 'match' | 'mismatch' | 'not_provided';
+  /** What the driver typed at the pump. */
+  readonly fleet?: { readonly driverId?: string | undefined; readonly vehicleId?: string | undefined };
   /** One message that moves money at once (an ATM), without a later clearing. */
   readonly singleMessage?: boolean;
 }
@@ -291,6 +293,10 @@ export interface ProcessorSandbox {
   /** Asks for `amount` cents more on a purchase that was approved. */
   increment(input: SandboxReference & { readonly amount: bigint }): Promise<VendorOutcome<SandboxAnswer>>;
   balanceInquiry(input: { readonly cardToken: string }): Promise<VendorOutcome<SandboxAnswer>>;
+  /** A merchant asks whether it may give `amount` back; {@link clear} then does. */
+  refundAuthorization(purchase: SandboxPurchase): Promise<VendorOutcome<SandboxAnswer>>;
+  /** A purchase that the network let through without asking, and tells of. */
+  adviseUnasked(purchase: SandboxPurchase): Promise<VendorOutcome<SandboxReference>>;
   /** Clears `amount`, or all that is pending. `final` says that no further clearing follows: the rest is released. */
   clear(
     input: SandboxReference & { readonly amount?: bigint; readonly final?: boolean },

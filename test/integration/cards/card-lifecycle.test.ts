@@ -223,7 +223,7 @@ describe('cards', () => {
   it('replaces controls as a whole and moves the account version', async () => {
     const cardId = world.accounts[0]?.cardId ?? '';
     const before = await version();
-    const controls = { limits: { day_amount: '5000' }, blocked_channels: ['atm'] };
+    const controls = { limits: { day_amount: '5000' }, blocked_channels: ['atm'] } as const;
     const changed = await inOrganization(knex, organizationId, (trx) =>
       updateCardControls(trx, {}, { organizationId, cardId, controls }),
     );

@@ -55,6 +55,18 @@ function request(change: Record<string, unknown> = {}): AuthorizationRequest {
 }
 
 describe('an Auth Stream Access request', () => {
+  it('carries what was typed at a pump, and no fleet data where the card is of no fleet', () => {
+    const prompts = { fleet_prompt_code: 'VEHICLE_NUMBER', fleet_restriction_code: 'FUEL_ONLY' };
+    const nothing = { driverId: null, vehicleId: null, odometer: null, fuelVolumeMl: null, fuelType: null };
+    expect(request({ fleet_info: null }).fleet).toBeNull();
+    expect(request({ fleet_info: { ...prompts, driver_number: null } }).fleet).toEqual(nothing);
+    expect(request({ fleet_info: { ...prompts, driver_number: '42', vehicle_number: '7' } }).fleet).toEqual({
+      ...nothing,
+      driverId: '42',
+      vehicleId: '7',
+    });
+  });
+
   it('is translated field by field', () => {
     expect(request()).toEqual({
       vendor: 'lithic',
@@ -73,6 +85,7 @@ describe('an Auth Stream Access request', () => {
       cashAmount: 0n,
       avs: 'not_provided',
       cvc: 'not_provided',
+      fleet: null,
       occurredAt: new Date('2026-03-01T11:59:59Z'),
       respondBy: new Date(RECEIVED.getTime() + RESPONSE_LIMIT_MS - RESPONSE_MARGIN_MS),
       contentHash: expect.stringMatching(/^[0-9a-f]{64}$/),
@@ -302,6 +315,10 @@ describe('a card_transaction.updated', () => {
         merchant: { id: 'M1', name: 'COFFEE SHOP', city: 'NEW YORK', country: 'USA', mcc: '5812' },
         final: true,
         originalProcessorAuthorizationId: null,
+        amountBasis: 'delta',
+        cashAmount: 0n,
+        channel: 'unknown',
+        reversedMessageId: null,
         effectiveAt: new Date('2026-03-01T12:00:01Z'),
         contentHash: expect.stringMatching(/^[0-9a-f]{64}$/),
       },

@@ -8,6 +8,7 @@ import type {
   CardEvent,
   CardEventKind,
   Channel,
+  FleetData,
   Merchant,
   UnknownVendorMessage,
 } from '../port';
@@ -53,10 +54,22 @@ export function toAuthorizationRequest(
     avs: toAddressVerification(body.avs?.address_on_file_match),
     // Lithic checks the security code itself and declines a wrong one without asking.
     cvc: 'not_provided',
-    fleet: null,
+    fleet: toFleet(body.fleet_info),
     occurredAt: parseTimestamp(body.created),
     respondBy: new Date(receivedAt.getTime() + RESPONSE_LIMIT_MS - RESPONSE_MARGIN_MS),
     contentHash,
+  };
+}
+
+/** Lithic's request carries the prompts for driver and vehicle, never the odometer or what was filled. */
+function toFleet(info: AsaRequest['fleet_info']): FleetData | null {
+  if (!info) return null;
+  return {
+    driverId: info.driver_number ?? null,
+    vehicleId: info.vehicle_number ?? null,
+    odometer: null,
+    fuelVolumeMl: null,
+    fuelType: null,
   };
 }
 

@@ -59,6 +59,9 @@ export function createLithicSandbox(client: LithicClient): ProcessorSandbox {
       decide('/sim/increment', { token: processorAuthorizationId, amount: toWireAmount(amount) }),
     balanceInquiry: ({ cardToken }) =>
       decide('/sim/authorize', { card_token: cardToken, amount: 0, status: 'BALANCE_INQUIRY', channel: 'atm' }),
+    refundAuthorization: (purchase) =>
+      decide('/sim/authorize', { ...toWirePurchase(purchase), status: 'CREDIT_AUTHORIZATION' }),
+    adviseUnasked: (purchase) => open('/sim/advice', toWirePurchase(purchase)),
     clear: ({ amount, final, ...reference }) =>
       final === undefined
         ? act('/v1/simulate/clearing', reference, withAmount(amount))
@@ -113,6 +116,10 @@ function toWirePurchase(purchase: SandboxPurchase): Record<string, unknown> {
     channel,
     avs: purchase.avs === undefined ? undefined : AVS_WORD[purchase.avs],
     cvc: purchase.cvc,
+    fleet_info:
+      purchase.fleet === undefined
+        ? undefined
+        : { driver_number: purchase.fleet.driverId, vehicle_number: purchase.fleet.vehicleId },
   };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }

@@ -42,6 +42,9 @@ const ASA_STATUSES = [
   'BALANCE_INQUIRY',
 ] as const;
 
+/** What was typed at a pump. The odometer and the volume are told only after the clearing, as enhanced data. */
+const fleetInfo = z.object({ driver_number: z.string().nullish(), vehicle_number: z.string().nullish() }).nullish();
+
 /** Auth Stream Access request (`card_authorization.approval_request`). */
 export const asaRequestShape = z.object({
   token,
@@ -58,6 +61,7 @@ export const asaRequestShape = z.object({
   card: z.object({ token }),
   merchant,
   avs: z.object({ address_on_file_match: z.string().nullish() }).nullish(),
+  fleet_info: fleetInfo,
   pos,
 });
 export type AsaRequest = z.infer<typeof asaRequestShape>;
