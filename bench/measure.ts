@@ -100,4 +100,5 @@ export function report(
     const cells = [run.in_flight, run.per_s, run.p50_ms, run.p95_ms, run.p99_ms, run.floor_per_s, run.ratio];
     process.stdout.write(`  ${run.name.padEnd(14)}${cells.map((cell) => String(cell).padStart(11)).join('')}\n`);
   }
+  for (const [key, value] of Object.entries(more)) process.stdout.write(`  ${key}: ${JSON.stringify(value)}\n`);
 }

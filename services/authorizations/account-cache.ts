@@ -1,4 +1,4 @@
-import { countersToStored } from '../cards/rules/limit-counters';
+import type { AuthorizationDraft } from './draft-authorization';
 import type { Decision } from './rules/decide-authorization';
 import type { CardSnapshot } from './rules/spend-snapshot';
 import type { AccountState } from './spend-snapshot.repository';
@@ -8,6 +8,8 @@ interface CachedAccount {
   state: AccountState;
   readonly cards: Map<string, CardSnapshot>;
 }
+
+type Counters = AuthorizationDraft['counters'];
 
 export interface CachedCard {
   readonly state: AccountState;
@@ -62,15 +64,15 @@ export class AccountCache {
     if (accountId !== undefined) this.accounts.delete(accountId);
   }
 
-  /** What a committed decision made of the account: exactly what the commit statement wrote. */
-  apply(cardToken: string, decision: Decision | null): void {
+  /** What a commit made of the account: exactly what the statement wrote. Null: it was too late, and only recorded. */
+  apply(cardToken: string, committed: { readonly decision: Decision; readonly counters: Counters } | null): void {
     const accountId = this.accountOfCard.get(cardToken);
     const account = accountId === undefined ? undefined : this.accounts.get(accountId);
     if (!account) return;
-    account.state = decision === null ? bumped(account.state) : stateAfter(account.state, decision);
-    const counters = decision?.counters?.card;
+    account.state = committed === null ? bumped(account.state) : stateAfter(account.state, committed);
+    const counters = committed?.counters?.card;
     const card = account.cards.get(cardToken);
-    if (card && counters) account.cards.set(cardToken, { ...card, counters: countersToStored(counters) });
+    if (card && counters) account.cards.set(cardToken, { ...card, counters });
   }
 
   private letGoOfFirst(): void {
@@ -87,7 +89,10 @@ function bumped(state: AccountState): AccountState {
 }
 
 /** The account after a decision was committed on it: holds taken from funds or counted as loan, windows counted, version moved. */
-function stateAfter(state: AccountState, decision: Decision): AccountState {
+function stateAfter(
+  state: AccountState,
+  { decision, counters }: { readonly decision: Decision; readonly counters: Counters },
+): AccountState {
   if (decision.legs.length === 0) return bumped(state);
   const { account } = state;
   const funds = { ...account.funds };
@@ -103,7 +108,7 @@ function stateAfter(state: AccountState, decision: Decision): AccountState {
       ...account,
       accountVersion: account.accountVersion + 1n,
       funds,
-      accountCounters: decision.counters ? countersToStored(decision.counters.account) : account.accountCounters,
+      accountCounters: counters?.account ?? account.accountCounters,
     },
   };
 }

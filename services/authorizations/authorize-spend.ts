@@ -378,14 +378,14 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     const lateByOrdinal = new Map(committed.map((each) => [each.ordinal, each.late]));
     const held: Draft[] = [];
     for (const draft of drafts) {
-      const { job, reply, decision, item } = draft;
+      const { job, reply, item } = draft;
       const late = lateByOrdinal.get(item.ordinal);
       if (late === undefined) {
         accounts.forget(job.request.cardToken);
         conflicted.push(job);
         continue;
       }
-      accounts.apply(job.request.cardToken, late ? null : decision);
+      accounts.apply(job.request.cardToken, late ? null : draft);
       answers.push({ job, reply: late ? declinedReply('late', reply.authorizationId) : reply });
       if (!late && item.holds) held.push(draft);
     }

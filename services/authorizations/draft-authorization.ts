@@ -13,6 +13,8 @@ export interface AuthorizationDraft {
   readonly reply: AuthorizationReply;
   readonly item: CommitItem;
   readonly legs: readonly CommitLeg[];
+  /** What the account and the card have spent after it; null where it counts for nothing. */
+  readonly counters: { readonly account: StoredLimitCounters; readonly card: StoredLimitCounters | null } | null;
 }
 
 export interface DraftInput {
@@ -47,12 +49,6 @@ export function positionAccountId(organizationId: string, asset: string): string
   return fundsAndPositionId(`${organizationId}:${asset}`, () => ledgerAccountId(organizationId, positionOf(asset)));
 }
 
-function windowsText(counters: Parameters<typeof countersToStored>[0] | null | undefined): string | null {
-  if (!counters) return null;
-  const stored: StoredLimitCounters = countersToStored(counters);
-  return JSON.stringify(stored);
-}
-
 /** The rows of one decided request. */
 export function draftAuthorization(input: DraftInput): AuthorizationDraft {
   const { ordinal, request, snapshot, decision, authorizationId, now } = input;
@@ -84,7 +80,12 @@ export function draftAuthorization(input: DraftInput): AuthorizationDraft {
       credit_account_id: positionAccountId(organizationId, leg.asset),
     });
   }
+  const counters = decision.counters && {
+    account: countersToStored(decision.counters.account),
+    card: decision.counters.card && countersToStored(decision.counters.card),
+  };
   return {
+    counters,
     reply: {
       outcome: decision.outcome,
       approvedAmount: decision.approvedAmount,
@@ -130,8 +131,8 @@ export function draftAuthorization(input: DraftInput): AuthorizationDraft {
       loan_hold: loanHold.toString(),
       holds,
       decided_at: now.toISOString(),
-      account_windows: windowsText(decision.counters?.account),
-      card_windows: windowsText(decision.counters?.card),
+      account_windows: counters && JSON.stringify(counters.account),
+      card_windows: counters?.card ? JSON.stringify(counters.card) : null,
     },
   };
 }

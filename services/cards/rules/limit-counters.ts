@@ -63,6 +63,8 @@ export interface StoredLimitCounters extends Readonly<Record<WindowKind, StoredW
  */
 export function countersNow(stored: StoredLimitCounters | null, now: Date, timeZone: string): LimitCounters {
   const starts = windowStarts(now, timeZone);
+  const before = stored === null ? undefined : storedFrom.get(stored);
+  if (before && WINDOW_KINDS.every((kind) => isOpen(before[kind], starts[kind].getTime(), timeZone))) return before;
   const counters = {} as Record<WindowKind, WindowCount>;
   for (const kind of WINDOW_KINDS) {
     const start = starts[kind].getTime();
@@ -78,6 +80,13 @@ export function countersNow(stored: StoredLimitCounters | null, now: Date, timeZ
     odometer: stored?.odometer ? odometerFrom(stored.odometer) : null,
   };
 }
+
+function isOpen(window: WindowCount, start: number, timeZone: string): boolean {
+  return window.zone === timeZone && window.start >= start;
+}
+
+/** What was stored in this process need not be read back. */
+const storedFrom = new WeakMap<StoredLimitCounters, LimitCounters>();
 
 function windowNow(
   kind: WindowKind,
@@ -241,13 +250,17 @@ export function countersToStored(counters: LimitCounters): StoredLimitCounters {
         : [window.start, window.amount.toString(), window.count, window.zone];
   }
   const { recent, lock, odometer } = counters;
-  return {
+  const whole: StoredLimitCounters = {
     ...(stored as Readonly<Record<WindowKind, StoredWindow>>),
     zone,
-    ...(recent.length > 0 ? { recent: recent.map(({ at, amount, mcc }) => [at, amount.toString(), mcc]) } : {}),
-    ...(lock ? { lock: [lock.merchantId, lock.since, lock.count] } : {}),
+    ...(recent.length > 0
+      ? { recent: recent.map(({ at, amount, mcc }) => [at, amount.toString(), mcc] as const) }
+      : {}),
+    ...(lock ? { lock: [lock.merchantId, lock.since, lock.count] as const } : {}),
     ...(odometer ? { odometer: odometerToStored(odometer) } : {}),
   };
+  storedFrom.set(whole, counters);
+  return whole;
 }
 
 function odometerToStored({ at, value, before }: OdometerReading): NonNullable<StoredLimitCounters['odometer']> {
