@@ -9,6 +9,7 @@ import type { AuthorizationRow } from './authorization.repository';
 import { changeAuthorization, insertAdvisedAuthorization } from './card-event.repository';
 import { authorizationEventData, type CardEventContext, type RecordedCardEvent } from './card-event-context';
 import { extendHold } from './extend-hold';
+import { narrowStatusCheck } from './narrow-status-check';
 import { reversePart } from './record-reversal';
 import { type Amendment, amendmentOf, snapshotForIncrement } from './rules/amendment';
 import { isOpen } from './rules/authorization-state';
@@ -97,11 +98,12 @@ export async function advise(
     ? snapshotForIncrement(snapshot, { total: amendment.total, since: authorization.created_at })
     : snapshot;
   const told = decideAuthorization(view, spendOf(authorization, amendment.more), now);
+  const narrowed = continues && (await narrowStatusCheck(trx, input));
   const change = await extendHold(trx, {
     authorization,
     amendment,
     granted: amendment.more,
-    decision: told,
+    decision: narrowed ? { ...told, legs: [], feeAmount: 0n } : told,
     cardId: authorization.card_id,
     messageId,
     effectiveAt,

@@ -14,8 +14,13 @@ export type HoldPolicy = Pick<ProgramPolicy, 'hold_allowance_bps' | 'hold_fixed_
  */
 export function holdForAmountRoundUp(amount: bigint, mcc: string, policy: HoldPolicy): bigint {
   const usual = amount + basisPointsRoundUp(amount, allowanceBps(mcc, policy));
-  const fixed = fixedHold(mcc, policy);
-  return fixed !== null && amount > 0n && amount <= BigInt(fixed.up_to) ? maxBigint(BigInt(fixed.hold), usual) : usual;
+  const fixed = fixedHold(amount, mcc, policy);
+  return fixed === null ? usual : maxBigint(BigInt(fixed.hold), usual);
+}
+
+/** Whether a request of `amount` cents only asks if the card is good, so that what it comes to is told later. */
+export function isStatusCheck(amount: bigint, mcc: string, policy: HoldPolicy): boolean {
+  return fixedHold(amount, mcc, policy) !== null;
 }
 
 /**
@@ -45,7 +50,8 @@ function allowanceBps(mcc: string, policy: HoldPolicy): number {
   return (group && policy.hold_allowance_bps[group]) ?? 0;
 }
 
-function fixedHold(mcc: string, policy: HoldPolicy): FixedHold | null {
+function fixedHold(amount: bigint, mcc: string, policy: HoldPolicy): FixedHold | null {
   const group = merchantGroup(mcc);
-  return (group && policy.hold_fixed_amount?.[group]) ?? null;
+  const fixed = (group && policy.hold_fixed_amount?.[group]) ?? null;
+  return fixed !== null && amount > 0n && amount <= BigInt(fixed.up_to) ? fixed : null;
 }

@@ -44,7 +44,10 @@ test('a pump asks for a dollar and advises what was filled', async () => {
   const merchant = { acceptor_id: 'P-1', descriptor: 'PUMP 7', city: 'BERLIN', country: 'DEU', mcc: '5542' };
   const purchase = holder.purchase({ merchant });
   expect(await purchase.ask(100)).toEqual({ result: 'APPROVED' });
+  // What the network lets the pump clear on the strength of a dollar.
+  expect(await holder.books(purchase)).toMatchObject({ approved: 100n, held: 17_500n, counted: ['100', 1] });
   await purchase.tell('AUTHORIZATION_ADVICE', 4_321, { polarity: 'DEBIT', holdLeft: 4_321 });
+  expect(await holder.books(purchase)).toMatchObject({ approved: 4_321n, held: 4_321n, counted: ['4321', 1] });
   await purchase.tell('CLEARING', 4_321);
   expect(await holder.books(purchase)).toMatchObject({
     state: 'cleared',
@@ -54,6 +57,23 @@ test('a pump asks for a dollar and advises what was filled', async () => {
     free: 456_790_000n,
     overdue: 0n,
   });
+});
+
+test('a pump that clears without advice finds the hold, and one that the account could not cover gets no fuel', async () => {
+  const merchant = { acceptor_id: 'P-1', descriptor: 'PUMP 7', city: 'BERLIN', country: 'DEU', mcc: '5542' };
+  const holder = await network.cardholder();
+  const purchase = holder.purchase({ merchant });
+  await purchase.ask(100);
+  await purchase.tell('CLEARING', 17_500);
+  expect(await holder.books(purchase)).toMatchObject({
+    held: 0n,
+    owedToNetwork: 17_500n,
+    free: 325n * USDC,
+    overdue: 0n,
+  });
+  const poor = await network.cardholder({ funds: { USDC: 174n * USDC } });
+  expect(await poor.purchase({ merchant }).ask(100)).toEqual({ result: 'INSUFFICIENT_FUNDS' });
+  expect(await poor.purchase({ merchant }).ask(17_400)).toEqual({ result: 'APPROVED' });
 });
 
 test('an advice beyond what the account covers holds what there is; the clearing shows the rest as overdue', async () => {
