@@ -2,7 +2,7 @@ import { type AccountRow, lockAccount } from '../accounts/account.repository';
 import { type ProgramTerms, readProgramTerms } from '../credit/loan.repository';
 import { grownSpreadFactorRoundUp, programIndexRoundUp } from '../credit/rules/interest';
 import { debtValueUsdE8RoundUp, owedRoundUp, valueCollateral } from '../credit/rules/loan-to-value';
-import { priceState } from '../credit/rules/price-state';
+import { type PriceState, priceState } from '../credit/rules/price-state';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
 import { collateralOf } from '../ledger/account-refs';
@@ -82,14 +82,13 @@ async function checkHealth(
   if (debt === 0n && account.debt_shares === 0n) return ok(null);
   const prices = await readPrices(trx);
   const assets = await readAssets(trx);
-  const state = priceState(prices[taken.asset], now);
   const borrowPrice = prices[credit.borrow_asset];
-  if (reserve === null || borrowPrice === undefined || (state !== 'fresh' && state !== 'aging')) {
+  const [unknown] = [taken.asset, credit.borrow_asset].filter((asset) => !isKnown(priceState(prices[asset], now)));
+  if (reserve === null || borrowPrice === undefined || unknown !== undefined) {
+    const asset = unknown ?? credit.borrow_asset;
+    const state = reserve === null ? 'not known at the venue yet' : priceState(prices[asset], now);
     return err(
-      refusal(
-        'price_unavailable',
-        `The price of ${taken.asset} is ${state}: collateral stays until it is known again.`,
-      ),
+      refusal('price_unavailable', `The price of ${asset} is ${state}: collateral stays until it is known again.`),
     );
   }
   const left: Record<string, bigint> = {};
@@ -106,4 +105,9 @@ async function checkHealth(
     );
   }
   return ok(null);
+}
+
+/** Well enough to give something away on it. */
+function isKnown(state: PriceState): boolean {
+  return state === 'fresh' || state === 'aging';
 }

@@ -189,6 +189,19 @@ export async function updateSale(
     .update({ ...stored(change), updated_at: trx.fn.now() });
 }
 
+/** The sale that a payout's entry at the bank was booked for; there is one at most. */
+export async function findSaleOfPayout(
+  trx: Transaction,
+  organizationId: string,
+  vendor: string,
+  bankReference: string,
+): Promise<string | undefined> {
+  const row: { id: string } | undefined = await trx('sale_orders')
+    .where({ organization_id: organizationId, vendor, bank_reference: bankReference })
+    .first('id');
+  return row?.id;
+}
+
 /** From the vendor's own id of an order to ours. */
 export async function insertSaleRoute(
   trx: Transaction,

@@ -25,6 +25,7 @@ import { type ChainStepDeps, organizationWallets, tokenAddress, tokenDecimals } 
 import { findBankTransaction } from './find-bank-transaction';
 import {
   findSale,
+  findSaleOfPayout,
   insertSale,
   insertSaleRoute,
   lockPosting,
@@ -301,6 +302,14 @@ async function payOut(
   const credit = found.transaction;
   if (credit.amount !== gross - fee) {
     const detail = `the bank credited ${credit.amount} cents, the off-ramp says ${gross - fee}`;
+    await setUnclear(deps, key, row, detail);
+    return waiting('unknown', detail, WAIT_MS.operator);
+  }
+  const taken = await inOrganization(deps.knex, organizationId, (trx) =>
+    findSaleOfPayout(trx, organizationId, row.vendor, reference),
+  );
+  if (taken !== undefined && taken !== key.postingId) {
+    const detail = `the entry ${reference} at the bank already pays the sale ${formatId('saleOrder', taken)}`;
     await setUnclear(deps, key, row, detail);
     return waiting('unknown', detail, WAIT_MS.operator);
   }
