@@ -47,7 +47,8 @@ export async function expireAuthorization(
     await expire(trx, authorization, {
       timeZone: account.time_zone,
       effectiveAt: authorization.expires_at,
-      reference: 'expiry',
+      // A purchase that was opened again runs out once more, at a later time.
+      reference: `expiry:${authorization.expires_at.toISOString()}`,
       now,
     });
     return { kind: 'expired' };

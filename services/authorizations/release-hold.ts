@@ -11,7 +11,7 @@ export interface ReleaseHoldInput {
   readonly organizationId: string;
   readonly authorizationId: string;
   readonly accountId: string;
-  /** Names what released it: a message id, or `expiry`. */
+  /** Names what released it: a message id, or the deadline that passed. */
   readonly reference: string;
   readonly reason: 'void' | 'expire';
   readonly effectiveAt: Date;

@@ -62,6 +62,7 @@ export class JourneyWorld {
   readonly sent: Sent[] = [];
   private sentBy = 0;
   private policyVersion = 1;
+  private runOut = 0;
 
   private constructor(
     private readonly deps: JourneyDeps,
@@ -278,9 +279,10 @@ export class JourneyWorld {
   private async letRunOut(number: number): Promise<void> {
     const authorizationId = await this.authorizationId(number);
     if (authorizationId === null) return;
+    this.runOut += 1;
     await this.deps.superuser.query(
       'UPDATE authorizations SET expires_at = $2 WHERE id = $1 AND expires_at IS NOT NULL',
-      [authorizationId, new Date(this.deps.clock.now().getTime() - 1)],
+      [authorizationId, new Date(this.deps.clock.now().getTime() - 1_000 + this.runOut)],
     );
     await expireAuthorization(this.deps, { organizationId: this.world.organizationId, authorizationId });
   }

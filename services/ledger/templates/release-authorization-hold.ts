@@ -5,7 +5,7 @@ import { type HeldLeg, sourceOfLeg } from './place-authorization-hold';
 export interface ReleaseAuthorizationHoldInput {
   readonly authorizationId: string;
   readonly accountId: string;
-  /** Names what released it: the message of a reversal or clearing, or `expiry`. */
+  /** Names what released it: the message of a reversal or clearing, or the deadline that passed. */
   readonly reference: string;
   readonly reason: 'void' | 'expire';
   readonly effectiveAt: Date;
