@@ -65,16 +65,20 @@ export function countersNow(stored: StoredLimitCounters | null, now: Date, timeZ
   const starts = windowStarts(now, timeZone);
   const before = stored === null ? undefined : storedFrom.get(stored);
   if (before && WINDOW_KINDS.every((kind) => isOpen(before[kind], starts[kind].getTime(), timeZone))) return before;
-  const counters = {} as Record<WindowKind, WindowCount>;
-  for (const kind of WINDOW_KINDS) {
+  const rowZone = stored?.zone ?? timeZone;
+  const open = (kind: WindowKind): WindowCount => {
     const start = starts[kind].getTime();
     const known = stored?.[kind];
-    counters[kind] = known
-      ? windowNow(kind, known, stored?.zone ?? timeZone, now, timeZone, start)
+    return known
+      ? windowNow(kind, known, rowZone, now, timeZone, start)
       : { start, amount: 0n, count: 0, zone: timeZone };
-  }
+  };
   return {
-    ...(counters as Readonly<Record<WindowKind, WindowCount>>),
+    day: open('day'),
+    week: open('week'),
+    month: open('month'),
+    year: open('year'),
+    all_time: open('all_time'),
     recent: stored?.recent?.map(([at, amount, mcc]) => ({ at, amount: BigInt(amount), mcc })) ?? [],
     lock: stored?.lock ? { merchantId: stored.lock[0], since: stored.lock[1], count: stored.lock[2] } : null,
     odometer: stored?.odometer ? odometerFrom(stored.odometer) : null,
@@ -131,14 +135,29 @@ export interface Remembered {
   readonly odometer: bigint | null;
 }
 
+/** Every window changed. Written out, because objects built key by key made counting cost more than deciding. */
+function withWindows(counters: LimitCounters, change: (window: WindowCount) => WindowCount): LimitCounters {
+  const { day, week, month, year, all_time, recent, lock, odometer } = counters;
+  return {
+    day: change(day),
+    week: change(week),
+    month: change(month),
+    year: change(year),
+    all_time: change(all_time),
+    recent,
+    lock,
+    odometer,
+  };
+}
+
 /** Counts one more authorization of `amount` cents in every window. */
 export function countAuthorization(counters: LimitCounters, amount: bigint): LimitCounters {
-  const next = {} as Record<WindowKind, WindowCount>;
-  for (const kind of WINDOW_KINDS) {
-    const { start, amount: spent, count, zone } = counters[kind];
-    next[kind] = { start, amount: spent + amount, count: count + 1, zone };
-  }
-  return { ...counters, ...next };
+  return withWindows(counters, ({ start, amount: spent, count, zone }) => ({
+    start,
+    amount: spent + amount,
+    count: count + 1,
+    zone,
+  }));
 }
 
 /** {@link countAuthorization}, with what the controls will ask for later. What they no longer ask for is forgotten. */
@@ -164,14 +183,12 @@ export function countPurchase(
 
 /** More of a purchase that was counted before: an amount in the windows open now, and no purchase more. */
 export function countIncrement(counters: LimitCounters, purchase: CountedPurchase, amount: bigint): LimitCounters {
-  const next = {} as Record<WindowKind, WindowCount>;
-  for (const kind of WINDOW_KINDS) next[kind] = { ...counters[kind], amount: counters[kind].amount + amount };
   const at = purchase.at.getTime();
   const index = counters.recent.findIndex((known) => known.at === at && known.mcc === purchase.mcc);
   const recent = counters.recent.map((known, position) =>
     position === index ? { ...known, amount: known.amount + amount } : known,
   );
-  return { ...counters, ...next, recent };
+  return { ...withWindows(counters, (window) => ({ ...window, amount: window.amount + amount })), recent };
 }
 
 function withoutBefore(reading: OdometerReading | null): OdometerReading['before'] {
@@ -194,21 +211,14 @@ export interface GivenBack {
  */
 export function giveBack(counters: LimitCounters, purchase: CountedPurchase, given: GivenBack): LimitCounters {
   const at = purchase.at.getTime();
-  const next = {} as Record<WindowKind, WindowCount>;
-  for (const kind of WINDOW_KINDS) {
-    const { start, amount: spent, count, zone } = counters[kind];
-    next[kind] =
-      at >= start
-        ? {
-            start,
-            amount: maxBigint(spent - given.amount, 0n),
-            count: given.wholly ? Math.max(count - 1, 0) : count,
-            zone,
-          }
-        : counters[kind];
-  }
+  const windows = withWindows(counters, (window) => {
+    if (at < window.start) return window;
+    const { start, amount: spent, count, zone } = window;
+    const amount = maxBigint(spent - given.amount, 0n);
+    return { start, amount, count: given.wholly ? Math.max(count - 1, 0) : count, zone };
+  });
   return {
-    ...(next as Readonly<Record<WindowKind, WindowCount>>),
+    ...windows,
     recent: recentWithout(counters.recent, purchase, given),
     lock: given.wholly ? lockWithout(counters.lock, purchase) : counters.lock,
     odometer: given.wholly && counters.odometer?.at === at ? backTo(counters.odometer.before) : counters.odometer,
@@ -241,17 +251,17 @@ function backTo(reading: OdometerReading['before']): OdometerReading | null {
 
 export function countersToStored(counters: LimitCounters): StoredLimitCounters {
   const { zone } = counters.day;
-  const stored = {} as Record<WindowKind, StoredWindow>;
-  for (const kind of WINDOW_KINDS) {
-    const window = counters[kind];
-    stored[kind] =
-      window.zone === zone
-        ? [window.start, window.amount.toString(), window.count]
-        : [window.start, window.amount.toString(), window.count, window.zone];
-  }
+  const windowOf = (window: WindowCount): StoredWindow =>
+    window.zone === zone
+      ? [window.start, window.amount.toString(), window.count]
+      : [window.start, window.amount.toString(), window.count, window.zone];
   const { recent, lock, odometer } = counters;
   const whole: StoredLimitCounters = {
-    ...(stored as Readonly<Record<WindowKind, StoredWindow>>),
+    day: windowOf(counters.day),
+    week: windowOf(counters.week),
+    month: windowOf(counters.month),
+    year: windowOf(counters.year),
+    all_time: windowOf(counters.all_time),
     zone,
     ...(recent.length > 0
       ? { recent: recent.map(({ at, amount, mcc }) => [at, amount.toString(), mcc] as const) }
