@@ -33,10 +33,14 @@ export interface AdvanceBacktestDeps {
   readonly clock: Clock;
 }
 
-/** What a page holds at most: decisions, and as many events about earlier ones. */
-const PAGE = 400;
-/** A step ends well within its activity's time, so that a killed worker costs little. */
-const PAGES_PER_STEP = 10;
+export interface BacktestPace {
+  /** What a page holds at most: decisions, and as many events about earlier ones. */
+  readonly page: number;
+  /** A step ends well within its activity's time, so that a killed worker costs little. */
+  readonly pagesPerStep: number;
+}
+
+const PACE: BacktestPace = { page: 250, pagesPerStep: 10 };
 
 /**
  * Takes the next pages of stored authorizations again under the backtest's document. Each page commits by itself with its
@@ -45,10 +49,12 @@ const PAGES_PER_STEP = 10;
 export async function advanceBacktest(
   deps: AdvanceBacktestDeps,
   input: { readonly organizationId: string; readonly backtestId: string },
+  pace: BacktestPace = PACE,
 ): Promise<StepResult> {
-  for (let page = 0; page < PAGES_PER_STEP; page += 1) {
-    const state = await inOrganization(deps.knex, input.organizationId, (trx) =>
-      replayPage(trx, deps.clock.now(), input.organizationId, input.backtestId),
+  const { organizationId, backtestId } = input;
+  for (let page = 0; page < pace.pagesPerStep; page += 1) {
+    const state = await inOrganization(deps.knex, organizationId, (trx) =>
+      replayPage(trx, deps.clock.now(), organizationId, backtestId, pace.page),
     );
     if (state === 'finished' || state === 'cancelled') return done(state);
   }
@@ -60,12 +66,14 @@ async function replayPage(
   now: Date,
   organizationId: string,
   backtestId: string,
+  size: number,
 ): Promise<BacktestRow['state']> {
   const row = required(await lockBacktest(trx, organizationId, backtestId), `backtest ${backtestId}`);
   if (row.state === 'finished' || row.state === 'cancelled') return row.state;
   const version = required(await findVersion(trx, organizationId, row.control_version_id), 'the version of a backtest');
   const scope = { kind: version.scope_kind, id: version.scope_id };
-  const page = await readPage(trx, organizationId, row, { scope, from: row.period_from, before: row.period_before });
+  const window = { scope, from: row.period_from, before: row.period_before };
+  const page = await readPage(trx, organizationId, row, window, size);
   const scopeIds = [...page.authorizations, ...page.events].flatMap((item) => [item.account_id, item.card_id]);
   const replay: Replay = {
     scope,
@@ -119,17 +127,15 @@ async function readPage(
   organizationId: string,
   row: BacktestRow,
   window: HistoryWindow,
+  size: number,
 ): Promise<HistoryPage> {
-  const authorizations = await findHistory(trx, organizationId, window, row.authorization_cursor, PAGE);
-  const events = await findHistoryEvents(trx, organizationId, window, row.event_cursor, PAGE);
-  const until = earlier(endOf(authorizations, window.before), endOf(events, window.before));
+  const authorizations = await findHistory(trx, organizationId, window, row.authorization_cursor, size);
+  const events = await findHistoryEvents(trx, organizationId, window, row.event_cursor, size);
+  // How far a part of a history reaches: a full one to its last entry.
+  const endOf = (part: readonly { readonly created_at: Date }[]) => (part.length < size ? window.before : latest(part));
+  const until = earlier(endOf(authorizations), endOf(events));
   if (until >= window.before) return { authorizations, events, last: true, until };
   return { authorizations: upTo(authorizations, until), events: upTo(events, until), last: false, until };
-}
-
-/** How far a part of a history reaches: a full one to its last entry. */
-function endOf(part: readonly { readonly created_at: Date }[], before: Date): Date {
-  return part.length < PAGE ? before : latest(part);
 }
 
 function latest(part: readonly { readonly created_at: Date }[]): Date {

@@ -135,7 +135,7 @@ export function replayDecision(replay: Replay, stored: StoredDecision): void {
     keepAsItWas(replay, stored, 'rules_changed');
     return;
   }
-  const drafted = decideAuthorization(snapshotUnderDraft(replay, snapshot), request, now);
+  const drafted = decideAuthorization(snapshotUnderDraft(replay, snapshot, now), request, now);
   if (drafted.counters !== null) {
     const { account, card } = drafted.counters;
     const { timeZone } = snapshot;
@@ -159,13 +159,14 @@ function seeFirst(replay: Replay, { accountId, accountCounters, card, programUsa
   if (zone !== undefined) counters.set(scope.id, { windows: programUsage, timeZone: zone });
 }
 
-function snapshotUnderDraft({ scope, document, counters }: Replay, snapshot: SpendSnapshot): SpendSnapshot {
+function snapshotUnderDraft({ scope, document, counters }: Replay, snapshot: SpendSnapshot, now: Date): SpendSnapshot {
   const { card } = snapshot;
   const usage = scope.kind === 'program' ? counters.get(scope.id) : undefined;
   const counted: SpendSnapshot = {
     ...snapshot,
     accountCounters: counters.get(snapshot.accountId)?.windows ?? null,
-    programUsage: usage === undefined ? snapshot.programUsage : usage.windows,
+    programUsage:
+      usage === undefined ? snapshot.programUsage : usage.windows && { ...usage.windows, at: now.getTime() },
     card: card && { ...card, counters: counters.get(card.id)?.windows ?? null },
   };
   switch (scope.kind) {
@@ -208,7 +209,7 @@ function countForProgram({ scope, counters }: Replay, amount: bigint, at: Date):
   const known = scope.kind === 'program' ? counters.get(scope.id) : undefined;
   if (known === undefined) return;
   const counted = countAuthorization(countersNow(known.windows, at, known.timeZone), amount);
-  counters.set(scope.id, { ...known, windows: { ...countersToStored(counted), at: at.getTime() } });
+  counters.set(scope.id, { ...known, windows: countersToStored(counted) });
 }
 
 /**
@@ -227,9 +228,8 @@ export function replayCorrection(replay: Replay, correction: Correction): void {
   for (const scopeId of scope.kind === 'program' ? [accountId, cardId, scope.id] : [accountId, cardId]) {
     const known = counters.get(scopeId);
     if (known === undefined) continue;
-    const stored = countersToStored(giveBack(countersNow(known.windows, at, known.timeZone), purchase, given));
-    const summedAt = known.windows?.at;
-    counters.set(scopeId, { ...known, windows: summedAt === undefined ? stored : { ...stored, at: summedAt } });
+    const left = giveBack(countersNow(known.windows, at, known.timeZone), purchase, given);
+    counters.set(scopeId, { ...known, windows: countersToStored(left) });
   }
 }
 

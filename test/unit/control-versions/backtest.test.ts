@@ -1,0 +1,361 @@
+import fc from 'fast-check';
+import { decideAuthorization } from '../../../services/authorizations/rules/decide-authorization';
+import {
+  countersNow,
+  countersToStored,
+  giveBack,
+  type StoredLimitCounters,
+} from '../../../services/cards/rules/limit-counters';
+import type { SpendControls } from '../../../services/cards/rules/spend-controls';
+import {
+  type Correction,
+  EMPTY_BACKTEST,
+  type Replay,
+  replayCorrection,
+  replayDecision,
+  type StoredDecision,
+} from '../../../services/control-versions/rules/backtest';
+import type { ControlDocument, ControlScope } from '../../../services/control-versions/rules/control-scope';
+import { DEFAULT_PROGRAM_POLICY, type ProgramPolicy } from '../../../services/programs/rules/program-policy';
+import { minBigint } from '../../../services/shared/money';
+import { NOW, priceOf, requestOf, snapshotOf } from '../../builders/snapshots';
+
+const MINUTE_MS = 60_000;
+const CARD: ControlScope = { kind: 'card', id: 'card' };
+const POLICY: ProgramPolicy = { ...DEFAULT_PROGRAM_POLICY, limits: {} };
+
+interface Purchase {
+  readonly kind: 'purchase';
+  readonly at: Date;
+  readonly amount: bigint;
+  readonly mcc: string;
+  readonly merchantId: string;
+}
+
+/** `of` counts the purchases from 0. */
+interface Reversal {
+  readonly kind: 'reversal';
+  readonly at: Date;
+  readonly of: number;
+  readonly amount: bigint;
+}
+
+type Message = Purchase | Reversal;
+
+interface Documents {
+  readonly policy: ProgramPolicy;
+  readonly account: SpendControls;
+  readonly card: SpendControls;
+}
+
+interface Run {
+  readonly history: readonly (StoredDecision | Correction)[];
+  /** Cents, by purchase. */
+  readonly approved: readonly bigint[];
+}
+
+/**
+ * Lives through messages under documents, as the authorizer and the network's messages would. `known`: what was approved
+ * in the history that really happened, where this one is another: a declined purchase is never reversed.
+ */
+function live(messages: readonly Message[], documents: Documents, known: readonly bigint[] | null = null): Run {
+  let account: StoredLimitCounters | null = null;
+  let card: StoredLimitCounters | null = null;
+  const approved: bigint[] = [];
+  const counted: bigint[] = [];
+  const purchases: Purchase[] = [];
+  const history: (StoredDecision | Correction)[] = [];
+  for (const message of messages) {
+    if (message.kind === 'purchase') {
+      const { at: now, amount, mcc, merchantId } = message;
+      const base = snapshotOf();
+      const snapshot = {
+        ...base,
+        policy: documents.policy,
+        accountControls: documents.account,
+        accountCounters: account,
+        prices: { USDC: priceOf('USDC', 100_000_000n, { observedAt: now }) },
+        card: base.card && { ...base.card, controls: documents.card, counters: card },
+      };
+      const request = requestOf(amount, { mcc, merchantId });
+      const decision = decideAuthorization(snapshot, request, now);
+      history.push({
+        authorizationId: `authorization-${purchases.length}`,
+        accountId: snapshot.accountId,
+        cardId: 'card',
+        decidedAt: now,
+        mcc,
+        merchantId,
+        requestedAmount: amount,
+        countedAmount: decision.approvedAmount,
+        outcome: {
+          result: decision.outcome,
+          approved: decision.approvedAmount.toString(),
+          ...(decision.reason === null ? {} : { reason: decision.reason }),
+        },
+        inputs: { snapshot, request, now },
+      });
+      if (decision.counters !== null) {
+        account = countersToStored(decision.counters.account);
+        card = decision.counters.card && countersToStored(decision.counters.card);
+      }
+      purchases.push(message);
+      approved.push(decision.approvedAmount);
+      counted.push(decision.approvedAmount);
+      continue;
+    }
+    const purchase = purchases[message.of];
+    const before = counted[message.of] ?? 0n;
+    if (purchase === undefined || before === 0n || known?.[message.of] === 0n) continue;
+    const after = before - minBigint(before, message.amount);
+    counted[message.of] = after;
+    const given = { amount: before - after, counted: before, wholly: after === 0n };
+    const back = (stored: StoredLimitCounters | null) =>
+      stored && countersToStored(giveBack(countersNow(stored, message.at, 'Etc/UTC'), purchase, given));
+    account = back(account);
+    card = back(card);
+    history.push({
+      authorizationId: `authorization-${message.of}`,
+      accountId: 'account',
+      cardId: 'card',
+      at: message.at,
+      purchase,
+      countedBefore: before,
+      countedAfter: after,
+    });
+  }
+  return { history, approved };
+}
+
+function backtest(history: Run['history'], scope: ControlScope, document: ControlDocument): Replay {
+  const replay: Replay = { scope, document, counters: new Map(), changes: new Map(), result: EMPTY_BACKTEST };
+  for (const item of history) {
+    if ('outcome' in item) replayDecision(replay, item);
+    else replayCorrection(replay, item);
+  }
+  return replay;
+}
+
+function purchaseAt(minutes: number, amount: bigint, mcc = '5411', merchantId = 'shop'): Purchase {
+  return { kind: 'purchase', at: new Date(NOW.getTime() + minutes * MINUTE_MS), amount, mcc, merchantId };
+}
+
+function reversalAt(minutes: number, of: number, amount: bigint): Reversal {
+  return { kind: 'reversal', at: new Date(NOW.getTime() + minutes * MINUTE_MS), of, amount };
+}
+
+const NO_CONTROLS: Documents = { policy: POLICY, account: {}, card: {} };
+
+describe('a backtest', () => {
+  it('counts limits along the history that the draft makes, not along the one that was', () => {
+    const { history } = live([purchaseAt(0, 6_000n), purchaseAt(1, 5_000n), purchaseAt(2, 4_000n)], NO_CONTROLS);
+    const { result } = backtest(history, CARD, { limits: { day_amount: '10000' } });
+    // 60.00 fits; 50.00 does not; 40.00 fits again, because the 50.00 was never spent.
+    expect(result.samples.approved_to_declined).toEqual(['authorization-1']);
+    expect(result).toMatchObject({
+      replayed: 3,
+      stored: { approved: { count: 3, amount: '15000' }, declined: { count: 0 } },
+      draft: { approved: { count: 2, amount: '10000' }, declined: { count: 1, amount: '5000' } },
+      approved_to_declined: { count: 1, amount: '5000' },
+      newly_declined_by_reason: { amount_limit_exceeded: { count: 1, amount: '5000' } },
+      by_merchant_group: { other: { approved_to_declined: { count: 1, amount: '5000' } } },
+      by_day: { '2026-11-21': { approved_to_declined: { count: 1, amount: '5000' } } },
+    });
+  });
+
+  it('counts what was spent before the period as it was', () => {
+    const { history } = live([purchaseAt(0, 8_000n), purchaseAt(1, 1_500n), purchaseAt(2, 1_500n)], NO_CONTROLS);
+    const { result } = backtest(history.slice(1), CARD, { limits: { day_amount: '10000' } });
+    expect(result.samples.approved_to_declined).toEqual(['authorization-2']);
+  });
+
+  it('shows what a looser document would have let through, and what that would have used up', () => {
+    const strict: Documents = {
+      ...NO_CONTROLS,
+      card: { limits: { per_transaction_amount: '3000', day_amount: '9000' } },
+    };
+    const { history } = live([purchaseAt(0, 7_000n), purchaseAt(1, 2_500n)], strict);
+    const { result } = backtest(history, CARD, { limits: { day_amount: '9000' } });
+    expect(result).toMatchObject({
+      declined_to_approved: { count: 1, amount: '7000' },
+      approved_to_declined: { count: 1, amount: '2500' },
+      newly_approved_by_reason: { amount_limit_exceeded: { count: 1, amount: '7000' } },
+    });
+  });
+
+  it('gives back what was reversed, but not what the draft had declined', () => {
+    const messages = [
+      purchaseAt(0, 9_000n),
+      purchaseAt(1, 4_000n),
+      reversalAt(2, 1, 4_000n),
+      purchaseAt(3, 1_000n),
+      reversalAt(4, 0, 9_000n),
+      purchaseAt(5, 9_000n),
+    ];
+    const { history } = live(messages, NO_CONTROLS);
+    const { result } = backtest(history, CARD, { limits: { day_amount: '10000' } });
+    expect(result.samples.approved_to_declined).toEqual(['authorization-1']);
+  });
+
+  it('replays velocity', () => {
+    const { history } = live(
+      [purchaseAt(0, 100n), purchaseAt(1, 100n), purchaseAt(30, 100n), purchaseAt(61, 100n)],
+      NO_CONTROLS,
+    );
+    const { result } = backtest(history, CARD, {
+      velocity: [{ window_seconds: 3_600, max_count: 1, per: 'card' }],
+    });
+    expect(result.samples.approved_to_declined).toEqual(['authorization-1', 'authorization-2']);
+    expect(result.newly_declined_by_reason).toEqual({ velocity_exceeded: { count: 2, amount: '200' } });
+  });
+
+  it("counts a program's caps over all of its accounts", () => {
+    const one = live([purchaseAt(0, 6_000n), purchaseAt(2, 3_000n)], NO_CONTROLS).history;
+    const other = live([purchaseAt(1, 3_000n), purchaseAt(3, 900n)], NO_CONTROLS).history.map((item) =>
+      'outcome' in item && !('missing' in item.inputs)
+        ? {
+            ...item,
+            authorizationId: `other-${item.authorizationId}`,
+            accountId: 'other',
+            inputs: { ...item.inputs, snapshot: { ...item.inputs.snapshot, accountId: 'other' } },
+          }
+        : item,
+    );
+    const history = [one[0], other[0], one[1], other[1]].filter((item) => item !== undefined);
+    const document: ProgramPolicy = {
+      ...POLICY,
+      program_limits: { day_amount: '10000', headroom_bps: 0, time_zone: 'Etc/UTC' },
+    };
+    const { result } = backtest(history, { kind: 'program', id: 'program' }, document);
+    expect(result.samples.approved_to_declined).toEqual(['authorization-1']);
+    expect(result.newly_declined_by_reason).toEqual({ program_limit_exceeded: { count: 1, amount: '3000' } });
+  });
+
+  it('says what could not be taken again, lets it stand and counts it', () => {
+    const { history } = live([purchaseAt(0, 1_000n), purchaseAt(1, 6_000n), purchaseAt(2, 6_000n)], NO_CONTROLS);
+    const damaged = history.map((item, index) => {
+      if (!('outcome' in item)) return item;
+      if (index === 1) return { ...item, inputs: { missing: 'inputs_missing' as const } };
+      return item;
+    });
+    const { result } = backtest(damaged, CARD, { limits: { day_amount: '10000' } });
+    expect(result.not_replayed).toEqual({ inputs_missing: 1 });
+    expect(result.replayed).toBe(2);
+    expect(result.samples.approved_to_declined).toEqual(['authorization-2']);
+  });
+
+  it('does not blame the draft for what the rules of today answer otherwise', () => {
+    const { history } = live([purchaseAt(0, 6_000n)], NO_CONTROLS);
+    const otherwise = history.map((item) =>
+      'outcome' in item
+        ? {
+            ...item,
+            countedAmount: 0n,
+            outcome: { result: 'declined' as const, approved: '0', reason: 'mcc_blocked' as const },
+          }
+        : item,
+    );
+    const { result } = backtest(otherwise, CARD, {});
+    expect(result).toMatchObject({
+      replayed: 0,
+      not_replayed: { rules_changed: 1 },
+      declined_to_approved: { count: 0 },
+    });
+  });
+
+  it('keeps a bounded number of samples', () => {
+    const many = Array.from({ length: 120 }, (_each, index) => purchaseAt(index, 100n));
+    const { result } = backtest(live(many, NO_CONTROLS).history, CARD, { blocked_channels: ['chip'] });
+    expect(result.approved_to_declined.count).toBe(120);
+    expect(result.samples.approved_to_declined).toHaveLength(50);
+  });
+});
+
+const amount = fc.integer({ min: 100, max: 4_000 }).map(BigInt);
+const limitText = fc.integer({ min: 500, max: 12_000 }).map(String);
+const limiting = fc.record(
+  {
+    limits: fc.record(
+      {
+        per_transaction_amount: limitText,
+        day_amount: limitText,
+        week_amount: limitText,
+        day_count: fc.integer({ min: 1, max: 6 }),
+      },
+      { requiredKeys: [] },
+    ),
+    velocity: fc.array(
+      fc.record({
+        window_seconds: fc.constantFrom(3_600, 7_200),
+        max_count: fc.integer({ min: 1, max: 4 }),
+        max_amount: limitText,
+        per: fc.constantFrom('card' as const, 'account' as const),
+      }),
+      { maxLength: 1 },
+    ),
+    merchant_lock: fc.constant('first_use' as const),
+    single_use: fc.constant(true),
+  },
+  { requiredKeys: ['limits'] },
+) as fc.Arbitrary<SpendControls>;
+
+const message = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('purchase' as const),
+      amount,
+      mcc: fc.constantFrom('5411', '5812', '5541'),
+      merchantId: fc.constantFrom('shop', 'inn'),
+      after: fc.integer({ min: 1, max: 400 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('reversal' as const),
+      of: fc.integer({ min: 0, max: 15 }),
+      amount,
+      after: fc.integer({ min: 1, max: 400 }),
+    }),
+  },
+);
+
+const history = fc.array(message, { minLength: 1, maxLength: 24 }).map((steps): readonly Message[] => {
+  let at = NOW.getTime();
+  return steps.map(({ after, ...step }) => {
+    at += after * MINUTE_MS;
+    return { ...step, at: new Date(at) };
+  });
+});
+
+describe('any history under any draft', () => {
+  it.each<[ControlScope['kind'], (documents: Documents, draft: SpendControls) => [Documents, ControlDocument]]>([
+    ['card', (documents, draft) => [{ ...documents, card: draft }, draft]],
+    ['account', (documents, draft) => [{ ...documents, account: draft }, draft]],
+    [
+      'program',
+      (documents, draft) => {
+        const policy = { ...POLICY, limits: draft.limits ?? {}, controls: draft };
+        return [{ ...documents, policy }, policy];
+      },
+    ],
+  ])('is what would have happened: %s', (kind, under) => {
+    fc.assert(
+      fc.property(history, limiting, limiting, (messages, stored, draft) => {
+        const documents: Documents = { ...NO_CONTROLS, card: stored };
+        const happened = live(messages, documents);
+        const [drafted, document] = under(documents, draft);
+        const wouldHave = live(messages, drafted, happened.approved);
+        const { changes, result } = backtest(happened.history, { kind, id: kind }, document);
+        const expected = wouldHave.approved.flatMap((cents, index) =>
+          cents === happened.approved[index] ? [] : [[`authorization-${index}`, cents]],
+        );
+        expect([...changes]).toEqual(expected);
+        expect(result.replayed).toBe(happened.approved.length);
+        expect(result.not_replayed).toEqual({});
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
