@@ -72,7 +72,8 @@ export async function explainAuthorization(
   const verdict = await verdictOf(trx, authorization, receipt);
   const market = verdict.proof?.market ?? null;
   const inputs = decisionInputsOf(receipt, marketOfRecord(market ?? NO_MARKET), policy);
-  const explanation = explain(receipt, inputs, authorization.decline_reason);
+  const committedLate = authorization.decline_reason === 'late' && receipt.outcome.result !== 'declined';
+  const explanation = explain(receipt, inputs, committedLate);
   return ok({
     authorization,
     receipt,

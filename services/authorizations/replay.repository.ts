@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import type { Transaction } from '../database/transaction';
 import type { ProgramPolicy } from '../programs/rules/program-policy';
+import type { DecidedLeg, DecidedRow } from './rules/receipt-of-row';
 
 /** The document of a policy version; versions never change. */
 export async function findPolicyVersion(
@@ -11,4 +12,86 @@ export async function findPolicyVersion(
     .where({ organization_id: key.organizationId, program_id: key.programId, version: key.version })
     .first('document');
   return row?.document ?? null;
+}
+
+/** What replaying reads of an authorization. */
+export interface ReplayedRow extends DecidedRow {
+  readonly receipt: string;
+  readonly batch_id: string | null;
+  readonly batch_ordinal: number | null;
+  readonly created_at: Date;
+}
+
+export interface ReplayedLeg extends DecidedLeg {
+  readonly authorization_id: string;
+}
+
+const COLUMNS = [
+  'id',
+  'organization_id',
+  'account_id',
+  'card_id',
+  'program_id',
+  'content_hash',
+  'currency',
+  'requested_amount',
+  'cash_amount',
+  'merchant',
+  'channel',
+  'decline_reason',
+  'receipt',
+  'batch_id',
+  'batch_ordinal',
+  'created_at',
+] as const;
+
+function rowsToReplay(db: Knex): Knex.QueryBuilder<ReplayedRow, ReplayedRow[]> {
+  return db('authorizations').select([...COLUMNS, db.raw('advised_at IS NOT NULL AS advised')]);
+}
+
+/** The authorization of this id, whosever it is. For roles that see every organization. */
+export async function findToReplay(db: Knex, authorizationId: string): Promise<readonly ReplayedRow[]> {
+  return rowsToReplay(db).where({ id: authorizationId }).whereIn('organization_id', db('organizations').select('id'));
+}
+
+/** Organizations in the order of their ids. */
+export async function findOrganizationIds(db: Knex): Promise<readonly string[]> {
+  return db('organizations').orderBy('id').pluck('id');
+}
+
+/** One page of an organization's authorizations decided in [from, to), in the order of their ids. */
+export async function findPageToReplay(
+  db: Knex,
+  page: {
+    readonly organizationId: string;
+    readonly from: Date;
+    readonly to: Date;
+    /** Ids are made in the order of time; these keep the search within it. */
+    readonly afterId: string;
+    readonly untilId: string;
+    readonly limit: number;
+  },
+): Promise<readonly ReplayedRow[]> {
+  return rowsToReplay(db)
+    .where({ organization_id: page.organizationId })
+    .where('id', '>', page.afterId)
+    .where('id', '<=', page.untilId)
+    .where('created_at', '>=', page.from)
+    .where('created_at', '<', page.to)
+    .orderBy('id')
+    .limit(page.limit);
+}
+
+export async function findLegsToReplay(
+  db: Knex,
+  rows: readonly Pick<ReplayedRow, 'organization_id' | 'id'>[],
+): Promise<readonly ReplayedLeg[]> {
+  const organizations = [...new Set(rows.map((row) => row.organization_id))];
+  return db<ReplayedLeg>('funding_legs')
+    .select('authorization_id', 'ordinal', 'kind', 'asset', 'held_amount', 'held_usd', 'price_usd_e8')
+    .whereIn('organization_id', organizations)
+    .whereIn(
+      'authorization_id',
+      rows.map((row) => row.id),
+    );
 }

@@ -123,12 +123,12 @@ export interface Explanation {
 
 /**
  * Takes a decision apart. `inputs` are those of its receipt; their market may be empty when it is not known any more, and
- * then there are no prices. `reason` is what was answered in the end: `late` where the commit overruled the decision.
+ * then there are no prices. `committedLate`: the commit came after the network had stopped listening and overruled the decision.
  */
-export function explain(receipt: Receipt, inputs: DecisionInputs, reason: DeclineReason | null): Explanation {
+export function explain(receipt: Receipt, inputs: DecisionInputs, committedLate: boolean): Explanation {
   const { outcome } = receipt;
   const { request, snapshot } = inputs;
-  const committedLate = reason === 'late' && outcome.result !== 'declined';
+  const reason = committedLate ? 'late' : (outcome.reason ?? null);
   const failed = committedLate ? 'in_time' : failedCheck(outcome);
   const limits = limitFigures(roomInput(inputs));
   const legs = (outcome.legs ?? []).map(([kind, asset, amount, amountUsd, priceUsdE8]) => ({

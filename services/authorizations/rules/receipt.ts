@@ -130,8 +130,13 @@ export interface Receipt {
 /** Reads a stored receipt; null when it is of the form from before receipts were sealed, or no receipt at all. */
 export function readReceipt(text: string): Receipt | null {
   const read = jsonOf(text);
-  const known = typeof read === 'object' && read !== null && 'form' in read && read.form === RECEIPT_FORM;
-  return known ? (read as unknown as Receipt) : null;
+  if (!isObject(read) || read.form !== RECEIPT_FORM) return null;
+  const whole = ['account', 'funding', 'outcome', 'program', 'request'].every((part) => isObject(read[part]));
+  return whole ? (read as unknown as Receipt) : null;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }
 
 function jsonOf(text: string): unknown {

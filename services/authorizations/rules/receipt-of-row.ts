@@ -1,0 +1,68 @@
+import type { Receipt } from './receipt';
+import type { Difference } from './replay';
+
+/** What of an authorization's row its first decision fixed: nothing that comes later changes it. Amounts are cents. */
+export interface DecidedRow {
+  readonly id: string;
+  readonly organization_id: string;
+  readonly account_id: string;
+  readonly card_id: string;
+  readonly program_id: string;
+  readonly content_hash: string | null;
+  readonly currency: string;
+  readonly requested_amount: bigint;
+  readonly cash_amount: bigint;
+  readonly merchant: { readonly id: string; readonly mcc: string; readonly country: string };
+  readonly channel: string;
+  readonly decline_reason: string | null;
+  readonly advised: boolean;
+}
+
+/** A leg as its row keeps it. */
+export interface DecidedLeg {
+  readonly ordinal: number;
+  readonly kind: string;
+  readonly asset: string;
+  readonly held_amount: bigint;
+  readonly held_usd: bigint;
+  readonly price_usd_e8: bigint;
+}
+
+/**
+ * Where an authorization's rows say something else than its receipt. `stored` is the row's value, `again` the receipt's. The
+ * legs of the first decision come first; those of increments stand behind them.
+ */
+export function rowDifferences(row: DecidedRow, legs: readonly DecidedLeg[], receipt: Receipt): readonly Difference[] {
+  const { request, outcome, account, card } = receipt;
+  const pairs: [string, string | null, string | null][] = [
+    ['authorization', row.id, receipt.authorization],
+    ['organization', row.organization_id, receipt.organization],
+    ['account', row.account_id, account.id],
+    ['card', row.card_id, card?.id ?? null],
+    ['program', row.program_id, receipt.program.id],
+    ['message', row.content_hash, receipt.message],
+    ['currency', row.currency, request.currency],
+    ['requested', row.requested_amount.toString(), request.amount],
+    ['cash', row.cash_amount.toString(), request.cash ?? '0'],
+    ['merchant', row.merchant.id, request.merchant],
+    ['mcc', row.merchant.mcc, request.mcc],
+    ['country', row.merchant.country, request.country],
+    ['channel', row.channel, request.channel],
+  ];
+  const late = row.decline_reason === 'late' && outcome.reason === undefined;
+  // A purchase that we declined and the network made all the same is not declined any more.
+  if (!late && !(row.advised && row.decline_reason === null)) {
+    pairs.push(['reason', row.decline_reason, outcome.reason ?? null]);
+  }
+  const decided = late ? [] : (outcome.legs ?? []);
+  for (const [index, leg] of decided.entries()) {
+    const found = legs.find((each) => each.ordinal === index);
+    const text = found
+      ? [found.kind, found.asset, found.held_amount, found.held_usd, found.price_usd_e8].join(' ')
+      : null;
+    pairs.push([`leg ${index}`, text, leg.join(' ')]);
+  }
+  return pairs.flatMap(([field, stored, again]) =>
+    stored === again ? [] : [{ field: `row ${field}`, stored: stored ?? undefined, again: again ?? undefined }],
+  );
+}
