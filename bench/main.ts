@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util';
 import { benchAuthorizations } from './authorizations';
 import { benchGrowth } from './growth';
+import { benchWorkflowPath } from './workflow-path';
 
 const BENCHES: Readonly<Record<string, (json: boolean, seconds: number) => Promise<void>>> = {
   authorizations: benchAuthorizations,
   growth: benchGrowth,
+  'workflow-path': benchWorkflowPath,
 };
 
 async function main(): Promise<void> {

@@ -62,7 +62,8 @@ export async function openLoop(perSecond: number, seconds: number, call: () => P
   return summary(times, (performance.now() - startedAt) / 1000);
 }
 
-function summary(times: number[], elapsed: number): Series {
+/** Percentiles of `times`, which were measured in `elapsed` seconds. */
+export function summary(times: number[], elapsed: number): Series {
   times.sort((a, b) => a - b);
   const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
   return { perSecond: times.length / elapsed, p50: at(0.5), p95: at(0.95), p99: at(0.99), calls: times.length };

@@ -77,7 +77,7 @@ export async function updateProgram(
   trx: Transaction,
   organizationId: string,
   id: string,
-  change: Partial<Pick<ProgramRow, 'state' | 'state_reason' | 'policy_version'>>,
+  change: Partial<Pick<ProgramRow, 'state' | 'state_reason' | 'policy_version' | 'authorization_path'>>,
 ): Promise<ProgramRow> {
   const rows = await trx('programs')
     .where({ organization_id: organizationId, id })

@@ -2,6 +2,7 @@ import { changeControls } from '../../control-versions/change-controls';
 import { createProgram, type ProgramWithPolicy } from '../../programs/create-program';
 import { listPrograms } from '../../programs/list-programs';
 import type { PolicyPatch } from '../../programs/rules/policy-patch';
+import { setAuthorizationPath } from '../../programs/set-authorization-path';
 import { setProgramState } from '../../programs/set-program-state';
 import { showProgram } from '../../programs/show-program';
 import { formatId } from '../../shared/ids';
@@ -16,6 +17,12 @@ import { policyOf } from '../schemas/policy-of';
 import { switchBody } from '../schemas/switch';
 import { z } from '../schemas/zod';
 
+const authorizationPath = z.enum(['direct', 'workflow']).openapi({
+  description:
+    '`direct`: requests are answered in the process that takes them. `workflow`: by the durable workflow that follows the ' +
+    'purchase, with the direct path standing in where it does not answer in time. The answer is the same.',
+});
+
 const programView = z
   .strictObject({
     id: idView('program'),
@@ -24,6 +31,7 @@ const programView = z
     state_reason: z.string().nullable().openapi({ description: 'Why the switch was last turned, in your own words.' }),
     currency: z.string(),
     processor: z.string(),
+    authorization_path: authorizationPath,
     policy_version: z.int(),
     policy: policyView,
     created_at: timestampView,
@@ -39,6 +47,7 @@ function programOf({ program, policy }: ProgramWithPolicy): z.input<typeof progr
     state_reason: program.state_reason,
     currency: program.currency,
     processor: program.processor,
+    authorization_path: program.authorization_path,
     policy_version: program.policy_version,
     policy: policyOf(policy),
     created_at: program.created_at.toISOString(),
@@ -108,6 +117,26 @@ export function programRoutes(deps: RouteDeps): AnyRoute[] {
         kind: 'read',
         run: async (trx, { organizationId }, { params: { program_id } }) =>
           shown(await showProgram(trx, { organizationId, programId: program_id })),
+      },
+    }),
+    route({
+      method: 'patch',
+      path: '/v1/programs/{program_id}',
+      operationId: 'updateProgram',
+      summary: 'Choose the path on which authorizations of a program are answered',
+      description: 'Takes effect within about a second.',
+      tag,
+      access: write,
+      params,
+      body: z.strictObject({ authorization_path: authorizationPath }),
+      status: 200,
+      view: programView,
+      handler: {
+        kind: 'write',
+        run: async (trx, { organizationId }, { params: { program_id }, body }) =>
+          shown(
+            await setAuthorizationPath(trx, { organizationId, programId: program_id, path: body.authorization_path }),
+          ),
       },
     }),
     route({
