@@ -63,6 +63,12 @@ export function readChainConfig(): { readonly rpcUrl: string; readonly deploymen
   return { rpcUrl: values.RPC_URL, deploymentFile: values.CHAIN_DEPLOYMENT_FILE };
 }
 
+/** The environment, when it names a database to read from; null: look for a stack that runs here. */
+export function readerEnvironment(): Readonly<Record<string, string | undefined>> | null {
+  const { DATABASE_URL_READONLY, DATABASE_URL_WORKER } = process.env;
+  return DATABASE_URL_READONLY || DATABASE_URL_WORKER ? { DATABASE_URL_READONLY, DATABASE_URL_WORKER } : null;
+}
+
 function parseEnvironment<T>(schema: z.ZodType<T>): T {
   const parsed = schema.safeParse(process.env);
   if (!parsed.success) throw new Error(`the environment is not usable:\n${z.prettifyError(parsed.error)}`);

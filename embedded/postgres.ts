@@ -100,6 +100,17 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
   };
 }
 
+/** The port of the server that runs on a data folder, as the server wrote it down; null when none does. */
+export function runningPostgresPort(dataDir: string): number | null {
+  for (const folder of [dataDir, substituteDataDir(dataDir)]) {
+    const file = path.join(folder, 'postmaster.pid');
+    if (!existsSync(file)) continue;
+    const port = Number(readFileSync(file, 'utf8').split('\n')[3]);
+    if (Number.isInteger(port) && port > 0) return port;
+  }
+  return null;
+}
+
 /**
  * Removes a data folder, also when it had to be placed elsewhere because the server's user could not reach it.
  */

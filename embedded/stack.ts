@@ -33,7 +33,7 @@ import { lockFolder, type StackFolder, stackFolder } from './stack-folder';
 import { requireTemporal, startTemporal } from './temporal';
 import { findTemporalBinary } from './temporal-binary';
 
-const DATABASE = 'escudo';
+export const DATABASE = 'escudo';
 const SERVICE_START_LIMIT_MS = 120_000;
 
 export const infrastructureNames = ['postgres', 'temporal', 'anvil'] as const;

@@ -15,21 +15,18 @@ import {
 import { type Receipt, readReceipt } from './rules/receipt';
 import { rowDifferences } from './rules/receipt-of-row';
 import { type Difference, replay } from './rules/replay';
+import type { ReplaySelection } from './rules/replay-selection';
 import { UnknownRulesError } from './rules/rules-by-version';
-
-/** What is replayed: one authorization, or all decided in [from, to), of one organization or of all. */
-export type ReplaySelection =
-  | { readonly kind: 'one'; readonly authorizationId: string }
-  | { readonly kind: 'range'; readonly from: Date; readonly to: Date; readonly organizationId: string | null };
 
 /**
  * same: the decision taken again is the one stored, and the rows say the same · different: it is not, or they do not ·
- * not_replayed: it cannot be taken again here, `detail` says why.
+ * unknown_rules: this build does not have the rules it names · not_replayed: what it was decided on was not kept. `detail`
+ * says why.
  */
 export interface ReplayedDecision {
   readonly organizationId: string;
   readonly authorizationId: string;
-  readonly answer: 'same' | 'different' | 'not_replayed';
+  readonly answer: 'same' | 'different' | 'unknown_rules' | 'not_replayed';
   readonly detail: string | null;
   readonly differences: readonly Difference[];
   /** unsealed: recorded without a batch, which is no fault of it. */
@@ -140,7 +137,7 @@ async function replayOne(
   ];
   const again = await takeAgain(policies, row, receipt, batch.market, problems.length > 0);
   if (typeof again === 'string') {
-    const answer = fromRow.length > 0 ? 'different' : 'not_replayed';
+    const answer = fromRow.length > 0 ? 'different' : 'unknown_rules';
     return { ...base, ...sealOf(problems), answer, detail: again, differences: fromRow };
   }
   const differences = [...again, ...fromRow];
@@ -156,7 +153,7 @@ async function takeAgain(
   tampered: boolean,
 ): Promise<readonly Difference[] | string> {
   const policy = await policies(receipt, row);
-  if (policy === null) return `program ${row.program_id} has no policy version ${receipt.policy}`;
+  if (policy === null) return [{ field: 'policy', stored: receipt.policy.toString(), again: undefined }];
   if (canonicalJson(JSON.parse(row.receipt)) !== row.receipt) {
     return [{ field: 'receipt', stored: 'not canonical', again: 'canonical' }];
   }

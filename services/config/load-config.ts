@@ -74,6 +74,11 @@ export interface WorkerConfig extends PlatformConfig {
   readonly metricsPort: number;
 }
 
+/** What reads everything and changes nothing. */
+export interface ReaderConfig {
+  readonly databaseUrl: string;
+}
+
 /** Every problem of the environment at once: fixing them one restart at a time would be cruel. */
 export class ConfigurationError extends Error {
   override readonly name = 'ConfigurationError';
@@ -89,6 +94,17 @@ export class ConfigurationError extends Error {
 export function loadMigrationConfig(environment: Environment = process.env): MigrationConfig {
   return load(environment, (read) => ({
     databaseUrl: read.postgresUrl('DATABASE_URL_MIGRATOR'),
+  }));
+}
+
+/** The read-only role's database, or the worker's. Throws {@link ConfigurationError} with all problems. */
+export function loadReaderConfig(environment: Environment = process.env): ReaderConfig {
+  return load(environment, (read) => ({
+    databaseUrl: read.postgresUrl(
+      read.optionalText('DATABASE_URL_READONLY') === null && read.optionalText('DATABASE_URL_WORKER') !== null
+        ? 'DATABASE_URL_WORKER'
+        : 'DATABASE_URL_READONLY',
+    ),
   }));
 }
 
