@@ -1,4 +1,5 @@
 import type { WorkflowType } from '../../services/temporal/port';
+import { createWorkflowAsker } from '../../services/temporal/workflow-asker';
 import { eventually, scripted, type TemporalWorld, uniqueId } from '../builders/temporal-world';
 
 /** One run of a workflow that is worth keeping: its activities answer by script, its messages come in the order told. */
@@ -12,6 +13,8 @@ export interface Scenario {
     readonly activities: Readonly<Record<string, (input: unknown) => Promise<unknown>>>;
     readonly calls: () => number;
   };
+  /** Asked with its start, by Update-with-Start. */
+  readonly question?: { readonly update: string; readonly argument: unknown };
   /** What happens to it after its start; without, it only runs. */
   play?(run: ScenarioRun): Promise<void>;
 }
@@ -93,6 +96,30 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       { state: 'expired', postingsToFund: [], done: true, waitMs: HOUR_MS },
     ),
   },
+  'spend-authorization-asked-and-cleared': {
+    workflowType: 'spendAuthorization',
+    idPrefix: 'authorization:',
+    input: { organizationId, authorizationId: id, asked: 'clearing' },
+    question: { update: 'decide', argument: { amount: { $bigint: '500' } } },
+    script() {
+      const { activity, calls } = scripted(
+        { reply: { outcome: 'approved' }, next: 'follow' },
+        { state: 'cleared', postingsToFund: [], done: true, waitMs: HOUR_MS },
+      );
+      return { activities: { decideAuthorization: activity, followAuthorization: activity }, calls };
+    },
+    async play(run) {
+      await eventually('it has answered', () => run.calls() === 1);
+      await run.signal('cardEvent');
+    },
+  },
+  'spend-authorization-asked-and-declined': {
+    workflowType: 'spendAuthorization',
+    idPrefix: 'authorization:',
+    input: { organizationId, authorizationId: id, asked: 'clearing' },
+    question: { update: 'decide', argument: { amount: { $bigint: '500' } } },
+    script: oneActivity('decideAuthorization', { reply: { outcome: 'declined' }, next: 'end' }),
+  },
   'kyc-onboarding-resubmitted': {
     workflowType: 'kycOnboarding',
     idPrefix: 'kyc:',
@@ -137,7 +164,8 @@ export async function playScenario(
     workflowId: `${scenario.idPrefix}${uniqueId()}`,
     input: scenario.input,
   };
-  await world.starter.start(workflow);
+  if (scenario.question === undefined) await world.starter.start(workflow);
+  else await createWorkflowAsker(world.temporal).ask({ ...workflow, ...scenario.question }, 20_000);
   let messages = 0;
   await scenario.play?.({
     calls,

@@ -1,4 +1,5 @@
 import type { AuthorizationWork } from '../../services/authorizations/follow-authorization';
+import { createWorkflowAsker } from '../../services/temporal/workflow-asker';
 import { progress } from '../../workflows/spend-authorization/messages';
 import { eventually, scripted, startTemporalWorld, type TemporalWorld, uniqueId } from '../builders/temporal-world';
 import { temporalServer } from '../setup/temporal';
@@ -100,6 +101,65 @@ describe('spendAuthorization', () => {
     expect(await starter.start(workflow)).toEqual({ kind: 'already_started' });
     await starter.signalWithStart({ ...workflow, signal: 'cardEvent', messageId: 'next' });
     await handle.result();
+  });
+
+  it('follows a purchase of which a message comes although the question was lost on the way', async () => {
+    const { starter, follow, workflow, handle } = await begin(work({ state: 'reversed', done: true }));
+    const asked = { ...workflow, input: { ...workflow.input, asked: 'clearing' } };
+    await starter.start(asked);
+    await eventually('it waits for the question', async () => (await handle.query(progress)).state === 'unknown');
+    expect(follow.calls()).toBe(0);
+    await starter.signalWithStart({ ...workflow, signal: 'cardEvent', messageId: 'cleared' });
+    await handle.result();
+    expect(follow.calls()).toBe(1);
+  });
+
+  it('looks again after an answer that may not have been stored, and fails nothing by it', async () => {
+    const decide = scripted({ reply: { declineReason: 'internal_error' }, next: 'look_later' });
+    const follow = scripted(work({ state: 'never_decided', done: true }));
+    world = await startTemporalWorld(temporalServer(), {
+      decideAuthorization: decide.activity,
+      followAuthorization: follow.activity,
+    });
+    const id = uniqueId();
+    const workflow = {
+      workflowType: 'spendAuthorization' as const,
+      workflowId: `authorization:${id}`,
+      input: { organizationId: 'org', authorizationId: id, asked: 'clearing' },
+    };
+    const asker = createWorkflowAsker(world.temporal);
+    expect(await asker.ask({ ...workflow, update: 'decide', argument: {} }, 20_000)).toEqual({
+      kind: 'answered',
+      answer: { declineReason: 'internal_error' },
+    });
+    expect(follow.calls()).toBe(0);
+    await world.starter.signalWithStart({ ...workflow, signal: 'cardEvent', messageId: 'told' });
+    await world.temporal.client.workflow.getHandle(workflow.workflowId).result();
+    expect([decide.calls(), follow.calls()]).toEqual([1, 1]);
+  });
+
+  it('looks at once where a purchase is funded as soon as it is approved', async () => {
+    const decide = scripted({ reply: { outcome: 'approved' }, next: 'follow' });
+    const follow = scripted(work({ state: 'cleared', done: true }));
+    world = await startTemporalWorld(temporalServer(), {
+      decideAuthorization: decide.activity,
+      followAuthorization: follow.activity,
+    });
+    const id = uniqueId();
+    const asker = createWorkflowAsker(world.temporal);
+    const workflowId = `authorization:${id}`;
+    await asker.ask(
+      {
+        workflowType: 'spendAuthorization',
+        workflowId,
+        input: { organizationId: 'org', authorizationId: id, asked: 'authorization' },
+        update: 'decide',
+        argument: {},
+      },
+      20_000,
+    );
+    await world.temporal.client.workflow.getHandle(workflowId).result();
+    expect(follow.calls()).toBe(1);
   });
 
   it('starts the funding of each posting once, in workflows that outlive it', async () => {

@@ -54,15 +54,18 @@ async function runsOf(...types: readonly string[]): Promise<readonly string[]> {
   }
 }
 
-/** What became of the outbox's commands for these workflows. */
-async function commandsOf(
+/** What became of the outbox's rows for these workflows: commands, and the batches that their holds were placed in. */
+async function outboxRowsOf(
   workflowIds: readonly string[],
 ): Promise<readonly { readonly told: boolean; readonly failed: boolean }[]> {
   const database = new Database({ connectionString: stack.superuserUrl });
   await database.connect();
   try {
     const { rows } = await database.query<{ told: boolean; failed: boolean }>(
-      'SELECT done_at IS NOT NULL AS told, failure IS NOT NULL AS failed FROM outbox_commands WHERE workflow_id = ANY($1)',
+      `SELECT done_at IS NOT NULL AS told, failure IS NOT NULL AS failed FROM outbox_commands WHERE workflow_id = ANY($1)
+       UNION ALL
+       SELECT done_at IS NOT NULL, failure IS NOT NULL FROM outbox_batches
+       WHERE EXISTS (SELECT FROM jsonb_array_elements(holds) hold WHERE 'authorization:' || (hold ->> 1) = ANY($1))`,
       [workflowIds],
     );
     return rows;
@@ -113,10 +116,10 @@ test('without Temporal cards go on, and afterwards every purchase is followed an
   expect(posted?.parts.map(({ kind, state }) => `${kind} ${state}`)).toEqual(['stablecoin_sale posted']);
   expect((await readOffRampBook(stack)).transfers).toEqual([]);
 
-  // Temporal is away for so long that telling it has failed for each command, and none is thought done.
+  // Temporal is away for so long that telling it has failed for each row, and none is thought done.
   const waiting = await until(
-    'every command being postponed',
-    () => commandsOf(purchases.map(({ workflowId }) => workflowId)),
+    'every row of the outbox being postponed',
+    () => outboxRowsOf(purchases.map(({ workflowId }) => workflowId)),
     (seen) => seen.every(({ told, failed }) => told || failed),
     (seen) => `${seen.filter(({ failed }) => failed).length} of ${seen.length}`,
     BACK_LIMIT_MS,

@@ -66,6 +66,7 @@ function bodies(ids: SeededIds): Readonly<Record<string, object>> {
     'PUT /v1/accounts/{account_id}/controls': {},
     'PUT /v1/accounts/{account_id}/time-zone': { time_zone: 'Europe/Berlin' },
     'PUT /v1/programs/{program_id}/policy': {},
+    'PATCH /v1/programs/{program_id}': { authorization_path: 'workflow' },
     'POST /v1/control-versions': { scope: 'card', card_id: ids.card, controls: {} },
     'POST /v1/control-versions/{control_version_id}/promote': {},
     'POST /v1/control-versions/{control_version_id}/roll-back': {},
