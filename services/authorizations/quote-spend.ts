@@ -1,3 +1,4 @@
+import type { UnsaidFact } from '../cards/rules/evaluate-controls';
 import { type CreditStanding, type CreditStandingInput, creditStanding } from '../credit/rules/credit-standing';
 import type { Transaction } from '../database/transaction';
 import type { FundingPolicy } from '../funding/rules/funding-policy';
@@ -151,5 +152,17 @@ function requestOf(snapshot: SpendSnapshot, purchase: QuotedPurchase): SpendRequ
     avs: 'not_provided',
     cvc: 'not_provided',
     endedBefore: false,
+    unsaid: unsaidOf(purchase),
   };
+}
+
+/** What the question leaves open: the controls that look at it do not answer it with no. */
+function unsaidOf({ mcc, merchantCountry, channel }: QuotedPurchase): readonly UnsaidFact[] {
+  return [
+    'merchant',
+    'fleet',
+    ...(mcc === null ? (['mcc'] as const) : []),
+    ...(merchantCountry === null ? (['country'] as const) : []),
+    ...(channel === null ? (['channel'] as const) : []),
+  ];
 }

@@ -4,6 +4,7 @@ import {
   refuseByControls,
   rememberedFor,
   spendRoom,
+  type UnsaidFact,
 } from '../../cards/rules/evaluate-controls';
 import type { FleetData } from '../../cards/rules/fleet-data';
 import { countersNow, countIncrement, countPurchase, type LimitCounters } from '../../cards/rules/limit-counters';
@@ -48,6 +49,8 @@ export interface SpendRequest {
   readonly endedBefore: boolean;
   /** What the fintech decided itself; null when it is not asked. */
   readonly partner: PartnerVerdict | null;
+  /** What a quote leaves open; a network's request leaves nothing open. */
+  readonly unsaid?: readonly UnsaidFact[];
 }
 
 export interface Decision {

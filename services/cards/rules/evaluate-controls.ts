@@ -71,6 +71,9 @@ function restricts(controls: SpendControls): boolean {
   return false;
 }
 
+/** What somebody who only asks need not say: controls that look at it let such a question through. */
+export type UnsaidFact = 'mcc' | 'merchant' | 'country' | 'channel' | 'fleet';
+
 /** What controls look at. Amounts are cents of `currency`. */
 export interface ControlledSpend {
   readonly kind: string;
@@ -83,6 +86,8 @@ export interface ControlledSpend {
   readonly channel: string;
   readonly cashAmount: bigint;
   readonly fleet: FleetData | null;
+  /** Left out where the network asks: what it does not tell is unknown, and no list allows that. */
+  readonly unsaid?: readonly UnsaidFact[];
 }
 
 const DAY_MS = 86_400_000;
@@ -131,6 +136,8 @@ interface UseContext {
 interface UseCheck {
   readonly control: string;
   readonly reason: DeclineReason;
+  /** What it looks at, where a question may leave that open. */
+  readonly about?: UnsaidFact;
   /** What to say when it refuses, else null. */
   readonly refuses: (controls: SpendControls, context: UseContext) => string | null;
 }
@@ -230,21 +237,25 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
   {
     control: 'allowed_merchant_countries',
+    about: 'country',
     reason: 'country_blocked',
     refuses: (controls, { spend }) => notListed(controls.allowed_merchant_countries, spend.merchantCountry, 'country'),
   },
   {
     control: 'blocked_merchant_countries',
+    about: 'country',
     reason: 'country_blocked',
     refuses: (controls, { spend }) => listed(controls.blocked_merchant_countries, spend.merchantCountry, 'country'),
   },
   {
     control: 'blocked_merchant_groups',
+    about: 'mcc',
     reason: 'mcc_blocked',
     refuses: (controls, { group }) => (group ? listed(controls.blocked_merchant_groups, group, 'group') : null),
   },
   {
     control: 'allowed_merchant_groups',
+    about: 'mcc',
     reason: 'mcc_blocked',
     refuses: ({ allowed_merchant_groups: allowed }, { group, spend }) =>
       allowed && (group === null || !allowed.includes(group))
@@ -253,33 +264,39 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
   {
     control: 'blocked_mccs',
+    about: 'mcc',
     reason: 'mcc_blocked',
     refuses: ({ blocked_mccs }, { spend }) =>
       blocked_mccs && holdsMcc(blocked_mccs, spend.mcc) ? `category ${spend.mcc} is blocked` : null,
   },
   {
     control: 'allowed_mccs',
+    about: 'mcc',
     reason: 'mcc_blocked',
     refuses: ({ allowed_mccs }, { spend }) =>
       allowed_mccs && !holdsMcc(allowed_mccs, spend.mcc) ? `category ${spend.mcc} is not among those allowed` : null,
   },
   {
     control: 'fleet.fuel_only',
+    about: 'mcc',
     reason: 'mcc_blocked',
     refuses: ({ fleet }, { fuel, spend }) => (fleet?.fuel_only && !fuel ? `category ${spend.mcc} is not fuel` : null),
   },
   {
     control: 'blocked_merchants',
+    about: 'merchant',
     reason: 'merchant_blocked',
     refuses: (controls, { spend }) => listed(controls.blocked_merchants, spend.merchantId, 'merchant'),
   },
   {
     control: 'allowed_merchants',
+    about: 'merchant',
     reason: 'merchant_blocked',
     refuses: (controls, { spend }) => notListed(controls.allowed_merchants, spend.merchantId, 'merchant'),
   },
   {
     control: 'merchant_lock',
+    about: 'merchant',
     reason: 'merchant_blocked',
     refuses: ({ merchant_lock }, { card, spend }) =>
       merchant_lock !== undefined && card?.lock && card.lock.merchantId !== spend.merchantId
@@ -288,17 +305,20 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
   {
     control: 'fleet.allowed_stations',
+    about: 'merchant',
     reason: 'merchant_blocked',
     refuses: ({ fleet }, { fuel, spend }) =>
       fuel && fleet ? notListed(fleet.allowed_stations, spend.merchantId, 'station') : null,
   },
   {
     control: 'blocked_channels',
+    about: 'channel',
     reason: 'channel_blocked',
     refuses: (controls, { spend }) => listed(controls.blocked_channels, spend.channel, 'paying by'),
   },
   {
     control: 'allowed_channels',
+    about: 'channel',
     reason: 'channel_blocked',
     refuses: (controls, { spend }) => notListed(controls.allowed_channels, spend.channel, 'paying by'),
   },
@@ -322,6 +342,7 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
   {
     control: 'fleet.driver_id',
+    about: 'fleet',
     reason: 'fleet_data_required',
     refuses: ({ fleet }, { fuel, spend }) =>
       fleet && fuel && spend.amount > 0n
@@ -330,6 +351,7 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
   {
     control: 'fleet.vehicle_id',
+    about: 'fleet',
     reason: 'fleet_data_required',
     refuses: ({ fleet }, { fuel, spend }) =>
       fleet && fuel && spend.amount > 0n
@@ -338,6 +360,7 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
   {
     control: 'fleet.odometer',
+    about: 'fleet',
     reason: 'fleet_data_required',
     refuses: ({ fleet }, context) =>
       fleet && context.fuel && context.spend.amount > 0n
@@ -389,7 +412,8 @@ export function refuseByControls(input: UseInput): ControlRefusal | null {
     timeZone,
     card: input.cardCounters,
   };
-  for (const { control, reason, refuses } of USE_CHECKS) {
+  for (const { control, reason, about, refuses } of USE_CHECKS) {
+    if (about && spend.unsaid?.includes(about)) continue;
     for (const { level, controls, path } of input.controls) {
       const detail = refuses(controls, context);
       if (detail !== null) return { reason, level, control: path + control, detail };

@@ -185,6 +185,24 @@ describe('where and how a card is used', () => {
   });
 });
 
+describe('a question that leaves something open', () => {
+  test.each<[NonNullable<ControlledSpend['unsaid']>[number], SpendControls]>([
+    ['mcc', { allowed_mccs: ['5812'], allowed_merchant_groups: ['hotels'], fleet: { fuel_only: true } }],
+    ['merchant', { allowed_merchants: ['M-9'], merchant_lock: 'first_use' }],
+    ['country', { allowed_merchant_countries: ['FRA'] }],
+    ['channel', { allowed_channels: ['atm'] }],
+  ])('is not refused by what looks at its %s, and a network that leaves it open is', (fact, card) => {
+    expect(refusal({ card })).not.toBeNull();
+    expect(refusal({ card, spend: { unsaid: [fact] } })).toBeNull();
+    expect(refusal({ card, spend: { unsaid: ['fleet'] } })).not.toBeNull();
+  });
+
+  test('is still refused by what it does say', () => {
+    const card: SpendControls = { blocked_channels: ['chip'] };
+    expect(refusal({ card, spend: { unsaid: ['mcc', 'merchant', 'country', 'fleet'] } })).not.toBeNull();
+  });
+});
+
 describe('when a card is used', () => {
   const at = (iso: string) => ({ now: new Date(iso) });
 
