@@ -1,12 +1,15 @@
 import fc from 'fast-check';
+import { decideAuthorization } from '../../../services/authorizations/rules/decide-authorization';
 import {
   isLooser,
   sameControls,
   splitControlsChange,
   tighterControls,
 } from '../../../services/cards/rules/controls-change';
+import type { StoredLimitCounters } from '../../../services/cards/rules/limit-counters';
 import type { PendingControls, SpendControls } from '../../../services/cards/rules/spend-controls';
 import { anyControls } from '../../builders/any-controls';
+import { priceOf, requestOf, snapshotOf } from '../../builders/snapshots';
 
 const NOW = new Date('2026-11-20T12:00:00Z');
 const HOURS = 24;
@@ -152,5 +155,93 @@ describe('any two sets of controls', () => {
         expect(isLooser(after.later.controls, before.later.controls)).toBe(false);
       }),
     );
+  });
+});
+
+/** Purchases in the small world of {@link anyControls}. */
+const anyPurchase = fc.record({
+  at: fc.integer({ min: 0, max: 7 * 24 * 60 }).map((minutes) => new Date(NOW.getTime() + minutes * 60_000)),
+  amount: fc.integer({ min: 1, max: 600_000 }).map(BigInt),
+  mcc: fc.oneof(fc.integer({ min: 5_400, max: 5_436 }).map(String), fc.constantFrom('5541', '5812', '7995')),
+  merchantId: fc.constantFrom('M1', 'M2', 'M3', 'S1'),
+  merchantCountry: fc.constantFrom('DEU', 'USA', 'FRA', 'IRN'),
+  channel: fc.constantFrom('atm', 'ecommerce', 'chip'),
+  merchantCurrency: fc.constantFrom('USD', 'EUR'),
+  cashAmount: fc.constantFrom(0n, 1n),
+  fleet: fc.option(
+    fc.record({
+      driverId: fc.constantFrom(null, 'D1', 'D3'),
+      vehicleId: fc.constantFrom(null, 'V1', 'V3'),
+      odometer: fc.constantFrom(null, 100n, 400n),
+      fuelVolumeMl: fc.constantFrom(null, 10n, 40n),
+      fuelType: fc.constantFrom(null, 'diesel', 'lpg'),
+    }),
+    { nil: null },
+  ),
+});
+
+const anyCounters = fc.option(
+  fc
+    .record({
+      amount: fc.integer({ min: 0, max: 900_000 }),
+      count: fc.integer({ min: 0, max: 40 }),
+      ages: fc.array(fc.integer({ min: 1, max: 90_000 }), { maxLength: 4 }),
+      lock: fc.boolean(),
+    })
+    .map(({ amount, count, ages, lock }): ((at: Date) => StoredLimitCounters) => (at) => {
+      const window = [at.getTime() - 3_600_000 * 24 * 400, String(amount), count] as const;
+      const open = [at.getTime(), String(amount), count] as const;
+      return {
+        day: open,
+        week: open,
+        month: open,
+        year: open,
+        all_time: window,
+        recent: ages.map((seconds) => [at.getTime() - seconds * 1_000, '500', '5541'] as const),
+        ...(lock ? { lock: ['M1', at.getTime() - 1_000, 1] as const } : {}),
+      };
+    }),
+  { nil: null },
+);
+
+/** Few fields at a time, so that some purchases come through. */
+const someControls = fc
+  .tuple(anyControls, fc.integer({ min: 0, max: 2 }), fc.infiniteStream(fc.nat()))
+  .map(([controls, kept, stream]): SpendControls => {
+    const fields = Object.entries(controls);
+    const order = fields.map((field) => ({ field, rank: stream.next().value as number }));
+    const chosen = order.sort((one, other) => one.rank - other.rank).slice(0, kept);
+    return Object.fromEntries(chosen.map(({ field }) => field)) as SpendControls;
+  });
+
+describe('what is in force after a change', () => {
+  it('approves nothing that was refused before, and nothing that is to be refused', () => {
+    let approvals = 0;
+    let refusals = 0;
+    fc.assert(
+      fc.property(someControls, someControls, anyPurchase, anyCounters, (current, wanted, purchase, countersAt) => {
+        const { at, amount, ...rest } = purchase;
+        const base = snapshotOf({
+          funds: { USDC: 10n ** 15n },
+          prices: { USDC: priceOf('USDC', 100_000_000n, { observedAt: at }) },
+        });
+        const approves = (controls: SpendControls): boolean => {
+          const card = base.card && { ...base.card, controls, counters: countersAt?.(at) ?? null };
+          const snapshot = { ...base, accountCounters: countersAt?.(at) ?? null, card };
+          return decideAuthorization(snapshot, requestOf(amount, rest), at).outcome === 'approved';
+        };
+        const { now } = splitControlsChange(current, wanted, NOW, HOURS);
+        if (approves(now)) {
+          approvals += 1;
+          expect([approves(current), approves(wanted)]).toEqual([true, true]);
+        } else if (approves(current) && approves(wanted)) {
+          refusals += 1;
+        }
+      }),
+      { numRuns: 600 },
+    );
+    expect(approvals).toBeGreaterThan(20);
+    // It is the loosest of what is no looser than either: what both allow, it allows.
+    expect(refusals).toBe(0);
   });
 });
