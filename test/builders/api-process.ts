@@ -97,12 +97,14 @@ export async function startApiProcess(
   const key = Buffer.from(secrets.lithicAsaSecret.replace(/^whsec_/, ''), 'base64');
 
   const end = async (signal: NodeJS.Signals): Promise<void> => {
-    await pool.destroy();
+    // A crash does not wait for the callers to hang up: what it has sent by then arrives.
+    if (signal !== 'SIGKILL') await pool.destroy();
     if (child.exitCode === null && child.signalCode === null) {
       const exited = new Promise((resolve) => child.once('exit', resolve));
       child.kill(signal);
       await exited;
     }
+    await pool.destroy();
     rmSync(folder, { recursive: true, force: true });
   };
 
