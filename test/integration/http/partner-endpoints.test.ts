@@ -1,6 +1,11 @@
+import { randomUUID } from 'node:crypto';
+import { Webhook } from 'standardwebhooks';
 import request from 'supertest';
+import { required } from '../../../services/shared/assert';
+import { formatId } from '../../../services/shared/ids';
 import { type Partner, startPartner } from '../../../simulators/partner/app';
-import { type ApiUnderTest, startApiUnderTest } from './api-under-test';
+import { createSpendingWorld } from '../../builders/spending-world';
+import { type ApiUnderTest, OPERATOR_KEY, startApiUnderTest } from './api-under-test';
 import { seedAccount } from './seed-everything';
 
 let tested: ApiUnderTest;
@@ -215,4 +220,88 @@ describe("the policy's part", () => {
     const refused = await policy(change).expect(400);
     expect(refused.body.errors).toEqual([expect.objectContaining({ pointer })]);
   });
+});
+
+test('from the network to the fintech and back: through the signed door, with what came of it in the API', async () => {
+  const world = await createSpendingWorld(tested.database.superuserUrl, { accounts: 1, funds: { USDC: 500_000_000n } });
+  const account = required(world.accounts[0], 'the account');
+  const made = await request(tested.url)
+    .post(`/v1/organizations/${formatId('organization', world.organizationId)}/api-keys`)
+    .set({ Authorization: `Bearer ${OPERATOR_KEY}`, 'Idempotency-Key': 'door' })
+    .send({ label: 'door' })
+    .expect(201);
+  const own = { Authorization: `Bearer ${made.body.secret}` };
+  const programPath = `/v1/programs/${formatId('program', world.programId)}`;
+  const fintech = await startPartner({ port: 0, dataFile: null });
+  try {
+    const set = await request(tested.url)
+      .put(`${programPath}/partner-endpoint`)
+      .set(own)
+      .send({ url: `${fintech.url}/decisions` })
+      .expect(200);
+    fintech.learnSecret(set.body.secret);
+    fintech.setRules({ decline_above: '20.00' });
+    await request(tested.url)
+      .put(`${programPath}/policy`)
+      .set(own)
+      .send({ partner_decision: { timeout_ms: 1_500 } })
+      .expect(200);
+
+    const ask = async (cents: number) => {
+      const money = { amount: cents, currency: 'USD' };
+      const body = JSON.stringify({
+        token: randomUUID(),
+        event_token: randomUUID(),
+        status: 'AUTHORIZATION',
+        created: new Date().toISOString(),
+        authorization_amount: cents,
+        cardholder_currency: 'USD',
+        merchant_amount: cents,
+        merchant_currency: 'USD',
+        amounts: { cardholder: money, merchant: money },
+        cash_amount: 0,
+        card: { token: account.cardToken },
+        merchant: { acceptor_id: 'M1', descriptor: 'SHOP', city: 'BERLIN', country: 'DEU', mcc: '5411' },
+      });
+      const [id, at] = [`msg_${randomUUID()}`, new Date()];
+      const answer = await request(tested.url)
+        .post('/processors/lithic/authorizations')
+        .set({
+          'Content-Type': 'application/json',
+          'webhook-id': id,
+          'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+          'webhook-signature': new Webhook(tested.asaSecret).sign(id, at, body),
+        })
+        .send(body)
+        .expect(200);
+      return answer.body.result;
+    };
+    expect(await ask(2_000)).toBe('APPROVED');
+    expect(await ask(2_001)).not.toBe('APPROVED');
+
+    const listed = await request(tested.url).get('/v1/authorizations').set(own).expect(200);
+    expect(listed.body.data).toMatchObject([
+      {
+        state: 'declined',
+        decline: { reason: 'partner_declined' },
+        partner_decision: { decision: 'decline', source: 'partner', cause: 'answered', reason: 'above 20.00' },
+      },
+      { state: 'pending', partner_decision: { decision: 'approve', source: 'partner', reason: null } },
+    ]);
+    expect(
+      listed.body.data.map((each: { partner_decision: { request_id: string } }) => each.partner_decision.request_id),
+    ).toEqual(
+      fintech
+        .questions()
+        .map(({ id }) => id)
+        .reverse(),
+    );
+    const events = await request(tested.url).get('/v1/events?type=authorization.declined').set(own).expect(200);
+    expect(events.body.data).toMatchObject([{ data: { partner_decision: { reason: 'above 20.00' } } }]);
+    const metrics = (await request(tested.url).get('/metrics').expect(200)).text;
+    expect(metrics).toContain('escudo_partner_verdicts_total{cause="answered",decision="approve"} 1');
+    expect(metrics).toContain('escudo_partner_verdicts_total{cause="answered",decision="decline"} 1');
+  } finally {
+    await fintech.close();
+  }
 });
