@@ -1,9 +1,12 @@
 import type { Knex } from 'knex';
 import type { Transaction } from '../database/transaction';
+import type { ProgramPolicy } from '../programs/rules/program-policy';
 
 export interface AuthorizationDeadline {
   readonly state: string;
   readonly expires_at: Date | null;
+  /** When the program has its purchases funded. */
+  readonly funding_at: ProgramPolicy['funding_at'];
 }
 
 export interface OpenPosting {
@@ -16,9 +19,15 @@ export async function findAuthorizationDeadline(
   organizationId: string,
   authorizationId: string,
 ): Promise<AuthorizationDeadline | undefined> {
-  return trx('authorizations')
-    .where({ organization_id: organizationId, id: authorizationId })
-    .first<AuthorizationDeadline | undefined>('state', 'expires_at');
+  const result: { rows: AuthorizationDeadline[] } = await trx.raw(
+    `SELECT a.state, a.expires_at, q.document ->> 'funding_at' AS funding_at
+       FROM authorizations a
+       JOIN programs p ON p.organization_id = a.organization_id AND p.id = a.program_id
+       JOIN program_policies q ON q.organization_id = p.organization_id AND q.program_id = p.id AND q.version = p.policy_version
+      WHERE a.organization_id = ? AND a.id = ?`,
+    [organizationId, authorizationId],
+  );
+  return result.rows[0];
 }
 
 export async function cardTransactionExists(

@@ -28,6 +28,8 @@ export interface AuthorizationRow {
   readonly cash_amount: bigint;
   /** Part of `hold_amount` that is the program's fee. */
   readonly fee_amount: bigint;
+  /** Funded right after approval, and not cleared yet. */
+  readonly reserved_amount: bigint;
   readonly avs: AddressVerification;
   readonly cvc: AuthorizationRequest['cvc'];
   readonly merchant_amount: bigint;

@@ -148,6 +148,7 @@ export interface AuthorizationChange {
   readonly cleared?: bigint;
   readonly reversed?: bigint;
   readonly refunded?: bigint;
+  readonly reserved?: bigint;
   /** Set, not added. */
   readonly approvedAmount?: bigint;
   readonly holdAmount?: bigint;
@@ -171,6 +172,7 @@ export async function changeAuthorization(
       cleared_amount: plus('cleared_amount', change.cleared),
       reversed_amount: plus('reversed_amount', change.reversed),
       refunded_amount: plus('refunded_amount', change.refunded),
+      reserved_amount: plus('reserved_amount', change.reserved),
       ...(change.approvedAmount === undefined ? {} : { approved_amount: change.approvedAmount.toString() }),
       ...(change.holdAmount === undefined ? {} : { hold_amount: change.holdAmount.toString() }),
       ...(change.feeAmount === undefined ? {} : { fee_amount: change.feeAmount.toString() }),
@@ -212,9 +214,12 @@ export async function addToLeg(
     });
 }
 
+/** `reservation` and its return are our own: a purchase funded right after approval. */
+export type CardTransactionKind = 'clearing' | 'refund' | 'refund_reversal' | 'reservation' | 'reservation_return';
+
 export interface NewCardTransaction {
   readonly id: string;
-  readonly kind: 'clearing' | 'refund' | 'refund_reversal';
+  readonly kind: CardTransactionKind;
   readonly accountId: string;
   readonly cardId: string;
   readonly programId: string;
@@ -290,6 +295,18 @@ export async function spendingOf(trx: Transaction, key: PurchaseKey): Promise<re
     .whereIn('kind', ['clearing', 'refund_reversal'])
     .orderBy('id')
     .select('id', 'amount', 'fee_amount', 'refunded_amount');
+}
+
+/** What was set aside for a purchase right after its approval, oldest first. */
+export async function reservationsOf(
+  trx: Transaction,
+  organizationId: string,
+  authorizationId: string,
+): Promise<readonly Pick<SpendingRow, 'id' | 'amount' | 'refunded_amount'>[]> {
+  return trx('card_transactions')
+    .where({ organization_id: organizationId, authorization_id: authorizationId, kind: 'reservation' })
+    .orderBy('id')
+    .select('id', 'amount', 'refunded_amount');
 }
 
 /** A refund as its reversal, or the next one, looks at it. Cents. */

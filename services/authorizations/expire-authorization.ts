@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import { lockAccount } from '../accounts/account.repository';
+import { type AccountRow, lockAccount } from '../accounts/account.repository';
 import { inOrganization, type Transaction } from '../database/transaction';
 import { appendEvent } from '../outbox/append-event';
 import { invariant, required } from '../shared/assert';
@@ -13,6 +13,7 @@ import {
   type RecordedCardEvent,
 } from './card-event-context';
 import { giveLimitBack, releaseHold } from './release-hold';
+import { returnReservation } from './return-reservation';
 import { isOpen, next } from './rules/authorization-state';
 import { releaseAll } from './rules/hold-legs';
 
@@ -45,7 +46,7 @@ export async function expireAuthorization(
     const now = deps.clock.now();
     if (authorization.expires_at === null || authorization.expires_at > now) return { kind: 'not_due' };
     await expire(trx, authorization, {
-      timeZone: account.time_zone,
+      account,
       effectiveAt: authorization.expires_at,
       // A purchase that was opened again runs out once more, at a later time.
       reference: `expiry:${authorization.expires_at.toISOString()}`,
@@ -64,7 +65,7 @@ export async function expireByNetwork(trx: Transaction, context: CardEventContex
   const overtaken = advisedAt !== null && event.effectiveAt < advisedAt;
   if (isOpen(authorization.state) && !overtaken) {
     await expire(trx, authorization, {
-      timeZone: account.time_zone,
+      account,
       effectiveAt: event.effectiveAt,
       reference: event.messageId,
       now,
@@ -76,7 +77,7 @@ export async function expireByNetwork(trx: Transaction, context: CardEventContex
 async function expire(
   trx: Transaction,
   authorization: AuthorizationRow,
-  input: { readonly timeZone: string; readonly effectiveAt: Date; readonly reference: string; readonly now: Date },
+  input: { readonly account: AccountRow; readonly effectiveAt: Date; readonly reference: string; readonly now: Date },
 ): Promise<void> {
   const { organization_id: organizationId, id: authorizationId, account_id: accountId } = authorization;
   const held = heldLegsOf(await fundingLegsOf(trx, organizationId, [authorizationId]));
@@ -92,10 +93,23 @@ async function expire(
   const transition = next(authorization.state, { kind: 'expired' });
   invariant(transition.kind === 'changed', 'an open authorization can expire');
   await changeAuthorization(trx, organizationId, authorizationId, { state: transition.state });
+  await returnReservation(trx, {
+    authorization: { ...authorization, state: transition.state },
+    account: input.account,
+    amount: authorization.reserved_amount,
+    reference: input.reference,
+    effectiveAt: input.effectiveAt,
+    now: input.now,
+  });
   const unspent = authorization.approved_amount - authorization.cleared_amount - authorization.reversed_amount;
   if (unspent > 0n) {
     const wholly = transition.state === 'expired';
-    await giveLimitBack(trx, authorization, { timeZone: input.timeZone, amount: unspent, wholly, now: input.now });
+    await giveLimitBack(trx, authorization, {
+      timeZone: input.account.time_zone,
+      amount: unspent,
+      wholly,
+      now: input.now,
+    });
   }
   await appendEvent(trx, {
     organizationId,

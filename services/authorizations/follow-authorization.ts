@@ -10,6 +10,7 @@ import {
   type OpenPosting,
 } from './authorization-work.repository';
 import { expireAuthorization } from './expire-authorization';
+import { fundAtAuthorization } from './fund-at-authorization';
 
 export interface FollowAuthorizationDeps {
   readonly knex: Knex;
@@ -79,6 +80,11 @@ export async function followAuthorization(
     found = required(await readAuthorization(deps, organizationId, authorizationId), 'the authorization');
   }
 
+  if (OPEN_STATES.includes(found.state) && found.fundingAt === 'authorization') {
+    await fundAtAuthorization(deps, { organizationId, authorizationId });
+    found = required(await readAuthorization(deps, organizationId, authorizationId), 'the authorization');
+  }
+
   const holdOpen = OPEN_STATES.includes(found.state);
   const untilExpiry =
     holdOpen && found.expiresAt !== null
@@ -117,7 +123,7 @@ async function readAuthorization(deps: FollowAuthorizationDeps, organizationId: 
     const row = await findAuthorizationDeadline(trx, organizationId, authorizationId);
     if (row === undefined) return null;
     const postings = await findOpenPostings(trx, organizationId, { authorizationId });
-    return { state: row.state, expiresAt: row.expires_at, postings };
+    return { state: row.state, expiresAt: row.expires_at, fundingAt: row.funding_at, postings };
   });
 }
 

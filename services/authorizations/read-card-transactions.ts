@@ -5,12 +5,13 @@ import type { DrawOrderRow, PostingRow, RepaymentRow, SaleOrderRow } from '../fu
 import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
 import type { AuthorizationRow, FundingLegRow } from './authorization.repository';
+import type { CardTransactionKind } from './card-event.repository';
 
 /** A row of `card_transactions`: what the network finally said. Amounts are cents of `currency`. */
 export interface CardTransactionRow {
   readonly organization_id: string;
   readonly id: string;
-  readonly kind: 'clearing' | 'refund' | 'refund_reversal';
+  readonly kind: CardTransactionKind;
   readonly state: 'posted' | 'funded' | 'settled';
   readonly account_id: string;
   readonly card_id: string;

@@ -96,7 +96,7 @@ export async function advise(
   const continues = open && input.begins !== true;
   const view = continues
     ? snapshotForIncrement(snapshot, { total: amendment.total, since: authorization.created_at })
-    : snapshot;
+    : { ...snapshot, begunAt: authorization.created_at };
   const told = decideAuthorization(view, spendOf(authorization, amendment.more), now);
   const narrowed = continues && (await narrowStatusCheck(trx, input));
   const change = await extendHold(trx, {
@@ -182,6 +182,7 @@ function openingRow(opening: {
     approved_amount: 0n,
     hold_amount: 0n,
     fee_amount: 0n,
+    reserved_amount: 0n,
     cash_amount: event.cashAmount,
     cleared_amount: 0n,
     reversed_amount: 0n,

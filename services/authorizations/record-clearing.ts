@@ -1,25 +1,19 @@
-import { announceOverdue } from '../accounts/announce-overdue';
-import { priceState } from '../credit/rules/price-state';
+import { bumpAccountVersion } from '../accounts/account.repository';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
-import { planFunding, tokenToUsdRoundUp, usdToTokenRoundUp } from '../funding/rules/plan-funding';
+import { planFunding } from '../funding/rules/plan-funding';
 import { postTransactions } from '../ledger/post-transactions';
-import { type ClearedPart, postCardClearing } from '../ledger/templates/post-card-clearing';
+import { spendReservation } from '../ledger/templates/spend-reservation';
 import { appendEvent } from '../outbox/append-event';
 import { invariant, required } from '../shared/assert';
 import { minBigint, sumBigint } from '../shared/money';
-import { type FundingLegRow, fundingLegsOf } from './authorization.repository';
+import { fundingLegsOf } from './authorization.repository';
 import {
-  addToAccount,
-  addToLeg,
   changeAuthorization,
   findAuthorizationOf,
   findPolicyAt,
   insertCardTransaction,
-  insertLeg,
-  insertLegPosting,
   type PurchaseKey,
-  postDrawPrincipal,
   refundsOf,
   spendingOf,
 } from './card-event.repository';
@@ -30,26 +24,16 @@ import {
   type RecordedCardEvent,
   transactionEventData,
 } from './card-event-context';
+import { consumeHeld, type Part, partOfHold, writeParts } from './post-parts';
 import { giveLimitBack, releaseHold } from './release-hold';
+import { returnReservation } from './return-reservation';
 import { isOpen, next } from './rules/authorization-state';
 import { feeOfClearing, feeTerms } from './rules/fees';
-import { consumeLegs, type HeldLeg, heldUsd, type LegShare, releaseAll, releaseBuffers } from './rules/hold-legs';
+import { heldUsd, type LegShare, releaseAll, releaseBuffers } from './rules/hold-legs';
 import type { SpendSnapshot } from './rules/spend-snapshot';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
 
 const PAR_USD_E8 = 100_000_000n;
-
-/** One part of a clearing as it is posted, with what its leg must know. */
-interface Part {
-  readonly legId: string;
-  readonly kind: 'stablecoin_sale' | 'loan_draw' | 'overdue';
-  readonly asset: string;
-  readonly amount: bigint;
-  readonly amountUsd: bigint;
-  readonly priceUsdE8: bigint;
-  /** Null for a leg made for this clearing. */
-  readonly holdTransferId: string | null;
-}
 
 /**
  * Records money that the network has spent. It takes from the hold in plan order; what is above the hold (or has none, or
@@ -162,13 +146,14 @@ async function postSpending(
   const holds = kind === 'clearing' && authorization !== null && isOpen(authorization.state);
   const held = holds ? heldLegsOf(legs) : [];
 
-  const consumed = consumeLegs(
-    held,
-    event.amount + feeAmount,
-    (leg, cents) => priceAtPosting(leg, cents, snapshot, now),
-    (leg) => reachAtPosting(leg, snapshot, now),
-  );
-  const ends = holds && (event.final || heldUsd(consumed.left) === 0n);
+  // What was funded right after approval is used first, the purchase before its fee.
+  const reserved = holds ? authorization.reserved_amount : 0n;
+  const fromReserve = minBigint(reserved, event.amount + feeAmount);
+  const amountFromReserve = minBigint(fromReserve, event.amount);
+  const feeFromReserve = fromReserve - amountFromReserve;
+  const reserveLeft = reserved - fromReserve;
+  const consumed = consumeHeld(held, event.amount + feeAmount - fromReserve, snapshot, now);
+  const ends = holds && (event.final || heldUsd(consumed.left) + reserveLeft === 0n);
   const released = ends ? releaseAll(consumed.left) : releaseBuffers(consumed.left);
   const fromHold = consumed.shares.map((share) => partOfHold(share, held));
   const parts = [...fromHold, ...partsAboveHold(snapshot, released.shares, consumed.uncoveredUsd, now)];
@@ -197,7 +182,25 @@ async function postSpending(
       cashAmount: spending.cashAmount,
     });
     const nextOrdinal = legs.reduce((most, leg) => Math.max(most, leg.ordinal + 1), 0);
-    await writeParts(trx, context, snapshot, { cardTransactionId, authorizationId, parts, feeAmount, nextOrdinal });
+    await writeParts(trx, context, snapshot, {
+      cardTransactionId,
+      authorizationId,
+      parts,
+      feeAmount: feeAmount - feeFromReserve,
+      nextOrdinal,
+    });
+    if (authorization !== null && fromReserve > 0n) {
+      await postTransactions(trx, organizationId, [
+        spendReservation({
+          cardTransactionId,
+          programId: account.program_id,
+          amountUsd: amountFromReserve,
+          feeUsd: feeFromReserve,
+          effectiveAt: event.effectiveAt,
+        }),
+      ]);
+      if (parts.length === 0) await bumpAccountVersion(trx, organizationId, account.id);
+    }
     await appendEvent(trx, {
       organizationId,
       type: kind === 'clearing' ? 'transaction.posted' : 'transaction.refund_reversed',
@@ -207,9 +210,12 @@ async function postSpending(
     });
   }
   if (authorization !== null && kind === 'clearing') {
-    const transition = next(authorization.state, { kind: 'cleared', holdLeft: heldUsd(released.left) });
+    const transition = next(authorization.state, {
+      kind: 'cleared',
+      holdLeft: heldUsd(released.left) + (ends ? 0n : reserveLeft),
+    });
     invariant(transition.kind !== 'refused', 'a clearing always posts');
-    const change = { state: transition.state, cleared: event.amount };
+    const change = { state: transition.state, cleared: event.amount, reserved: -fromReserve };
     await changeAuthorization(trx, organizationId, authorization.id, change);
     await appendEvent(trx, {
       organizationId,
@@ -218,6 +224,16 @@ async function postSpending(
       resourceId: authorization.id,
       data: authorizationEventData(authorization, change),
     });
+    if (ends) {
+      await returnReservation(trx, {
+        authorization: { ...authorization, state: transition.state, reserved_amount: reserveLeft },
+        account,
+        amount: reserveLeft,
+        reference: event.messageId,
+        effectiveAt: event.effectiveAt,
+        now,
+      });
+    }
     const spent = authorization.cleared_amount + event.amount;
     const unspent = authorization.approved_amount - authorization.reversed_amount - spent;
     if (ends && unspent > 0n) {
@@ -226,34 +242,6 @@ async function postSpending(
     }
   }
   return { authorizationId, cardTransactionId };
-}
-
-/** Tokens for cents at today's price where it can be trusted, else at the hold's. */
-function priceAtPosting(leg: HeldLeg, cents: bigint, snapshot: SpendSnapshot, now: Date): bigint {
-  const priceUsdE8 = trustedPrice(leg.asset, snapshot, now) ?? leg.priceUsdE8;
-  return usdToTokenRoundUp(cents, priceUsdE8, required(snapshot.decimals[leg.asset], `decimals of ${leg.asset}`));
-}
-
-/** The most cents that a leg's tokens pay at today's price, give or take the rounding of parts; null where it cannot be trusted. */
-function reachAtPosting(leg: HeldLeg, snapshot: SpendSnapshot, now: Date): bigint | null {
-  const priceUsdE8 = trustedPrice(leg.asset, snapshot, now);
-  if (priceUsdE8 === null) return null;
-  const decimals = required(snapshot.decimals[leg.asset], `decimals of ${leg.asset}`);
-  return tokenToUsdRoundUp(leg.leftAmount, priceUsdE8, decimals);
-}
-
-function trustedPrice(asset: string, snapshot: SpendSnapshot, now: Date): bigint | null {
-  const price = snapshot.prices[asset];
-  const state = priceState(price, now);
-  return price !== undefined && (state === 'fresh' || state === 'aging') ? price.priceUsdE8 : null;
-}
-
-function partOfHold(share: LegShare, held: readonly HeldLeg[]): Part {
-  const leg = required(
-    held.find((each) => each.legId === share.legId),
-    'the leg of a share',
-  );
-  return { ...share, priceUsdE8: leg.priceUsdE8 };
 }
 
 /** Legs for what no hold covers, from the account as it is once the rest of the hold is free. */
@@ -286,89 +274,4 @@ function partsAboveHold(
       holdTransferId: null,
     },
   ];
-}
-
-async function writeParts(
-  trx: Transaction,
-  context: CardEventContext,
-  snapshot: SpendSnapshot,
-  input: {
-    readonly cardTransactionId: string;
-    readonly authorizationId: string | null;
-    readonly parts: readonly Part[];
-    readonly feeAmount: bigint;
-    readonly nextOrdinal: number;
-  },
-): Promise<void> {
-  const { organizationId, account, event } = context;
-  const { cardTransactionId, authorizationId, parts } = input;
-  let ordinal = input.nextOrdinal;
-  for (const part of parts) {
-    if (part.holdTransferId === null) {
-      await insertLeg(trx, legWithoutHold(context, part, ordinal, { authorizationId, cardTransactionId }));
-      ordinal += 1;
-    }
-    await addToLeg(trx, organizationId, 'posted', part);
-    await insertLegPosting(trx, organizationId, {
-      ...part,
-      id: newId(),
-      accountId: account.id,
-      cardTransactionId,
-    });
-    if (part.kind === 'loan_draw') {
-      const { venue } = snapshot.policy.credit;
-      await postDrawPrincipal(trx, organizationId, { ...part, id: part.legId, accountId: account.id, venue });
-    }
-  }
-  await postTransactions(trx, organizationId, [
-    postCardClearing({
-      cardTransactionId,
-      programId: account.program_id,
-      accountId: account.id,
-      effectiveAt: event.effectiveAt,
-      feeUsd: input.feeAmount,
-      parts: parts.map(toClearedPart),
-    }),
-  ]);
-  const loans = parts.filter((part) => part.kind === 'loan_draw');
-  const overdueUsd = sumBigint(parts.filter((part) => part.kind === 'overdue').map((part) => part.amountUsd));
-  await addToAccount(trx, organizationId, account.id, {
-    loanHold: -sumBigint(loans.filter((part) => part.holdTransferId !== null).map((part) => part.amount)),
-    loanUnconfirmed: sumBigint(loans.map((part) => part.amount)),
-    overdueUsd,
-  });
-  await announceOverdue(trx, { organizationId, accountId: account.id, changeUsd: overdueUsd });
-}
-
-function toClearedPart(part: Part): ClearedPart {
-  const { legId, kind, asset, amount, amountUsd, holdTransferId } = part;
-  return kind === 'overdue' ? { kind, legId, amountUsd } : { kind, legId, asset, amount, amountUsd, holdTransferId };
-}
-
-function legWithoutHold(
-  context: CardEventContext,
-  part: Part,
-  ordinal: number,
-  owner: { readonly authorizationId: string | null; readonly cardTransactionId: string },
-): FundingLegRow {
-  return {
-    organization_id: context.organizationId,
-    id: part.legId,
-    account_id: context.account.id,
-    authorization_id: owner.authorizationId,
-    card_transaction_id: owner.cardTransactionId,
-    ordinal,
-    kind: part.kind,
-    asset: part.asset,
-    price_usd_e8: part.priceUsdE8,
-    held_amount: 0n,
-    held_usd: 0n,
-    posted_amount: 0n,
-    posted_usd: 0n,
-    released_amount: 0n,
-    released_usd: 0n,
-    refunded_amount: 0n,
-    refunded_usd: 0n,
-    hold_transfer_id: null,
-  };
 }

@@ -2,6 +2,7 @@ import { announceOverdue } from '../accounts/announce-overdue';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
 import { markOverdueFunded, markTransactionFundedIfWhole, overdueInCollection } from '../funding/funding.repository';
+import type { LedgerAccountRef } from '../ledger/draft';
 import { postTransactions } from '../ledger/post-transactions';
 import { postRefund, type RefundedPart } from '../ledger/templates/post-refund';
 import { appendCommand } from '../outbox/append-command';
@@ -25,6 +26,7 @@ import {
   type RefundRow,
   refundDraw,
   refundsOf,
+  reservationsOf,
   type SpendingRow,
   spendingOf,
 } from './card-event.repository';
@@ -60,7 +62,9 @@ export async function recordRefund(trx: Transaction, context: CardEventContext):
   const legs = await postedLegsOf(
     trx,
     organizationId,
-    spending.map((each) => each.id),
+    [...spending, ...(authorization === null ? [] : await reservationsOf(trx, organizationId, authorization.id))].map(
+      (each) => each.id,
+    ),
   );
   const original = spending.find((each) => each.refunded_amount < each.amount) ?? spending[0];
   const feeAmount = feeGivenBack(spending, await refundsOf(trx, key), event.amount);
@@ -127,7 +131,8 @@ async function purchaseAuthorization(
   return (await findAuthorizationOf(trx, organizationId, account.id, event.vendor, purchaseId)) ?? null;
 }
 
-async function splitOf(
+/** How an amount given back divides over the account's debts and the legs that it was taken from. */
+export async function splitOf(
   trx: Transaction,
   context: CardEventContext,
   refund: { readonly legs: readonly FundingLegRow[]; readonly amountUsd: bigint },
@@ -175,10 +180,17 @@ interface GivenShare {
   readonly unconfirmed: bigint;
 }
 
-async function giveBack(
+/** Posts what a refund gives back, and has its tokens bought. Under the account's lock. */
+export async function giveBack(
   trx: Transaction,
   context: CardEventContext,
-  refund: { readonly cardTransactionId: string; readonly feeAmount: bigint; readonly split: RefundSplit },
+  refund: {
+    readonly cardTransactionId: string;
+    readonly feeAmount: bigint;
+    readonly split: RefundSplit;
+    /** Who gives it back; the network, when left out. */
+    readonly from?: LedgerAccountRef;
+  },
 ): Promise<void> {
   const { cardTransactionId, feeAmount, split } = refund;
   const { organizationId, account, event } = context;
@@ -200,6 +212,7 @@ async function giveBack(
       accountId: account.id,
       amountUsd: event.amount,
       feeUsd: feeAmount,
+      ...(refund.from === undefined ? {} : { from: refund.from }),
       overdueUsd: split.overdueUsd,
       parts: given.flatMap((each) => each.parts),
       effectiveAt: event.effectiveAt,

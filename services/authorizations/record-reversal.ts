@@ -1,7 +1,7 @@
-import { bumpAccountVersion } from '../accounts/account.repository';
+import { bumpAccountVersion, findAccount } from '../accounts/account.repository';
 import type { Transaction } from '../database/transaction';
 import { appendEvent } from '../outbox/append-event';
-import { invariant } from '../shared/assert';
+import { invariant, required } from '../shared/assert';
 import { minBigint } from '../shared/money';
 import { type AuthorizationRow, fundingLegsOf } from './authorization.repository';
 import { changeAuthorization, findAnswer } from './card-event.repository';
@@ -12,6 +12,7 @@ import {
   type RecordedCardEvent,
 } from './card-event-context';
 import { giveLimitBack, releaseHold } from './release-hold';
+import { returnReservation } from './return-reservation';
 import { isOpen, next } from './rules/authorization-state';
 import { heldUsd, releaseAll, releasedByReversal, releaseLegs } from './rules/hold-legs';
 
@@ -79,10 +80,13 @@ export async function reversePart(
   const outstanding = authorization.approved_amount > spent ? authorization.approved_amount - spent : 0n;
   const reversed = minBigint(input.amount, outstanding);
   const held = heldLegsOf(await fundingLegsOf(trx, organizationId, [authorizationId]));
-  const release =
+  // What is held still goes back before what was funded already, which has to be bought back.
+  const { reserved_amount: reserved } = authorization;
+  const freed =
     reversed === outstanding
-      ? releaseAll(held)
-      : releaseLegs(held, releasedByReversal(heldUsd(held), outstanding, reversed));
+      ? heldUsd(held) + reserved
+      : releasedByReversal(heldUsd(held) + reserved, outstanding, reversed);
+  const release = reversed === outstanding ? releaseAll(held) : releaseLegs(held, minBigint(freed, heldUsd(held)));
   await releaseHold(trx, {
     organizationId,
     authorizationId,
@@ -104,6 +108,14 @@ export async function reversePart(
     timeZone,
     amount: reversed,
     wholly: transition.state === 'reversed',
+    now,
+  });
+  await returnReservation(trx, {
+    authorization: { ...authorization, state: transition.state },
+    account: required(await findAccount(trx, organizationId, accountId), 'the account of a purchase'),
+    amount: freed - minBigint(freed, heldUsd(held)),
+    reference: input.messageId,
+    effectiveAt: input.effectiveAt,
     now,
   });
   // Limits are a decision's input even where no token was held.

@@ -1,5 +1,5 @@
 import type { Knex } from 'knex';
-import { lockAccount } from '../accounts/account.repository';
+import { type AccountRow, lockAccount } from '../accounts/account.repository';
 import { inOrganization, type Transaction } from '../database/transaction';
 import { appendCommand } from '../outbox/append-command';
 import { appendEvent } from '../outbox/append-event';
@@ -9,6 +9,7 @@ import { type AuthorizationRow, findAuthorization, fundingLegsOf } from './autho
 import { changeAuthorization } from './card-event.repository';
 import { authorizationEventData, heldLegsOf } from './card-event-context';
 import { giveLimitBack, releaseHold } from './release-hold';
+import { returnReservation } from './return-reservation';
 import { next } from './rules/authorization-state';
 import { releaseAll } from './rules/hold-legs';
 import { isConfirmedByNetwork } from './unheard-answers.repository';
@@ -45,7 +46,7 @@ export async function voidUnheardAuthorization(
     const transition = next(authorization.state, { kind: 'unheard' });
     if (transition.kind !== 'changed') return { kind: 'ended' };
     if (await isConfirmedByNetwork(trx, authorization)) return { kind: 'confirmed' };
-    await giveBack(trx, authorization, { state: transition.state, timeZone: account.time_zone, now: deps.clock.now() });
+    await giveBack(trx, authorization, { state: transition.state, account, now: deps.clock.now() });
     return { kind: 'voided' };
   });
 }
@@ -53,10 +54,10 @@ export async function voidUnheardAuthorization(
 async function giveBack(
   trx: Transaction,
   authorization: AuthorizationRow,
-  input: { readonly state: AuthorizationRow['state']; readonly timeZone: string; readonly now: Date },
+  input: { readonly state: AuthorizationRow['state']; readonly account: AccountRow; readonly now: Date },
 ): Promise<void> {
   const { organization_id: organizationId, id: authorizationId, account_id: accountId } = authorization;
-  const { now, timeZone } = input;
+  const { now, account } = input;
   const held = heldLegsOf(await fundingLegsOf(trx, organizationId, [authorizationId]));
   await releaseHold(trx, {
     organizationId,
@@ -70,7 +71,15 @@ async function giveBack(
   const amount = authorization.approved_amount - authorization.reversed_amount;
   const change = { state: input.state, reversed: amount };
   await changeAuthorization(trx, organizationId, authorizationId, change);
-  await giveLimitBack(trx, authorization, { timeZone, amount, wholly: true, now });
+  await giveLimitBack(trx, authorization, { timeZone: account.time_zone, amount, wholly: true, now });
+  await returnReservation(trx, {
+    authorization: { ...authorization, state: input.state },
+    account,
+    amount: authorization.reserved_amount,
+    reference: 'unheard',
+    effectiveAt: now,
+    now,
+  });
   await appendEvent(trx, {
     organizationId,
     type: 'authorization.reversed',

@@ -67,6 +67,11 @@ export function networkPayableOf(programId: string): LedgerAccountRef {
   return refOf('network.payable', programId, 'USD');
 }
 
+/** Cents set aside for the card network: purchases funded right after approval, and not cleared yet. */
+export function networkReservedOf(programId: string): LedgerAccountRef {
+  return refOf('network.reserved', programId, 'USD');
+}
+
 /** The organization's capital in one asset. Not touched when its cash is used: float in use = float − operating wallet. */
 export function floatOf(asset: AssetCode): LedgerAccountRef {
   return refOf('organization.float', ORGANIZATION, asset);

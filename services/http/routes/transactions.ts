@@ -17,12 +17,15 @@ import { merchantView } from '../schemas/merchant';
 import { moneyView } from '../schemas/money';
 import { z } from '../schemas/zod';
 
-const KINDS = ['clearing', 'refund', 'refund_reversal'] as const;
+const KINDS = ['clearing', 'refund', 'refund_reversal', 'reservation', 'reservation_return'] as const;
 const STATES = ['posted', 'funded', 'settled'] as const;
 
 const transactionFields = {
   id: idView('cardTransaction'),
-  kind: z.enum(KINDS),
+  kind: z.enum(KINDS).openapi({
+    description:
+      'A reservation is ours: a purchase that was funded right after its approval, and what of it was given back.',
+  }),
   state: z.enum(STATES),
   account_id: idView('account'),
   card_id: idView('card'),

@@ -75,6 +75,9 @@ export const policyPatch = z
     blocked_merchant_groups: z.array(merchantGroupInput).max(GROUPS.length),
     stablecoins: z.array(z.string()).min(1).max(10),
     default_funding_mode: z.enum(['sell', 'borrow', 'automatic']),
+    funding_at: z.enum(['clearing', 'authorization']).openapi({
+      description: 'When purchases are sold and drawn for; with authorization, what is not cleared is bought back.',
+    }),
     partial_approvals: z.boolean(),
     decline_on_avs_mismatch: z.boolean(),
     decline_on_cvc_mismatch: z.boolean(),

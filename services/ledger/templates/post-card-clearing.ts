@@ -1,7 +1,7 @@
 import type { AssetCode, BaseUnits } from '../../shared/money';
 import { minBigint } from '../../shared/money';
 import { networkPayableOf, overdueOf, positionOf, revenueOf } from '../account-refs';
-import { moved, type TransactionDraft, type TransferDraft, withoutZeros } from '../draft';
+import { type LedgerAccountRef, moved, type TransactionDraft, type TransferDraft, withoutZeros } from '../draft';
 import { sourceOfLeg } from './place-authorization-hold';
 
 /** What one leg carries of a clearing. */
@@ -25,6 +25,8 @@ export interface PostCardClearingInput {
   readonly accountId: string;
   /** The network's date. */
   readonly effectiveAt: Date;
+  /** Whom the parts are owed to; the network, when left out. */
+  readonly into?: LedgerAccountRef;
   /** Cents of the parts that are the program's fee. */
   readonly feeUsd?: BaseUnits;
   /** In plan order; Σ amountUsd is the clearing's amount and its fee. */
@@ -36,6 +38,7 @@ export interface PostCardClearingInput {
  * fee is what the parts carry beyond the network's amount, the last of them first.
  */
 export function postCardClearing(input: PostCardClearingInput): TransactionDraft {
+  const into = input.into ?? networkPayableOf(input.programId);
   let toNetwork = input.parts.reduce((sum, part) => sum + part.amountUsd, 0n) - (input.feeUsd ?? 0n);
   return {
     template: 'post-card-clearing',
@@ -48,7 +51,7 @@ export function postCardClearing(input: PostCardClearingInput): TransactionDraft
       return [
         takenFrom(input.accountId, part),
         ...withoutZeros([
-          moved('owed-to-network', usd, networkPayableOf(input.programId), owed, part.legId),
+          moved('owed-to-network', usd, into, owed, part.legId),
           moved('fee', usd, revenueOf('fees', 'USD'), part.amountUsd - owed, part.legId),
         ]),
       ];

@@ -9,7 +9,7 @@ import {
   positionOf,
   revenueOf,
 } from '../account-refs';
-import { moved, type TransactionDraft, type TransferDraft, withoutZeros } from '../draft';
+import { type LedgerAccountRef, moved, type TransactionDraft, type TransferDraft, withoutZeros } from '../draft';
 
 /** Tokens that a refund gives back, priced as the purchase was. */
 export type RefundedPart =
@@ -30,6 +30,8 @@ export interface PostRefundInput {
   readonly legId: string;
   readonly programId: string;
   readonly accountId: string;
+  /** Who gives it back; the network, when left out. */
+  readonly from?: LedgerAccountRef;
   /** Cents that the network gives back. */
   readonly amountUsd: BaseUnits;
   /** Cents of the program's fee that are given back with them. */
@@ -52,7 +54,7 @@ export function postRefund(input: PostRefundInput): TransactionDraft {
     idempotencyKey: `refund:${input.cardTransactionId}`,
     effectiveAt: input.effectiveAt,
     transfers: withoutZeros([
-      moved('from-network', networkPayableOf(input.programId), usd, input.amountUsd, legId),
+      moved('from-network', input.from ?? networkPayableOf(input.programId), usd, input.amountUsd, legId),
       moved('fee-given-back', revenueOf('fees', 'USD'), usd, input.feeUsd ?? 0n, legId),
       moved('overdue-paid', usd, overdueOf(accountId), input.overdueUsd, legId),
       ...input.parts.flatMap((part) => givenBack(accountId, legId, part)),

@@ -24,6 +24,7 @@ export interface PolicyPatch {
   readonly blocked_merchant_groups?: ProgramPolicy['blocked_merchant_groups'] | undefined;
   readonly stablecoins?: readonly string[] | undefined;
   readonly default_funding_mode?: ProgramPolicy['default_funding_mode'] | undefined;
+  readonly funding_at?: ProgramPolicy['funding_at'] | undefined;
   readonly partial_approvals?: boolean | undefined;
   readonly decline_on_avs_mismatch?: boolean | undefined;
   readonly decline_on_cvc_mismatch?: boolean | undefined;
