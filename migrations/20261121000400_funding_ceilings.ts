@@ -16,9 +16,17 @@ export async function up(knex: Knex): Promise<void> {
   await knex.raw('CREATE INDEX accounts_overdue_index ON accounts (id) WHERE overdue_amount > 0');
   await knex.raw(`CREATE INDEX leg_postings_overdue_index ON leg_postings (account_id)
     WHERE (kind = 'overdue' AND state IN ('posted', 'funding')) OR (kind = 'loan_draw' AND state = 'failed')`);
+
+  // How often each may be tried: an operator's word adds to it. A try has an order and chain intents of its own.
+  await knex.raw('ALTER TABLE sale_orders ADD COLUMN attempts_allowed integer NOT NULL DEFAULT 3');
+  await knex.raw('ALTER TABLE repayments ADD COLUMN attempts_allowed integer NOT NULL DEFAULT 1');
+  await knex.raw('ALTER TABLE deposits ADD COLUMN sweeps_allowed integer NOT NULL DEFAULT 1');
 }
 
 export async function down(knex: Knex): Promise<void> {
+  await knex.raw('ALTER TABLE deposits DROP COLUMN sweeps_allowed');
+  await knex.raw('ALTER TABLE repayments DROP COLUMN attempts_allowed');
+  await knex.raw('ALTER TABLE sale_orders DROP COLUMN attempts_allowed');
   await knex.raw('DROP INDEX leg_postings_overdue_index, accounts_overdue_index, sale_orders_bank_reference_key');
   await knex.raw('ALTER TABLE assets DROP COLUMN pegged_to');
 }

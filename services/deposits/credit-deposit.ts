@@ -19,7 +19,7 @@ import { done, type StepResult, WAIT_MS, waiting } from '../shared/step';
 import { recordAcquisition } from '../taxes/record-acquisition';
 import { bookGasOf } from '../treasury/book-gas';
 import { ensureGas } from '../treasury/ensure-gas';
-import { runCall } from '../treasury/run-call';
+import { runCallAgain } from '../treasury/run-call';
 import {
   accountWallet,
   assetOfToken,
@@ -188,15 +188,19 @@ async function sweep(deps: CreditDepositDeps, key: DepositKey, deposit: DepositR
     wallets.treasury.address,
     deposit.amount,
   );
-  const outcome = await runCall(deps.sender, {
-    organizationId,
-    intentKey: `deposit:${deposit.id}:sweep`,
-    signer: wallet.signer,
-    to: call.to,
-    data: call.data,
-    value: 0n,
-    purpose: 'sweep-deposit',
-  });
+  const outcome = await runCallAgain(
+    deps.sender,
+    {
+      organizationId,
+      intentKey: `deposit:${deposit.id}:sweep`,
+      signer: wallet.signer,
+      to: call.to,
+      data: call.data,
+      value: 0n,
+      purpose: 'sweep-deposit',
+    },
+    deposit.sweeps_allowed,
+  );
   const now = deps.clock.now();
   switch (outcome.state) {
     case 'confirmed':

@@ -19,6 +19,7 @@ export interface DepositRow {
   readonly block_number: bigint;
   readonly state: DepositState;
   readonly sweep_transaction_hash: string | null;
+  readonly sweeps_allowed: number;
   readonly credited_at: Date | null;
   readonly created_at: Date;
   readonly updated_at: Date;
@@ -71,7 +72,7 @@ export async function lockDepositOfTransfer(
 
 export async function insertDeposit(
   trx: Transaction,
-  row: Omit<DepositRow, 'sweep_transaction_hash' | 'credited_at' | 'created_at' | 'updated_at'>,
+  row: Omit<DepositRow, 'sweep_transaction_hash' | 'sweeps_allowed' | 'credited_at' | 'created_at' | 'updated_at'>,
 ): Promise<void> {
   await trx('deposits').insert({
     ...row,
@@ -92,6 +93,7 @@ export type DepositChange = Partial<
     | 'block_hash'
     | 'block_number'
     | 'sweep_transaction_hash'
+    | 'sweeps_allowed'
     | 'credited_at'
   >
 >;

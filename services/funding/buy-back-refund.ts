@@ -19,7 +19,7 @@ import { done, type StepResult, WAIT_MS, waiting } from '../shared/step';
 import { recordAcquisition } from '../taxes/record-acquisition';
 import { bookFinishedGas, bookGasOf } from '../treasury/book-gas';
 import { ensureVenueApproval } from '../treasury/ensure-approval';
-import { runCall } from '../treasury/run-call';
+import { runCallAgain } from '../treasury/run-call';
 import {
   accountWallet,
   type ChainStepDeps,
@@ -118,7 +118,7 @@ async function move(
   let repaid: Confirmed | null = null;
   if (principal > 0n && owedThere > 0n) {
     const call = deps.venue.repayCall(row.asset, principal, owner.address);
-    const outcome = await send(deps, organizationId, wallets, `repayment:${row.id}:repay`, call, 'repay-venue');
+    const outcome = await send(deps, row, wallets, 'repay', call, 'repay-venue');
     if (outcome.kind === 'waiting') return outcome.step;
     repaid = outcome.outcome;
   }
@@ -137,7 +137,7 @@ async function move(
   let delivered: Confirmed | null = null;
   if (toTreasury > 0n) {
     const call = deps.calls.transfer(tokenAddress(deps.deployment, row.asset), wallets.treasury.address, toTreasury);
-    const outcome = await send(deps, organizationId, wallets, `repayment:${row.id}:transfer`, call, 'buy-back');
+    const outcome = await send(deps, row, wallets, 'transfer', call, 'buy-back');
     if (outcome.kind === 'waiting') return outcome.step;
     delivered = outcome.outcome;
   }
@@ -206,23 +206,28 @@ function debtAtOperation(reading: { readonly scaledDebtBefore: bigint; readonly 
 
 async function send(
   deps: BuyBackDeps,
-  organizationId: string,
+  row: RepaymentRow,
   wallets: OrganizationWallets,
-  intentKey: string,
+  step: 'repay' | 'transfer',
   call: { readonly to: `0x${string}`; readonly data: `0x${string}` },
   purpose: string,
 ): Promise<
   { readonly kind: 'confirmed'; readonly outcome: Confirmed } | { readonly kind: 'waiting'; readonly step: StepResult }
 > {
-  const outcome = await runCall(deps.sender, {
-    organizationId,
-    intentKey,
-    signer: wallets.operating.signer,
-    to: call.to,
-    data: call.data,
-    value: 0n,
-    purpose,
-  });
+  const { organization_id: organizationId } = row;
+  const outcome = await runCallAgain(
+    deps.sender,
+    {
+      organizationId,
+      intentKey: `repayment:${row.id}:${step}`,
+      signer: wallets.operating.signer,
+      to: call.to,
+      data: call.data,
+      value: 0n,
+      purpose,
+    },
+    row.attempts_allowed,
+  );
   switch (outcome.state) {
     case 'confirmed':
       return { kind: 'confirmed', outcome };

@@ -33,6 +33,8 @@ export interface SaleOrderRow {
   readonly covers_usd: bigint;
   readonly state: SaleState;
   readonly attempt: number;
+  /** Orders that may be made for it before an operator is asked. */
+  readonly attempts_allowed: number;
   readonly quoted_gross_usd: bigint | null;
   readonly gross_usd: bigint | null;
   readonly fee_usd: bigint | null;
@@ -74,6 +76,8 @@ export interface RepaymentRow {
   readonly venue_amount: bigint | null;
   readonly transaction_hash: string | null;
   readonly refund_id: string | null;
+  /** How often each of a refund's calls may be tried. */
+  readonly attempts_allowed: number;
   readonly failure: string | null;
   readonly created_at: Date;
   readonly updated_at: Date;
@@ -166,6 +170,7 @@ export type SaleChange = Partial<
     SaleOrderRow,
     | 'state'
     | 'attempt'
+    | 'attempts_allowed'
     | 'quoted_gross_usd'
     | 'gross_usd'
     | 'fee_usd'
@@ -308,7 +313,7 @@ export async function updateRepayment(
   trx: Transaction,
   organizationId: string,
   repaymentId: string,
-  change: Partial<Pick<RepaymentRow, 'state' | 'venue_amount' | 'transaction_hash' | 'failure'>>,
+  change: Partial<Pick<RepaymentRow, 'state' | 'venue_amount' | 'transaction_hash' | 'attempts_allowed' | 'failure'>>,
 ): Promise<void> {
   await trx('repayments')
     .where({ organization_id: organizationId, id: repaymentId })

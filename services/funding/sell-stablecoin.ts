@@ -50,8 +50,6 @@ export interface PostingKey {
   readonly postingId: string;
 }
 
-/** After so many orders that brought nothing the sale stays open and is looked at rarely; an operator has been told by then. */
-export const SALE_ATTEMPTS_MAX = 3;
 /** Receipts are searched this far for the transfer that brought tokens back. */
 const RETURN_POSITIONS_MAX = 8;
 
@@ -128,7 +126,8 @@ function orderKey(key: PostingKey, attempt: number): string {
 
 async function order(deps: SellStablecoinDeps, key: PostingKey, { order: row }: Sale): Promise<StepResult> {
   const { offRamp } = deps;
-  if (row.attempt > SALE_ATTEMPTS_MAX) {
+  // After so many orders that brought nothing it stays open and is looked at rarely; an operator has been told by then.
+  if (row.attempt > row.attempts_allowed) {
     return waiting('failed', row.failure ?? 'every attempt failed', WAIT_MS.operator);
   }
   const wallets = await organizationWallets(deps, key.organizationId);
@@ -467,13 +466,13 @@ async function retry(
       transaction_hash: null,
       failure,
     });
-    if (attempt <= SALE_ATTEMPTS_MAX) return;
+    if (attempt <= locked.attempts_allowed) return;
     await appendEvent(trx, {
       organizationId: key.organizationId,
       type: 'funding.sale_failed',
       resourceKind: 'saleOrder',
       resourceId: key.postingId,
-      data: { ...saleData(deps, row), attempts: SALE_ATTEMPTS_MAX, detail: failure },
+      data: { ...saleData(deps, row), attempts: row.attempt, detail: failure },
     });
   });
   return waiting('requested', `attempt ${attempt}: ${failure}`, WAIT_MS.vendor);

@@ -17,6 +17,7 @@ import { depositRoutes } from './deposits';
 import { eventRoutes } from './events';
 import { fundingRoutes } from './funding';
 import { ledgerRoutes } from './ledger';
+import { operationRoutes } from './operations';
 import { organizationRoutes } from './organizations';
 import { partnerEndpointRoutes } from './partner-endpoints';
 import { programRoutes } from './programs';
@@ -58,6 +59,7 @@ export function createRoutes(
     ...taxRoutes(deps),
     ...settlementRoutes(deps),
     ...reconciliationRoutes(deps),
+    ...operationRoutes(),
     ...eventRoutes(),
     ...ledgerRoutes(deps),
     ...(sandbox === null ? [] : simulateRoutes({ ...deps, sandbox })),

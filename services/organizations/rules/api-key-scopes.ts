@@ -10,6 +10,7 @@ export const API_KEY_SCOPES = [
   'credit:write',
   'settlements:write',
   'reconciliation:write',
+  'operations:write',
   'simulate',
 ] as const;
 
