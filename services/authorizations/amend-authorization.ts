@@ -162,7 +162,7 @@ async function raise(trx: Transaction, context: AmendContext): Promise<Answer> {
   const open = isOpen(authorization.state);
   const view = open
     ? snapshotForIncrement(snapshot, { total: amendment.total, since: authorization.created_at })
-    : snapshot;
+    : { ...snapshot, begunAt: authorization.created_at };
   const kind = request.kind === 'cash_withdrawal' ? 'cash_withdrawal' : 'authorization';
   const decision = decideAuthorization(view, spendOf(request, kind, amendment.more), now);
   if (decision.outcome === 'declined') {

@@ -181,7 +181,8 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
   const counted = (counters: LimitCounters, scope: 'account' | 'card', amount: bigint): LimitCounters => {
     const { mcc, merchantId } = request;
     if (increment) return countIncrement(counters, { at: increment.since, mcc, merchantId }, amount);
-    return countPurchase(counters, { at: now, mcc, merchantId }, amount, rememberedFor(scope, controls, request));
+    const at = snapshot.begunAt ?? now;
+    return countPurchase(counters, { at, mcc, merchantId }, amount, rememberedFor(scope, controls, request));
   };
   const approve = (outcome: 'approved' | 'partially_approved', approvedAmount: bigint): Decision => {
     const hold = holdWithFee(approvedAmount);

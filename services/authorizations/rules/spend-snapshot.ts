@@ -42,6 +42,8 @@ export interface SpendSnapshot extends MarketSnapshot {
     readonly approvedBefore: bigint;
     readonly since: Date;
   };
+  /** When the purchase was put on record, where that was not now: what is taken back of it later is found by it. */
+  readonly begunAt?: Date;
 }
 
 export interface CardSnapshot {

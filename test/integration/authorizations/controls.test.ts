@@ -171,6 +171,22 @@ test('a card locks to the merchant of its first approval, and opens when nothing
   expect(await buy(card, 1_000n)).toBe('merchant_blocked');
 });
 
+test('a purchase that is asked for more after it was taken back locks the card anew, and opens it again', async () => {
+  const { card } = await cardOf({
+    card: { merchant_lock: 'first_use', velocity: [{ window_seconds: 3_600, max_count: 1, per: 'card' }] },
+  });
+  const first = purchase(card, 1_000n);
+  expect(await told(authorizer.authorize(first))).toBe('approved');
+  await happen(first, 'reversal');
+  const again = { ...first, messageId: `${first.messageId}-again`, contentHash: 'again', amount: 700n };
+  expect(await told(authorizer.authorize(again))).toBe('approved');
+  expect(await cardCounters(card)).toMatchObject({ lock: ['M-1', expect.anything(), 1], recent: [expect.anything()] });
+  expect(await buy(card, 1_000n, { merchant: OTHER_SHOP })).toBe('merchant_blocked');
+  await happen(first, 'reversal', { amount: 700n });
+  expect((await cardCounters(card)).recent).toBeUndefined();
+  expect(await buy(card, 1_000n, { merchant: OTHER_SHOP })).toBe('approved');
+});
+
 test('velocity counts within the window, and what expires as a whole no longer does', async () => {
   const { world, card } = await cardOf({
     card: { velocity: [{ window_seconds: 3_600, max_count: 2, max_amount: '3000', per: 'card' }] },
