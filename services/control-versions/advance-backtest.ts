@@ -5,7 +5,7 @@ import { inOrganization, type Transaction } from '../database/transaction';
 import type { ProgramPolicy } from '../programs/rules/program-policy';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
-import { maxBigint, parseDecimal } from '../shared/money';
+import { maxBigint, minBigint, parseDecimal } from '../shared/money';
 import { done, type StepResult, waiting } from '../shared/step';
 import {
   type BacktestRow,
@@ -222,23 +222,19 @@ function approvedOf(receipt: Receipt | null): bigint {
   return receipt === null || receipt.request.kind === 'refund_authorization' ? 0n : BigInt(receipt.outcome.approved);
 }
 
-/** Events that tell of an authorization without changing what it counts for. */
-const WITHOUT_EFFECT: ReadonlySet<string> = new Set([
-  'authorization.approved',
-  'authorization.declined',
-  'authorization.cleared',
-  'authorization.increment_declined',
-]);
-
 /** What an event about an authorization changed of what counts; nothing: no correction. */
 function correctionOf(event: HistoryEvent): Correction[] {
-  if (WITHOUT_EFFECT.has(event.type)) return [];
-  const countedAfter = countedAt(event.type, event.data);
-  const countedBefore =
-    event.previous_type === null
-      ? approvedOf(readReceipt(event.receipt ?? 'null'))
-      : countedAt(event.previous_type, event.previous_data);
-  if (countedAfter === null || countedBefore === null || countedAfter === countedBefore) return [];
+  const after = standingOf(event.data);
+  const before =
+    event.previous_data === null
+      ? { counted: approvedOf(readReceipt(event.receipt ?? 'null')), ended: false }
+      : standingOf(event.previous_data);
+  // The first event of older authorizations is an event like others, and tells what was decided.
+  const decided = event.type === 'authorization.approved' || event.type === 'authorization.declined';
+  if (decided || after === null || before === null) return [];
+  // What comes after the end (a late clearing) is spent, but no longer counted.
+  const countedAfter = before.ended ? minBigint(before.counted, after.counted) : after.counted;
+  if (countedAfter === before.counted) return [];
   return [
     {
       authorizationId: event.authorization_id,
@@ -246,19 +242,28 @@ function correctionOf(event: HistoryEvent): Correction[] {
       cardId: event.card_id,
       at: event.created_at,
       purchase: { at: event.decided_at, mcc: event.mcc, merchantId: event.merchant_id },
-      countedBefore,
+      countedBefore: before.counted,
       countedAfter,
     },
   ];
 }
 
-/** Cents that a purchase counted for once an event had happened; null where the event does not say. */
-function countedAt(type: string, data: unknown): bigint | null {
+interface Standing {
+  /** Cents that the purchase counts for: all that may still be cleared, and once it has ended what was. */
+  readonly counted: bigint;
+  readonly ended: boolean;
+}
+
+/** What an event's object says of an authorization's standing; null where it does not say. */
+function standingOf(data: unknown): Standing | null {
   const approved = centsOf(data, 'approved');
   const reversed = centsOf(data, 'reversed');
   const cleared = centsOf(data, 'cleared');
   if (approved === null || reversed === null || cleared === null) return null;
-  return type === 'authorization.expired' ? cleared : maxBigint(approved - reversed, 0n);
+  const open = maxBigint(approved - reversed, 0n);
+  const state: unknown = Reflect.get(data as object, 'state');
+  const ended = state !== 'pending' && state !== 'partially_cleared';
+  return { counted: ended ? minBigint(open, cleared) : open, ended };
 }
 
 function centsOf(data: unknown, field: string): bigint | null {

@@ -187,7 +187,6 @@ export interface HistoryEvent {
   readonly type: string;
   readonly created_at: Date;
   readonly data: unknown;
-  readonly previous_type: string | null;
   readonly previous_data: unknown;
   readonly authorization_id: string;
   readonly account_id: string;
@@ -208,12 +207,12 @@ export async function findHistoryEvents(
   limit: number,
 ): Promise<HistoryEvent[]> {
   const found: { rows: HistoryEvent[] } = await trx.raw(
-    `SELECT e.id, e.type, e.created_at, e.data, p.type AS previous_type, p.data AS previous_data, a.id AS authorization_id,
+    `SELECT e.id, e.type, e.created_at, e.data, p.data AS previous_data, a.id AS authorization_id,
        a.account_id, a.card_id, a.created_at AS decided_at, a.merchant->>'mcc' AS mcc, a.merchant->>'id' AS merchant_id,
        CASE WHEN p.data IS NULL THEN a.receipt END AS receipt
      FROM events e
      JOIN authorizations a ON a.organization_id = e.organization_id AND a.id = e.resource_id
-     LEFT JOIN LATERAL (SELECT o.type, o.data FROM events o WHERE o.organization_id = e.organization_id
+     LEFT JOIN LATERAL (SELECT o.data FROM events o WHERE o.organization_id = e.organization_id
        AND o.resource_id = e.resource_id AND o.id < e.id ORDER BY o.id DESC LIMIT 1) p ON true
      WHERE e.organization_id = ? AND e.resource_kind = 'authorization' AND ${SCOPE_COLUMN[window.scope.kind]} = ?
        AND e.id > ? AND e.id < ? AND e.created_at >= ? AND e.created_at < ?

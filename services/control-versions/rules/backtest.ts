@@ -6,6 +6,7 @@ import {
   countAuthorization,
   countersNow,
   countersToStored,
+  countIncrement,
   giveBack,
   type StoredLimitCounters,
 } from '../../cards/rules/limit-counters';
@@ -228,7 +229,8 @@ export function replayCorrection(replay: Replay, correction: Correction): void {
   for (const scopeId of scope.kind === 'program' ? [accountId, cardId, scope.id] : [accountId, cardId]) {
     const known = counters.get(scopeId);
     if (known === undefined) continue;
-    const left = giveBack(countersNow(known.windows, at, known.timeZone), purchase, given);
+    const open = countersNow(known.windows, at, known.timeZone);
+    const left = after > before ? countIncrement(open, purchase, after - before) : giveBack(open, purchase, given);
     counters.set(scopeId, { ...known, windows: countersToStored(left) });
   }
 }

@@ -159,6 +159,19 @@ describe('backtests', () => {
     expect(result.samples.approved_to_declined).toEqual([await idOf(second.request), await idOf(fifth.request)]);
   });
 
+  it('gives back what a final clearing left, and nothing twice', async () => {
+    const first = await spend(9_000n);
+    const cleared = cardEvent(first.request, 'clearing', { amount: 3_000n, final: true });
+    expect((await recordCardEvent({ knex, clock: systemClock }, cleared)).kind).toBe('recorded');
+    const late = cardEvent(first.request, 'clearing', { amount: 500n, final: true });
+    expect((await recordCardEvent({ knex, clock: systemClock }, late)).kind).toBe('recorded');
+    const second = await spend(7_000n);
+    const third = await spend(1n);
+    expect([second, third].map(({ reply }) => reply.outcome)).toEqual(['approved', 'approved']);
+    const result = await run(forCard({ limits: { day_amount: '10000' } }));
+    expect(result.samples.approved_to_declined).toEqual([await idOf(third.request)]);
+  });
+
   it('goes on where it was, page by page, to the same result', async () => {
     const requests: AuthorizationRequest[] = [];
     for (let index = 0; index < 7; index += 1) requests.push((await spend(2_000n)).request);
