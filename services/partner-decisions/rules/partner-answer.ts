@@ -24,8 +24,10 @@ export function readPartnerAnswer(text: string): PartnerAnswer | { readonly prob
   }
   if (Object.keys(rest).length > 0) return { problem: 'the answer may only have decision and reason' };
   if (reason === undefined || reason === null) return { decision, reason: null };
-  if (typeof reason !== 'string' || reason.length > REASON_LENGTH_MAX || /\p{Cc}/u.test(reason)) {
-    return { problem: `reason must be text of at most ${REASON_LENGTH_MAX} characters without control characters` };
+  if (typeof reason !== 'string' || reason.length > REASON_LENGTH_MAX || /[\p{Cc}\p{Cs}]/u.test(reason)) {
+    return {
+      problem: `reason must be text of at most ${REASON_LENGTH_MAX} characters, without control characters or halves of one`,
+    };
   }
   return { decision, reason: reason === '' ? null : reason };
 }

@@ -34,6 +34,42 @@ test('tables are merged, lists replaced, null removes', () => {
   expect(Object.keys(changed.credit.collateral).sort()).toEqual(['WETH', 'weETH']);
 });
 
+test("a partner's decision: defaults first, then only what changes, stand-in rules as a whole, null ends it", () => {
+  const first = applyPolicyPatch(DEFAULT_PROGRAM_POLICY, {
+    partner_decision: { stand_in: { default: 'decline', approve_up_to: '2500' } },
+  });
+  expect(first.partner_decision).toEqual({
+    enabled: true,
+    timeout_ms: 800,
+    stand_in: { default: 'decline', approve_up_to: '2500' },
+    breaker: { failures: 5, open_seconds: 30 },
+  });
+  expect(applyPolicyPatch(first, {})).toEqual(first);
+  const second = applyPolicyPatch(first, {
+    partner_decision: { enabled: false, stand_in: { default: 'approve' }, breaker: { failures: 2 } },
+  });
+  expect(second.partner_decision).toEqual({
+    enabled: false,
+    timeout_ms: 800,
+    stand_in: { default: 'approve' },
+    breaker: { failures: 2, open_seconds: 30 },
+  });
+  expect(applyPolicyPatch(second, { partner_decision: null })).toEqual(DEFAULT_PROGRAM_POLICY);
+});
+
+test.each([
+  [{ default: 'approve', approve_up_to: '1' }, false],
+  [{ default: 'approve', approve_merchant_groups: ['hotels'] }, false],
+  [{ default: 'decline', decline_above: '1' }, false],
+  [{ default: 'decline', decline_above: '9', approve_merchant_groups: ['hotels'] }, true],
+  [{ default: 'approve', decline_above: '9' }, true],
+] as const)('stand-in rules %j: that each can decide is %s', (stand_in, fits) => {
+  const policy = applyPolicyPatch(DEFAULT_PROGRAM_POLICY, { partner_decision: { stand_in } });
+  const problem = policyProblem(policy, ASSETS);
+  if (fits) expect(problem).toBeNull();
+  else expect(problem).toMatchObject({ pointer: '/partner_decision/stand_in' });
+});
+
 test('the default of hold days cannot be removed', () => {
   expect(applyPolicyPatch(DEFAULT_PROGRAM_POLICY, { hold_days: { default: null } }).hold_days.default).toBe(7);
 });
