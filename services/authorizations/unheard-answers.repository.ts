@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import type { Transaction } from '../database/transaction';
 import type { AuthorizationRow } from './authorization.repository';
+import type { StoredAnswer } from './spend-snapshot.repository';
 
 /** One batch of answers that nobody has confirmed as given. */
 export interface UnheardBatch {
@@ -75,4 +76,28 @@ export async function isConfirmedByNetwork(
     .select('message_id');
   if (authorization.message_id !== null) messages.whereNot({ message_id: authorization.message_id });
   return (await messages).length > (authorization.message_id === null ? 1 : 0);
+}
+
+/**
+ * From now on a repetition of the purchase's first message is answered that it came too late: nothing is held for it any
+ * more. Does nothing where the first message's answer is a row of its own.
+ */
+export async function answerLateFromNowOn(
+  trx: Transaction,
+  authorization: Pick<AuthorizationRow, 'organization_id' | 'id'>,
+): Promise<void> {
+  const answer: StoredAnswer = {
+    outcome: 'declined',
+    approved_amount: '0',
+    decline_reason: 'late',
+    balance: null,
+    authorization_id: authorization.id,
+  };
+  await trx.raw(
+    `INSERT INTO card_messages (organization_id, vendor, message_id, content_hash, kind, processor_authorization_id, account_id,
+       authorization_id, answer)
+     SELECT organization_id, vendor, message_id, content_hash, kind, processor_authorization_id, account_id, id, ?
+     FROM authorizations WHERE organization_id = ? AND id = ? AND message_id IS NOT NULL AND content_hash IS NOT NULL`,
+    [JSON.stringify(answer), authorization.organization_id, authorization.id],
+  );
 }

@@ -12,7 +12,7 @@ import { giveLimitBack, releaseHold } from './release-hold';
 import { returnReservation } from './return-reservation';
 import { next } from './rules/authorization-state';
 import { releaseAll } from './rules/hold-legs';
-import { isConfirmedByNetwork } from './unheard-answers.repository';
+import { answerLateFromNowOn, isConfirmedByNetwork } from './unheard-answers.repository';
 
 export interface VoidUnheardAuthorizationInput {
   readonly organizationId: string;
@@ -80,6 +80,7 @@ async function giveBack(
     effectiveAt: now,
     now,
   });
+  await answerLateFromNowOn(trx, authorization);
   await appendEvent(trx, {
     organizationId,
     type: 'authorization.reversed',

@@ -63,6 +63,8 @@ export class JourneyWorld {
   private sentBy = 0;
   private policyVersion = 1;
   private runOut = 0;
+  /** Messages whose answer was never heard: it is another one from then on. */
+  private readonly givenUp = new Set<string>();
 
   private constructor(
     private readonly deps: JourneyDeps,
@@ -214,6 +216,11 @@ export class JourneyWorld {
     });
   }
 
+  /** Whether the answer to a message was taken back, because nobody had heard it. */
+  isGivenUp(message: Sent): boolean {
+    return message.kind === 'request' && this.givenUp.has(message.request.messageId);
+  }
+
   private idOf(number: number): string {
     return required(this.purchaseIds[number], `purchase ${number}`);
   }
@@ -290,7 +297,14 @@ export class JourneyWorld {
   private async giveUp(number: number): Promise<void> {
     const authorizationId = await this.authorizationId(number);
     if (authorizationId === null) return;
-    await voidUnheardAuthorization(this.deps, { organizationId: this.world.organizationId, authorizationId });
+    const { organizationId } = this.world;
+    const { kind } = await voidUnheardAuthorization(this.deps, { organizationId, authorizationId });
+    if (kind !== 'voided') return;
+    const { rows } = await this.deps.superuser.query<{ message_id: string }>(
+      'SELECT message_id FROM authorizations WHERE organization_id = $1 AND id = $2',
+      [organizationId, authorizationId],
+    );
+    for (const { message_id } of rows) this.givenUp.add(message_id);
   }
 }
 

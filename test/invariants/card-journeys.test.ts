@@ -174,7 +174,8 @@ async function take(
       if (world.sent.length === 0) return { possible: [after(models, [])], outcomes: [] };
       const index = step.nth % world.sent.length;
       const message = required(world.sent[index], 'message');
-      const first = answers[index] ?? null;
+      const late: Outcome = { reply: { outcome: 'declined', approved: 0n, reason: 'late' } };
+      const first = world.isGivenUp(message) ? late : (answers[index] ?? null);
       const outcome = await world.deliver(step.kind === 'again' ? message : tampered(message));
       const refused: Outcome =
         message.kind === 'event'

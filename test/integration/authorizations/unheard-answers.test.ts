@@ -119,6 +119,19 @@ describe('an approval that the network never heard', () => {
     await a.sound();
   });
 
+  test('is no longer an approval for whoever asks the same again', async () => {
+    const a = await account();
+    const { request, authorizationId } = await a.approve(1_000n);
+    expect(await authorizer.authorize(request)).toMatchObject({ outcome: 'approved', authorizationId });
+    await a.void(authorizationId);
+    const late = { outcome: 'declined', approvedAmount: 0n, declineReason: 'late', authorizationId };
+    expect(await authorizer.authorize(request)).toMatchObject(late);
+    expect(await authorizer.authorize({ ...request, contentHash: 'other' })).toMatchObject({
+      declineReason: 'duplicate_conflict',
+    });
+    await a.sound();
+  });
+
   test('moves the account’s version, so that nothing is decided on the hold any more', async () => {
     const a = await account();
     const { authorizationId } = await a.approve(1_000n);
