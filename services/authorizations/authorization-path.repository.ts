@@ -8,7 +8,11 @@ export interface WorkflowProgram {
   readonly fundingAt: 'clearing' | 'authorization';
 }
 
-/** Every program on the workflow path; there are few, and an index holds only them. Needs the authorizer's role. */
+/**
+ * Every program on the workflow path; there are few, and an index holds only them. Where the fintech is asked for its own
+ * decision, requests are answered directly: it may take longer than a workflow is waited for, and would be asked by both
+ * paths. Needs the authorizer's role.
+ */
 export async function findWorkflowPrograms(pool: Pool): Promise<readonly WorkflowProgram[]> {
   const { rows } = await pool.query<WorkflowProgram>({
     name: 'workflow-programs',
@@ -16,7 +20,8 @@ export async function findWorkflowPrograms(pool: Pool): Promise<readonly Workflo
         coalesce(v.document ->> 'funding_at', 'clearing') AS "fundingAt"
       FROM programs p
       JOIN program_policies v ON v.organization_id = p.organization_id AND v.program_id = p.id AND v.version = p.policy_version
-      WHERE p.authorization_path = 'workflow'`,
+      WHERE p.authorization_path = 'workflow'
+        AND (v.document -> 'partner_decision' -> 'enabled') IS DISTINCT FROM 'true'::jsonb`,
   });
   return rows;
 }

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import { Client, Pool } from 'pg';
+import { createAuthorizationPaths } from '../../../services/authorizations/authorization-paths';
 import type { Authorizer } from '../../../services/authorizations/authorize-spend';
 import type { Receipt } from '../../../services/authorizations/rules/receipt';
 import { createKnex } from '../../../services/database/knex';
@@ -351,6 +352,22 @@ test('a message that is repeated while the fintech thinks is asked once, and ans
   for (const reply of replies) expect(reply).toEqual(replies[0]);
   expect(await authorizer.authorize(request)).toEqual(replies[0]);
   expect(world.partner.questions()).toHaveLength(1);
+});
+
+test('a program that asks its fintech is answered directly, also where its path is the workflow', async () => {
+  const asking = await newWorld();
+  const silent = await newWorld({ decision: { enabled: false } });
+  const plain = await createSpendingWorld(database.superuserUrl, { accounts: 1 });
+  const worlds = [asking, silent, plain];
+  await superuser.query("UPDATE programs SET authorization_path = 'workflow' WHERE id = ANY ($1)", [
+    worlds.map(({ programId }) => programId),
+  ]);
+  const paths = createAuthorizationPaths({ pool, failed: (error) => failures.push(error) });
+  const programs = [];
+  for (const world of worlds) {
+    programs.push((await paths.workflowProgramOf(purchase(onlyAccount(world), 100n)))?.programId ?? null);
+  }
+  expect(programs).toEqual([null, silent.programId, plain.programId]);
 });
 
 test('no time to ask: the stand-in rules decide, and the network still has its answer', async () => {
