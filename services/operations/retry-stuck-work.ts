@@ -3,7 +3,8 @@ import { appendCommand } from '../outbox/append-command';
 import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
 import type { WorkflowType } from '../temporal/port';
-import { allowFurtherTries, existsWork, findStuck, type StuckKind, type StuckWork } from './stuck-work.repository';
+import type { StuckKind } from './rules/stuck-kind';
+import { allowFurtherTries, existsWork, findStuck, type StuckWork } from './stuck-work.repository';
 
 interface Carrier {
   readonly workflowType: WorkflowType;

@@ -1,10 +1,8 @@
 import type { Transaction } from '../database/transaction';
 import { intentKeyOfTry } from '../treasury/run-call';
+import type { StuckKind } from './rules/stuck-kind';
 
-/** Work that waits for an operator: what each is, and which column counts its tries. */
-export const STUCK_KINDS = ['sale', 'buy_back', 'sweep', 'settlement'] as const;
-export type StuckKind = (typeof STUCK_KINDS)[number];
-
+/** Work that goes on only when somebody says so. */
 export interface StuckWork {
   readonly kind: StuckKind;
   /** Of the sale order, repayment, deposit or settlement. */

@@ -1,6 +1,6 @@
 import { listStuckWork, type StuckWork } from '../../operations/list-stuck-work';
 import { retryStuckWork } from '../../operations/retry-stuck-work';
-import { STUCK_KINDS, type StuckKind } from '../../operations/stuck-work.repository';
+import { STUCK_KINDS, type StuckKind } from '../../operations/rules/stuck-kind';
 import { formatId, type IdKind } from '../../shared/ids';
 import { ok } from '../../shared/result';
 import { type AnyRoute, route } from '../route';
