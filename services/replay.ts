@@ -72,7 +72,7 @@ function summary(counts: Readonly<Record<string, number>>, seconds: string): str
   const parts = Object.entries(rest)
     .filter(([name, count]) => count > 0 || name === 'same' || name === 'different')
     .map(([name, count]) => `${count} ${name.replaceAll('_', ' ')}`);
-  return `${replayed} decisions taken again in ${seconds} s: ${parts.join(', ')}\n`;
+  return `${replayed} decision${replayed === 1 ? '' : 's'} taken again in ${seconds} s: ${parts.join(', ')}\n`;
 }
 
 function readArguments(

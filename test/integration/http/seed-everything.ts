@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from 'pg';
 import request from 'supertest';
+import { decideAuthorization } from '../../../services/authorizations/rules/decide-authorization';
+import { receiptText } from '../../../services/authorizations/rules/receipt';
 import { newId } from '../../../services/database/new-id';
 import { formatId, type IdKind, parseId } from '../../../services/shared/ids';
+import { NOW, requestOf, snapshotOf } from '../../builders/snapshots';
 
 /** One thing of every kind, as the API names it. */
 export type SeededIds = Readonly<Partial<Record<IdKind, string>>> &
@@ -12,6 +15,14 @@ function uuidOf(kind: IdKind, id: string): string {
   const parsed = parseId(kind, id);
   if (!parsed.ok) throw new Error(`${id} is no ${kind}`);
   return parsed.value;
+}
+
+/** The receipt of a purchase that the builder's cardholder makes. */
+function receiptOf(authorizationId: string): string {
+  const [snapshot, asked] = [snapshotOf(), requestOf(4_250n)];
+  const decision = decideAuthorization(snapshot, asked, NOW);
+  const subject = { authorizationId, contentHash: '0'.repeat(64) };
+  return receiptText(subject, snapshot, asked, decision, NOW, '0'.repeat(64));
 }
 
 /**
@@ -49,7 +60,7 @@ export async function seedEverything(
     merchant_currency: 'USD',
     merchant,
     channel: 'chip',
-    receipt: JSON.stringify({ largest_amount: '50000', options: [] }),
+    receipt: receiptOf(authorization),
     occurred_at: new Date(),
     respond_by: new Date(),
   });
