@@ -5,7 +5,7 @@ import { invariant } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
-import { type ControlVersionRow, findVersion, insertVersion } from './control-version.repository';
+import { type ControlVersionRow, findVersion, insertVersion, updateVersion } from './control-version.repository';
 import { moveVersion, type OpenScope, openScope } from './open-scope';
 import { placeControls } from './put-in-force';
 import { documentDiff } from './rules/document-diff';
@@ -61,7 +61,10 @@ async function keepWhatApplies(
   const inForce = effectiveControls(standing.document, standing.pending, now);
   const placed = await placeControls(trx, input.organizationId, scope, inForce, null);
   if (!placed.ok) return placed;
-  if (documentDiff(active.document, inForce).length === 0) return ok(null);
+  if (documentDiff(active.document, inForce).length === 0) {
+    await updateVersion(trx, input.organizationId, active.id, { applied_version: placed.value });
+    return ok(null);
+  }
   await moveVersion(trx, active, { kind: 'replaced' });
   await insertVersion(trx, {
     organization_id: input.organizationId,

@@ -1,26 +1,18 @@
 import type { AssetCatalog } from '../assets/load-asset-catalog';
-import type { SpendControls } from '../cards/rules/spend-controls';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
-import { applyPolicyPatch, type PolicyPatch, policyProblem } from '../programs/rules/policy-patch';
 import type { Clock } from '../shared/clock';
-import { type Refusal, refusal } from '../shared/refusal';
-import { err, ok, type Result } from '../shared/result';
-import { type ControlVersionRow, insertVersion, type ScopeStanding } from './control-version.repository';
+import type { Refusal } from '../shared/refusal';
+import { ok, type Result } from '../shared/result';
+import { type ControlVersionRow, insertVersion } from './control-version.repository';
 import { openScope } from './open-scope';
-import type { ControlDocument, ControlScope } from './rules/control-scope';
 import { appendVersionEvent } from './version-event';
+import { documentOf, scopeOf, type WantedControls } from './wanted-controls';
 
 export interface DraftControlsDeps {
   readonly assets: AssetCatalog;
   readonly clock: Clock;
 }
-
-/** What a draft is made of: a change of the program's policy, or the whole new controls of an account or a card. */
-export type WantedControls =
-  | { readonly kind: 'program'; readonly programId: string; readonly patch: PolicyPatch }
-  | { readonly kind: 'account'; readonly accountId: string; readonly controls: SpendControls }
-  | { readonly kind: 'card'; readonly cardId: string; readonly controls: SpendControls };
 
 export interface DraftControlsInput {
   readonly organizationId: string;
@@ -61,28 +53,4 @@ export async function draftControls(
   });
   await appendVersionEvent(trx, 'control_version.drafted', draft);
   return ok(draft);
-}
-
-function scopeOf(wanted: WantedControls): ControlScope {
-  switch (wanted.kind) {
-    case 'program':
-      return { kind: 'program', id: wanted.programId };
-    case 'account':
-      return { kind: 'account', id: wanted.accountId };
-    case 'card':
-      return { kind: 'card', id: wanted.cardId };
-  }
-}
-
-function documentOf(
-  wanted: WantedControls,
-  standing: ScopeStanding,
-  assets: AssetCatalog,
-): Result<ControlDocument, Refusal> {
-  if (wanted.kind !== 'program' || standing.kind !== 'program') {
-    return ok(wanted.kind === 'program' ? standing.document : wanted.controls);
-  }
-  const policy = applyPolicyPatch(standing.document, wanted.patch);
-  const problem = policyProblem(policy, assets);
-  return problem === null ? ok(policy) : err(refusal('invalid_parameter', problem.detail, problem.pointer));
 }

@@ -44,7 +44,11 @@ export async function openScope(
   if (standing === undefined) return err(refusal('not_found', NO_SUCH[scope.kind]));
   const { active, scheduled } = await findPromoted(trx, organizationId, scope);
   if (active === null) {
-    return ok({ standing, active: await recordFirst(trx, organizationId, scope, standing, now), scheduled: null });
+    const first = await recordStanding(trx, organizationId, scope, standing, now, null);
+    return ok({ standing, active: first, scheduled: null });
+  }
+  if ((scheduled ?? active).applied_version !== standing.appliedVersion) {
+    return ok(await recordForeignChange(trx, scope, standing, now, { active, scheduled }));
   }
   if (standing.kind === 'program' || scheduled === null) return ok({ standing, active, scheduled: null });
   if (required(scheduled.effective_at, 'the deadline of a scheduled version') > now) {
@@ -53,12 +57,29 @@ export async function openScope(
   return ok(await takeEffect(trx, organizationId, { kind: standing.kind, id: scope.id }, active, scheduled));
 }
 
-async function recordFirst(
+/** The rules were changed past the versions (by an operator's hand): the history says so, and goes on from what is. */
+async function recordForeignChange(
+  trx: Transaction,
+  scope: ControlScope,
+  standing: ScopeStanding,
+  now: Date,
+  { active, scheduled }: Pick<OpenScope, 'active' | 'scheduled'>,
+): Promise<OpenScope> {
+  await moveVersion(trx, active, { kind: 'replaced' });
+  if (scheduled !== null) await moveVersion(trx, scheduled, { kind: 'replaced' });
+  const base = (scheduled ?? active).version;
+  const found = await recordStanding(trx, active.organization_id, scope, standing, now, base);
+  return { standing, active: found, scheduled: null };
+}
+
+/** What is in force, as a version that nobody drafted. */
+async function recordStanding(
   trx: Transaction,
   organizationId: string,
   scope: ControlScope,
   standing: ScopeStanding,
   now: Date,
+  baseVersion: number | null,
 ): Promise<ControlVersionRow> {
   return insertVersion(trx, {
     organization_id: organizationId,
@@ -68,7 +89,7 @@ async function recordFirst(
     state: 'active',
     document: standing.document,
     note: '',
-    base_version: null,
+    base_version: baseVersion,
     restores_version: null,
     created_by: null,
     promoted_by: null,

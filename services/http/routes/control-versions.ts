@@ -1,5 +1,5 @@
 import { discardControls } from '../../control-versions/discard-controls';
-import { draftControls, type WantedControls } from '../../control-versions/draft-controls';
+import { draftControls } from '../../control-versions/draft-controls';
 import { promoteControls } from '../../control-versions/promote-controls';
 import {
   type ComparedVersion,
@@ -10,6 +10,7 @@ import {
 import { rollBackControls } from '../../control-versions/roll-back-controls';
 import { type ControlScope, SCOPE_KINDS } from '../../control-versions/rules/control-scope';
 import { VERSION_STATES } from '../../control-versions/rules/version-state';
+import type { WantedControls } from '../../control-versions/wanted-controls';
 import type { ProgramPolicy } from '../../programs/rules/program-policy';
 import { formatId } from '../../shared/ids';
 import type { Refusal } from '../../shared/refusal';

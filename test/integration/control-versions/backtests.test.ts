@@ -6,13 +6,10 @@ import { recordCardEvent } from '../../../services/authorizations/record-card-ev
 import type { SpendControls } from '../../../services/cards/rules/spend-controls';
 import { advanceBacktest } from '../../../services/control-versions/advance-backtest';
 import { cancelBacktest } from '../../../services/control-versions/cancel-backtest';
-import {
-  type DraftControlsDeps,
-  draftControls,
-  type WantedControls,
-} from '../../../services/control-versions/draft-controls';
+import { type DraftControlsDeps, draftControls } from '../../../services/control-versions/draft-controls';
 import { showBacktest } from '../../../services/control-versions/read-backtests';
 import { startBacktest } from '../../../services/control-versions/start-backtest';
+import type { WantedControls } from '../../../services/control-versions/wanted-controls';
 import { createKnex } from '../../../services/database/knex';
 import { inOrganization, type Transaction } from '../../../services/database/transaction';
 import type { AuthorizationRequest } from '../../../services/providers/processor/port';

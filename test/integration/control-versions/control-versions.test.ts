@@ -3,15 +3,12 @@ import { loadAssetCatalog } from '../../../services/assets/load-asset-catalog';
 import type { SpendControls } from '../../../services/cards/rules/spend-controls';
 import { changeControls } from '../../../services/control-versions/change-controls';
 import { discardControls } from '../../../services/control-versions/discard-controls';
-import {
-  type DraftControlsDeps,
-  draftControls,
-  type WantedControls,
-} from '../../../services/control-versions/draft-controls';
+import { type DraftControlsDeps, draftControls } from '../../../services/control-versions/draft-controls';
 import { promoteControls } from '../../../services/control-versions/promote-controls';
 import { listControlVersions, showControlVersion } from '../../../services/control-versions/read-versions';
 import { rollBackControls } from '../../../services/control-versions/roll-back-controls';
 import { takeEffectOfControls } from '../../../services/control-versions/take-effect-of-controls';
+import type { WantedControls } from '../../../services/control-versions/wanted-controls';
 import { createKnex } from '../../../services/database/knex';
 import { newId } from '../../../services/database/new-id';
 import { inOrganization, type Transaction } from '../../../services/database/transaction';
@@ -292,6 +289,25 @@ describe('control versions', () => {
       ),
     );
     expect(back).toMatchObject({ version: 3, state: 'active', applied_version: 3, restores_version: 1 });
+  });
+
+  it('a change to what was promoted last is none', async () => {
+    await change(forCard(limit('5000')));
+    const raise = await change(forCard(limit('9000')));
+    now = new Date(now.getTime() + HOUR_MS);
+    expect(await change(forCard(limit('9000')))).toEqual(raise);
+    expect(await history()).toEqual(['3 scheduled', '2 active', '1 superseded']);
+  });
+
+  it('what was changed past the versions becomes one of them', async () => {
+    await change(forCard(limit('5000')));
+    await superuser('cards')
+      .where({ id: cardId })
+      .update({ controls: JSON.stringify(limit('1000')), controls_version: 9 });
+    const version = await draft(forCard(limit('500')));
+    expect(version.base_version).toBe(3);
+    expect((await show(version.id)).diff).toEqual([{ pointer: '/limits/day_amount', from: '1000', to: '500' }]);
+    expect(await history()).toEqual(['4 draft', '3 active', '2 superseded', '1 superseded']);
   });
 
   it('two promotions at the same time leave one active version', async () => {
