@@ -56,6 +56,7 @@ import { topUpGas } from '../../../services/ledger/templates/top-up-gas';
 import { venueRounding } from '../../../services/ledger/templates/venue-rounding';
 import { invariant, required } from '../../../services/shared/assert';
 import { maxBigint, minBigint, sumBigint } from '../../../services/shared/money';
+import { divideRoundUp } from '../../../services/shared/rounding';
 import { ModelLedger } from '../../builders/model-ledger';
 
 const CHAIN = 31_337;
@@ -345,12 +346,25 @@ class Journey {
     this.accrue();
     const openBefore = maxBigint(draw.confirmed - draw.repaid, 0n);
     const owed = maxBigint(draw.confirmed + order.amount - draw.repaid, 0n) - openBefore;
-    if (luck === 0 && owed === order.amount) {
-      const { id: orderId, legId, amount, usd: amountUsd } = order;
+    if (luck === 0) {
+      // A refund may have given a part of it back before it failed.
+      const { id: orderId, legId } = order;
+      const amountUsd = divideRoundUp(order.usd * owed, order.amount);
+      const refunded = { amount: order.amount - owed, amountUsd: order.usd - amountUsd };
       this.books.post(
-        failDraw({ orderId, legId, accountId: ACCOUNT, asset: 'USDC', amount, amountUsd, effectiveAt: AT }),
+        failDraw({
+          orderId,
+          legId,
+          accountId: ACCOUNT,
+          asset: 'USDC',
+          amount: owed,
+          amountUsd,
+          refunded,
+          effectiveAt: AT,
+        }),
       );
-      draw.posted -= amount;
+      draw.posted -= order.amount;
+      draw.repaid -= refunded.amount;
       this.drop(order);
       return;
     }
