@@ -15,17 +15,11 @@ const DECLINED_WORDS: Readonly<Record<DeclineReason, Words>> = {
   unknown_card: () => 'This card number is not known. Please check it and try again.',
   program_disabled: () => 'All cards of this kind are switched off at the moment. Please try again later.',
   product_disabled: () => 'All cards of this kind are switched off at the moment. Please try again later.',
-  unsupported_currency: ({ refusedBy, currency }) =>
-    refusedBy === null
-      ? `Your card can only be charged in ${currency}.`
-      : 'Your card is set not to pay in foreign currencies.',
+  unsupported_currency: ({ currency }) => `Your card can only be charged in ${currency}.`,
   unsupported_transaction: () => 'This kind of payment is not possible with your card.',
   kyc_not_valid: () =>
     'Your identity has to be confirmed again before you can pay. Please follow the steps in the app.',
-  card_not_active: ({ refusedBy }) =>
-    refusedBy === null
-      ? 'Your card is not active yet. Please activate it first.'
-      : 'Your card cannot be used yet. It becomes valid later.',
+  card_not_active: () => 'Your card is not active yet. Please activate it first.',
   card_paused: () => 'Your card is paused. You can switch it on again and try once more.',
   card_closed: () => 'This card has been closed. Please use another one.',
   card_expired: () => 'This card has expired. Please use your new one.',
@@ -34,6 +28,11 @@ const DECLINED_WORDS: Readonly<Record<DeclineReason, Words>> = {
   account_overdue: () => 'There is an unpaid amount on your account. Once it is paid, your card works again.',
   avs_mismatch: () => 'The address given to the shop is not the one we know. Please check it and try again.',
   cvc_mismatch: () => 'The security code is not right. Please check the three digits on your card and try again.',
+  outside_validity: ({ refusedBy }) =>
+    refusedBy?.control.endsWith('valid_from')
+      ? 'Your card cannot be used yet. It becomes valid later.'
+      : 'Your card is no longer valid.',
+  foreign_currency_blocked: () => 'Your card is set not to pay in foreign currencies.',
   country_blocked: () => 'Your card does not work in this country.',
   mcc_blocked: () => 'Your card does not work at this kind of shop.',
   merchant_blocked: () => 'Your card does not work at this shop.',
@@ -42,6 +41,8 @@ const DECLINED_WORDS: Readonly<Record<DeclineReason, Words>> = {
   single_use_spent: () => 'This card was for a single purchase, and that has been made.',
   fleet_data_required: () =>
     'The pump asks for details such as the mileage, driver or vehicle number. Please enter them and check that they are right.',
+  driver_id_invalid: () => 'The driver number is not right. Please check it and try again.',
+  vehicle_id_invalid: () => 'The vehicle number is not right. Please check it and try again.',
   fleet_limit_exceeded: () => 'This fill is more than your fuel card allows.',
   amount_limit_exceeded: (explanation) => limitWords(explanation),
   count_limit_exceeded: () => 'You have made as many purchases as your card allows for now.',

@@ -179,15 +179,22 @@ function plainNumber(id: string): string {
   return id.replace(/^0+(?=.)/, '');
 }
 
-function promptRefusal(
-  what: string,
-  sent: string | null | undefined,
-  required: boolean | undefined,
+type Prompt = 'driverId' | 'vehicleId';
+
+function notSent(what: string, prompt: Prompt, { fuel, spend }: UseContext): string | null {
+  return fuel && spend.amount > 0n && !spend.fleet?.[prompt] ? `the ${what} was not sent` : null;
+}
+
+function notKnown(
   allowed: readonly string[] | undefined,
+  what: string,
+  prompt: Prompt,
+  { fuel, spend }: UseContext,
 ): string | null {
-  if (!sent) return required || allowed ? `the ${what} was not sent` : null;
-  if (allowed === undefined || allowed.some((each) => plainNumber(each) === plainNumber(sent))) return null;
-  return `${what} ${sent} is not among those allowed`;
+  const sent = spend.fleet?.[prompt];
+  if (allowed === undefined || !fuel || !sent) return null;
+  const known = allowed.some((each) => plainNumber(each) === plainNumber(sent));
+  return known ? null : `${what} ${sent} is not among those allowed`;
 }
 
 function odometerRefusal(
@@ -216,24 +223,24 @@ function isCash({ kind, cashAmount }: ControlledSpend): boolean {
 /** Controls that say yes or no whatever the amount, in the order of `DECLINE_REASONS`. */
 const USE_CHECKS: readonly UseCheck[] = [
   {
-    control: 'foreign_currency',
-    reason: 'unsupported_currency',
-    refuses: ({ foreign_currency }, { spend }) =>
-      foreign_currency === false && spend.merchantCurrency !== spend.currency
-        ? `the merchant charges in ${spend.merchantCurrency}`
-        : null,
-  },
-  {
     control: 'valid_from',
-    reason: 'card_not_active',
+    reason: 'outside_validity',
     refuses: ({ valid_from }, { now }) =>
       valid_from !== undefined && now.getTime() < Date.parse(valid_from) ? `not valid before ${valid_from}` : null,
   },
   {
     control: 'valid_until',
-    reason: 'card_expired',
+    reason: 'outside_validity',
     refuses: ({ valid_until }, { now }) =>
       valid_until !== undefined && now.getTime() >= Date.parse(valid_until) ? `not valid since ${valid_until}` : null,
+  },
+  {
+    control: 'foreign_currency',
+    reason: 'foreign_currency_blocked',
+    refuses: ({ foreign_currency }, { spend }) =>
+      foreign_currency === false && spend.merchantCurrency !== spend.currency
+        ? `the merchant charges in ${spend.merchantCurrency}`
+        : null,
   },
   {
     control: 'allowed_merchant_countries',
@@ -341,22 +348,18 @@ const USE_CHECKS: readonly UseCheck[] = [
       single_use && card && card.all_time.count > 0 ? 'the purchase that the card was for has been made' : null,
   },
   {
-    control: 'fleet.driver_id',
+    control: 'fleet.driver_id_required',
     about: 'fleet',
     reason: 'fleet_data_required',
-    refuses: ({ fleet }, { fuel, spend }) =>
-      fleet && fuel && spend.amount > 0n
-        ? promptRefusal('driver id', spend.fleet?.driverId, fleet.driver_id_required, fleet.allowed_driver_ids)
-        : null,
+    refuses: ({ fleet }, context) =>
+      fleet?.driver_id_required || fleet?.allowed_driver_ids ? notSent('driver id', 'driverId', context) : null,
   },
   {
-    control: 'fleet.vehicle_id',
+    control: 'fleet.vehicle_id_required',
     about: 'fleet',
     reason: 'fleet_data_required',
-    refuses: ({ fleet }, { fuel, spend }) =>
-      fleet && fuel && spend.amount > 0n
-        ? promptRefusal('vehicle id', spend.fleet?.vehicleId, fleet.vehicle_id_required, fleet.allowed_vehicle_ids)
-        : null,
+    refuses: ({ fleet }, context) =>
+      fleet?.vehicle_id_required || fleet?.allowed_vehicle_ids ? notSent('vehicle id', 'vehicleId', context) : null,
   },
   {
     control: 'fleet.odometer',
@@ -366,6 +369,18 @@ const USE_CHECKS: readonly UseCheck[] = [
       fleet && context.fuel && context.spend.amount > 0n
         ? odometerRefusal(fleet, context.spend.fleet?.odometer, context)
         : null,
+  },
+  {
+    control: 'fleet.allowed_driver_ids',
+    about: 'fleet',
+    reason: 'driver_id_invalid',
+    refuses: ({ fleet }, context) => notKnown(fleet?.allowed_driver_ids, 'driver id', 'driverId', context),
+  },
+  {
+    control: 'fleet.allowed_vehicle_ids',
+    about: 'fleet',
+    reason: 'vehicle_id_invalid',
+    refuses: ({ fleet }, context) => notKnown(fleet?.allowed_vehicle_ids, 'vehicle id', 'vehicleId', context),
   },
   {
     control: 'fleet.allowed_fuel_types',

@@ -117,8 +117,8 @@ test('each family of controls on the card is heard by the network, in its own wo
     [{ allowed_merchant_countries: ['FRA'] }, {}, 'country_blocked'],
     [{ allowed_channels: ['contactless'] }, {}, 'channel_blocked'],
     [{ cash_withdrawals: false }, { cashAmount: 100n }, 'channel_blocked'],
-    [{ foreign_currency: false }, { merchantCurrency: 'EUR' }, 'unsupported_currency'],
-    [{ valid_until: '2020-01-01T00:00:00Z' }, {}, 'card_expired'],
+    [{ foreign_currency: false }, { merchantCurrency: 'EUR' }, 'foreign_currency_blocked'],
+    [{ valid_until: '2020-01-01T00:00:00Z' }, {}, 'outside_validity'],
     [{ limits: { per_transaction_amount: '999' } }, {}, 'amount_limit_exceeded'],
     [{ fleet: { driver_id_required: true } }, { merchant: PUMP }, 'fleet_data_required'],
     [{ fleet: { per_fill_amount: '999' } }, { merchant: PUMP }, 'fleet_limit_exceeded'],
@@ -248,7 +248,8 @@ test('fuel cards: prompts, an odometer that only moves on, and back when its fil
   const told_ = (request: AuthorizationRequest) => told(authorizer.authorize(request));
   expect(await buy(card, 100n)).toBe('mcc_blocked');
   expect(await told_(fill(null))).toBe('fleet_data_required');
-  expect(await told_(fill(10_000n, { driverId: '43' }))).toBe('fleet_data_required');
+  expect(await told_(fill(10_000n, { driverId: null }))).toBe('fleet_data_required');
+  expect(await told_(fill(10_000n, { driverId: '43' }))).toBe('driver_id_invalid');
   expect(await told_(fill(10_000n, { fuelVolumeMl: 60_001n }))).toBe('fleet_limit_exceeded');
   expect(await told_(fill(10_000n))).toBe('approved');
   expect(await told_(fill(10_000n))).toBe('fleet_data_required');

@@ -110,9 +110,9 @@ test('limits show what was used and what is left, the control that refused and w
   expect(wordsForSupport(explanation)).toContain('a day is limited to 450.00; 400.00 used, 60.00 asked for');
 });
 
-test('a control that names a reason of the card is told as a control', () => {
+test('what a control says of a card’s dates is told as a control, its state as the card’s', () => {
   const notYet = explained({ card: { ...card, controls: { valid_from: '2027-01-01T00:00:00Z' } } }, 100n);
-  expect(notYet.reason).toBe('card_not_active');
+  expect(notYet.reason).toBe('outside_validity');
   expect(resultsOf(notYet)).toMatchObject({ card: 'passed', controls: 'failed' });
   expect(resultsOf(explained({ card: { ...card, state: 'inactive' } }, 100n))).toMatchObject({
     card: 'failed',

@@ -102,7 +102,7 @@ describe('where and how a card is used', () => {
   const fuel = { mcc: '5541' };
   /** What is allowed, then what differs from it in the one thing that the control looks at. */
   const cases: [string, SpendControls, Partial<ControlledSpend>, Partial<ControlledSpend>, DeclineReason][] = [
-    ['foreign_currency', { foreign_currency: false }, {}, { merchantCurrency: 'EUR' }, 'unsupported_currency'],
+    ['foreign_currency', { foreign_currency: false }, {}, { merchantCurrency: 'EUR' }, 'foreign_currency_blocked'],
     [
       'allowed_merchant_countries',
       { allowed_merchant_countries: ['DEU'] },
@@ -208,10 +208,16 @@ describe('when a card is used', () => {
 
   test('valid_from is inclusive, valid_until is not', () => {
     const card = { valid_from: '2026-11-01T00:00:00Z', valid_until: '2026-12-01T00:00:00+01:00' };
-    expect(refusal({ card, ...at('2026-10-31T23:59:59.999Z') })).toMatchObject({ reason: 'card_not_active' });
+    expect(refusal({ card, ...at('2026-10-31T23:59:59.999Z') })).toMatchObject({
+      reason: 'outside_validity',
+      control: 'valid_from',
+    });
     expect(refusal({ card, ...at('2026-11-01T00:00:00Z') })).toBeNull();
     expect(refusal({ card, ...at('2026-11-30T22:59:59.999Z') })).toBeNull();
-    expect(refusal({ card, ...at('2026-11-30T23:00:00Z') })).toMatchObject({ reason: 'card_expired' });
+    expect(refusal({ card, ...at('2026-11-30T23:00:00Z') })).toMatchObject({
+      reason: 'outside_validity',
+      control: 'valid_until',
+    });
   });
 
   const work: SpendControls = { hours: [{ days: [1, 2, 3, 4, 5], from: '08:00', to: '18:00' }] };
@@ -330,12 +336,17 @@ describe('fuel cards', () => {
     expect(refusal({ card, spend: sent({ driverId: '42', vehicleId: '0007' }) })).toBeNull();
     expect(refusal({ card, spend: sent({ driverId: '000', vehicleId: '7' }) })).toBeNull();
     expect(refusal({ card, spend: sent({ driverId: '420', vehicleId: '7' }) })).toMatchObject({
-      control: 'fleet.driver_id',
+      reason: 'driver_id_invalid',
+      control: 'fleet.allowed_driver_ids',
     });
     expect(refusal({ card, spend: sent({ driverId: '42', vehicleId: '70' }) })).toMatchObject({
-      control: 'fleet.vehicle_id',
+      reason: 'vehicle_id_invalid',
+      control: 'fleet.allowed_vehicle_ids',
     });
-    expect(refusal({ card, spend: sent({ driverId: '42' }) })).toMatchObject({ control: 'fleet.vehicle_id' });
+    expect(refusal({ card, spend: sent({ driverId: '42' }) })).toMatchObject({
+      reason: 'fleet_data_required',
+      control: 'fleet.vehicle_id_required',
+    });
   });
 
   test.each([

@@ -229,6 +229,8 @@ describe('the answer', () => {
     'INSUFFICIENT_FUNDS',
     'UNAUTHORIZED_MERCHANT',
     'VELOCITY_EXCEEDED',
+    'DRIVER_NUMBER_INVALID',
+    'VEHICLE_NUMBER_INVALID',
     'SUSPECTED_FRAUD',
   ];
   it.each(DECLINE_REASONS)('to %s is a decline in words that Lithic knows or declines on', (declineReason) => {
