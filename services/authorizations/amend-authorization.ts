@@ -66,6 +66,8 @@ export async function amendAuthorization(
         : { ...declined('duplicate_conflict'), authorizationId };
     }
     const authorization = required(await findAuthorization(trx, organizationId, authorizationId), 'the purchase');
+    // A purchase is its account's: another account's card that names it changes nothing of either.
+    if (authorization.account_id !== accountId) return { ...declined('duplicate_conflict'), authorizationId: null };
     const now = deps.clock.now();
     const { advised_at: advisedAt } = authorization;
     // A total that the network told since has this message in it, and nobody waits for the answer any more.
