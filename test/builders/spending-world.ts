@@ -150,7 +150,8 @@ async function insertWorld(client: Client, options: SpendingWorldOptions): Promi
   return { organizationId, programId, accounts };
 }
 
-async function deposit(
+/** Puts a deposit of `amount` base units on the ledger for each account, as superuser. */
+export async function deposit(
   client: Client,
   organizationId: string,
   accounts: readonly WorldAccount[],

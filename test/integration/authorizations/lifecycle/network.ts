@@ -214,7 +214,7 @@ export interface Cardholder extends WorldAccount {
   readonly organizationId: string;
   readonly programId: string;
   purchase(details?: ConstructorParameters<typeof LithicPurchase>[2]): LithicPurchase;
-  books(purchase?: LithicPurchase): Promise<Books>;
+  books(purchase?: { readonly token: string }): Promise<Books>;
   rows(table: string, order?: string): Promise<readonly Record<string, unknown>[]>;
   /** The purchase's events as the fintech is told of them, oldest first. */
   told(): Promise<readonly string[]>;
@@ -222,6 +222,7 @@ export interface Cardholder extends WorldAccount {
 
 export interface Lifecycle {
   readonly tested: ApiUnderTest;
+  readonly knex: Knex;
   cardholder(
     options?: Omit<SpendingWorldOptions, 'accounts' | 'policy'> & { readonly policy?: Partial<ProgramPolicy> },
   ): Promise<Cardholder>;
@@ -231,11 +232,12 @@ export interface Lifecycle {
 /** No conversion buffer, so that what is held of a token is what it covers to the unit. */
 const PLAIN: Partial<ProgramPolicy> = { conversion_buffer_bps: 0, hold_allowance_bps: {}, limits: {} };
 
-export async function startLifecycle(): Promise<Lifecycle> {
-  const tested = await startApiUnderTest();
+export async function startLifecycle(environment: Record<string, string> = {}): Promise<Lifecycle> {
+  const tested = await startApiUnderTest(environment);
   const knex = createKnex(tested.database.urls.escudo_app, 4, 'lifecycle-test');
   return {
     tested,
+    knex,
     async cardholder(options = {}) {
       const world = await createSpendingWorld(tested.database.superuserUrl, {
         accounts: 1,
@@ -254,7 +256,8 @@ export async function startLifecycle(): Promise<Lifecycle> {
 
 export const DEFAULT_LIMITS = DEFAULT_PROGRAM_POLICY.limits;
 
-function cardholderOf(
+/** What a test wants of one account: its purchases, its rows and its books. */
+export function cardholderOf(
   tested: ApiUnderTest,
   knex: Knex,
   organizationId: string,

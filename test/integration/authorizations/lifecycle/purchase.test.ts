@@ -192,6 +192,19 @@ test('a reversal before its authorization leaves nothing held', async () => {
   });
 });
 
+test('a clearing before its authorization posts, and leaves nothing held when that is asked for', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  await purchase.tell('CLEARING', 10_000);
+  expect(await purchase.ask(10_000)).toEqual({ result: 'DO_NOT_HONOR' });
+  expect(await holder.books(purchase)).toMatchObject({
+    state: 'declined',
+    held: 0n,
+    free: 400n * USDC,
+    owedToNetwork: 10_000n,
+  });
+});
+
 test.each([
   ['5542', 1],
   ['5541', 1],
