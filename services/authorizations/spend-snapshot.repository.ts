@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 import type { StoredLimitCounters } from '../cards/rules/limit-counters';
-import type { CardControls, PendingControls } from '../cards/rules/spend-controls';
+import type { PendingControls, SpendControls } from '../cards/rules/spend-controls';
 import { RAY } from '../credit/rules/loan-to-value';
 import type { AssetPrice } from '../credit/rules/price-state';
 import type { Transaction } from '../database/transaction';
@@ -109,10 +109,10 @@ interface AccountRow {
   readonly card_state: string;
   readonly expiry_month: number | null;
   readonly expiry_year: number | null;
-  readonly controls: CardControls;
+  readonly controls: SpendControls;
   readonly pending_controls: PendingControls | null;
   readonly product_state: 'active' | 'disabled' | null;
-  readonly account_controls: CardControls;
+  readonly account_controls: SpendControls;
   readonly account_pending_controls: PendingControls | null;
   readonly spend_counters: StoredLimitCounters | null;
   readonly balances: readonly [string, string, string][] | null;

@@ -3,7 +3,7 @@ import { findPage } from '../database/page.repository';
 import type { Transaction } from '../database/transaction';
 import { required } from '../shared/assert';
 import type { CardState } from './rules/card-state';
-import type { CardControls, PendingControls } from './rules/spend-controls';
+import type { PendingControls, SpendControls } from './rules/spend-controls';
 
 /** A row of `cards`, columns as they are named there. Only the processor's token and the last four digits are ever kept. */
 export interface CardRow {
@@ -22,7 +22,7 @@ export interface CardRow {
   readonly network: string | null;
   readonly expiry_month: number | null;
   readonly expiry_year: number | null;
-  readonly controls: CardControls;
+  readonly controls: SpendControls;
   readonly controls_version: number;
   /** What waits for the program's cooling-off. */
   readonly pending_controls: PendingControls | null;

@@ -5,7 +5,7 @@ import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
 import { type CardRow, findIssuableAccount, findIssuableProduct, insertCard } from './card.repository';
 import { appendCardEvent } from './card-event';
-import type { CardControls } from './rules/spend-controls';
+import type { SpendControls } from './rules/spend-controls';
 
 export interface IssueCardInput {
   readonly organizationId: string;
@@ -16,7 +16,7 @@ export interface IssueCardInput {
   readonly kind?: CardRow['kind'] | undefined;
   /** The fintech's own words for the card, not a person's name: it is told to the processor. */
   readonly memo: string;
-  readonly controls?: CardControls | undefined;
+  readonly controls?: SpendControls | undefined;
 }
 
 /** Issues a card on an account: it is `pending` until the processor has made it, which `cardIssuance` sees to. */

@@ -4,13 +4,13 @@ import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
 import { type CardRow, findCard, lockCard, updateCard } from './card.repository';
 import { appendCardEvent } from './card-event';
-import type { CardControls, PendingControls } from './rules/spend-controls';
+import type { PendingControls, SpendControls } from './rules/spend-controls';
 
 export interface UpdateCardControlsInput {
   readonly organizationId: string;
   readonly cardId: string;
   /** The whole new set: what is left out is no longer restricted. */
-  readonly controls: CardControls;
+  readonly controls: SpendControls;
   /** What takes their place later; what was waiting before is forgotten. */
   readonly pending?: PendingControls | null;
 }

@@ -1,6 +1,6 @@
 import type { StoredLimitCounters } from '../../cards/rules/limit-counters';
 import { WINDOW_KINDS, type WindowKind } from '../../cards/rules/limit-windows';
-import type { CardControls, PendingControls } from '../../cards/rules/spend-controls';
+import type { PendingControls, SpendControls } from '../../cards/rules/spend-controls';
 import type { AssetPrice } from '../../credit/rules/price-state';
 import type { CreditLine } from '../../credit/rules/spending-power';
 import {
@@ -68,7 +68,7 @@ export interface Receipt {
   };
   readonly account: {
     readonly collateral?: Amounts;
-    readonly controls?: CardControls;
+    readonly controls?: SpendControls;
     readonly counters?: ReceiptCounters;
     readonly funds?: Amounts;
     readonly id: string;
@@ -80,7 +80,7 @@ export interface Receipt {
     readonly zone: string;
   };
   readonly card?: {
-    readonly controls?: CardControls;
+    readonly controls?: SpendControls;
     readonly counters?: ReceiptCounters;
     /** [year, month] */
     readonly expires?: readonly [number | null, number | null];
@@ -267,7 +267,7 @@ function unless(standard: string, name: string, value: string): string {
   return value === standard ? '' : `"${name}":${canonicalString(value)},`;
 }
 
-function controls(name: string, value: CardControls): string {
+function controls(name: string, value: SpendControls): string {
   for (const _ in value) return `"${name}":${canonicalJson(value)},`;
   return '';
 }

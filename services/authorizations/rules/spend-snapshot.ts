@@ -1,5 +1,5 @@
 import type { StoredLimitCounters } from '../../cards/rules/limit-counters';
-import type { CardControls, PendingControls } from '../../cards/rules/spend-controls';
+import type { PendingControls, SpendControls } from '../../cards/rules/spend-controls';
 import type { AssetPrice } from '../../credit/rules/price-state';
 import type { CreditLine } from '../../credit/rules/spending-power';
 import type { FundingPolicy } from '../../funding/rules/funding-policy';
@@ -30,7 +30,7 @@ export interface SpendSnapshot extends MarketSnapshot {
   readonly funds: Readonly<Record<string, bigint>>;
   readonly collateral: Readonly<Record<string, bigint>>;
   readonly credit: CreditLine;
-  readonly accountControls: CardControls;
+  readonly accountControls: SpendControls;
   readonly accountPendingControls: PendingControls | null;
   readonly accountCounters: StoredLimitCounters | null;
   /** What all accounts of the program spent, at most a second old; null where the program has no cap of its own. */
@@ -53,7 +53,7 @@ export interface CardSnapshot {
   readonly expiryYear: number | null;
   /** The switch of the kind of card it is; null for a card of no product. */
   readonly productState: 'active' | 'disabled' | null;
-  readonly controls: CardControls;
+  readonly controls: SpendControls;
   readonly pendingControls: PendingControls | null;
   readonly counters: StoredLimitCounters | null;
 }

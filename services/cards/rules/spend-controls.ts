@@ -92,9 +92,6 @@ export interface SpendControls {
   readonly fleet?: FleetControls;
 }
 
-/** As they were called while only cards had them. */
-export type CardControls = SpendControls;
-
 /** Controls that take effect later, because they are looser than those in force and the program has a cooling-off. */
 export interface PendingControls {
   readonly controls: SpendControls;
