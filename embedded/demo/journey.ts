@@ -6,6 +6,7 @@ import { type ApiClient, apiClient } from './api-client';
 import { type ChainAuditor, chainAuditor } from './auditor';
 import { DemoFailure } from './demo-failure';
 import { until } from './poll';
+import { explainPurchase } from './receipts';
 import type { StepRecorder } from './report';
 import * as shapes from './shapes';
 import { said } from './shapes';
@@ -61,6 +62,7 @@ export async function runJourney(input: JourneyInput): Promise<Journey> {
   await pledge(holding);
   await sellPurchase(holding);
   const borrowed = await borrowPurchase(holding);
+  await explainPurchase(holding, borrowed);
   await declinedPurchase(holding);
   await refundPurchase(holding, borrowed);
   await mixedPurchase(holding);
