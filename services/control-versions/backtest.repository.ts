@@ -137,13 +137,17 @@ export interface HistoryAuthorization {
   readonly batch_id: string | null;
 }
 
-const SCOPE_COLUMN: Readonly<Record<ScopeKind, string>> = {
-  program: 'a.program_id',
-  account: 'a.account_id',
-  card: 'a.card_id',
+/** Condition on authorizations `a`; takes the organization and the scope. A card's are found by its account, which has an index. */
+const OF_SCOPE: Readonly<Record<ScopeKind, string>> = {
+  program: 'a.organization_id = :organizationId AND a.program_id = :scopeId',
+  account: 'a.organization_id = :organizationId AND a.account_id = :scopeId',
+  card: `a.organization_id = :organizationId AND a.card_id = :scopeId
+    AND a.account_id = (SELECT c.account_id FROM cards c WHERE c.organization_id = :organizationId AND c.id = :scopeId)`,
 };
 
 const HOUR_MS = 3_600_000;
+/** No hold lasts longer than 60 days, and nothing that happens to a purchase after its end counts. */
+const HOLD_DAYS_MAX = 61;
 
 /** The lowest id (UUIDv7) that may have been made at an instant, an hour's difference of clocks allowed for. */
 function idFloor(at: Date, marginMs: number): string {
@@ -151,6 +155,19 @@ function idFloor(at: Date, marginMs: number): string {
     .toString(16)
     .padStart(12, '0');
   return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
+}
+
+function bindings(organizationId: string, window: HistoryWindow, after: string | null, limit: number) {
+  return {
+    organizationId,
+    scopeId: window.scope.id,
+    after: after ?? idFloor(window.from, -HOUR_MS),
+    end: idFloor(window.before, HOUR_MS),
+    oldest: idFloor(window.from, -HOLD_DAYS_MAX * 24 * HOUR_MS),
+    from: window.from,
+    before: window.before,
+    limit,
+  };
 }
 
 /** The next authorizations of the window, oldest first. */
@@ -165,18 +182,9 @@ export async function findHistory(
     `SELECT a.id, a.account_id, a.card_id, a.created_at, a.requested_amount, a.decline_reason, a.merchant->>'mcc' AS mcc,
        a.merchant->>'id' AS merchant_id, a.receipt, a.batch_id
      FROM authorizations a
-     WHERE a.organization_id = ? AND ${SCOPE_COLUMN[window.scope.kind]} = ? AND a.id > ? AND a.id < ?
-       AND a.created_at >= ? AND a.created_at < ?
-     ORDER BY a.id LIMIT ?`,
-    [
-      organizationId,
-      window.scope.id,
-      after ?? idFloor(window.from, -HOUR_MS),
-      idFloor(window.before, HOUR_MS),
-      window.from,
-      window.before,
-      limit,
-    ],
+     WHERE ${OF_SCOPE[window.scope.kind]} AND a.id > :after AND a.id < :end AND a.created_at >= :from AND a.created_at < :before
+     ORDER BY a.id LIMIT :limit`,
+    bindings(organizationId, window, after, limit),
   );
   return found.rows;
 }
@@ -198,7 +206,10 @@ export interface HistoryEvent {
   readonly receipt: string | null;
 }
 
-/** The next events about authorizations within the window, oldest first. */
+/**
+ * The next events about authorizations within the window, oldest first. A program's are found among all events of the
+ * period; an account's or a card's by its authorizations, which are few.
+ */
 export async function findHistoryEvents(
   trx: Transaction,
   organizationId: string,
@@ -206,26 +217,23 @@ export async function findHistoryEvents(
   after: string | null,
   limit: number,
 ): Promise<HistoryEvent[]> {
+  const { kind } = window.scope;
   const found: { rows: HistoryEvent[] } = await trx.raw(
-    `SELECT e.id, e.type, e.created_at, e.data, p.data AS previous_data, a.id AS authorization_id,
-       a.account_id, a.card_id, a.created_at AS decided_at, a.merchant->>'mcc' AS mcc, a.merchant->>'id' AS merchant_id,
-       CASE WHEN p.data IS NULL THEN a.receipt END AS receipt
-     FROM events e
-     JOIN authorizations a ON a.organization_id = e.organization_id AND a.id = e.resource_id
+    `WITH purchase AS ${kind === 'program' ? 'NOT MATERIALIZED' : 'MATERIALIZED'} (
+       SELECT a.organization_id, a.id, a.account_id, a.card_id, a.created_at, a.merchant FROM authorizations a
+       WHERE ${OF_SCOPE[kind]} AND a.id > :oldest AND a.id < :end)
+     SELECT e.id, e.type, e.created_at, e.data, p.data AS previous_data, a.id AS authorization_id, a.account_id, a.card_id,
+       a.created_at AS decided_at, a.merchant->>'mcc' AS mcc, a.merchant->>'id' AS merchant_id,
+       CASE WHEN p.data IS NULL THEN
+         (SELECT r.receipt FROM authorizations r WHERE r.organization_id = :organizationId AND r.id = e.resource_id) END AS receipt
+     FROM purchase a
+     JOIN events e ON e.organization_id = a.organization_id AND e.resource_id = a.id
      LEFT JOIN LATERAL (SELECT o.data FROM events o WHERE o.organization_id = e.organization_id
        AND o.resource_id = e.resource_id AND o.id < e.id ORDER BY o.id DESC LIMIT 1) p ON true
-     WHERE e.organization_id = ? AND e.resource_kind = 'authorization' AND ${SCOPE_COLUMN[window.scope.kind]} = ?
-       AND e.id > ? AND e.id < ? AND e.created_at >= ? AND e.created_at < ?
-     ORDER BY e.id LIMIT ?`,
-    [
-      organizationId,
-      window.scope.id,
-      after ?? idFloor(window.from, -HOUR_MS),
-      idFloor(window.before, HOUR_MS),
-      window.from,
-      window.before,
-      limit,
-    ],
+     WHERE e.organization_id = :organizationId AND e.resource_kind = 'authorization' AND e.id > :after AND e.id < :end
+       AND e.created_at >= :from AND e.created_at < :before
+     ORDER BY e.id LIMIT :limit`,
+    bindings(organizationId, window, after, limit),
   );
   return found.rows;
 }
