@@ -128,7 +128,10 @@ const fleet = z
     tank_ml: z.int().min(1).max(100_000_000),
     allowed_fuel_types: idList(40, 'a fuel as the network names it'),
     allowed_stations: idList(64, 'the network’s id of a merchant'),
-    odometer_required: z.boolean(),
+    odometer_required: z.boolean().openapi({
+      description:
+        'Networks that tell the odometer only after the clearing, as Lithic does, make every fill refused by it.',
+    }),
     odometer_max_per_day: z.int().min(1).max(10_000),
     driver_id_required: z.boolean(),
     allowed_driver_ids: idList(40, 'a driver’s id as typed at the pump'),

@@ -68,6 +68,72 @@ describe('windows begin where the cardholder lives', () => {
   });
 });
 
+describe('windows against the calendar that the zone database shows', () => {
+  const calendars = new Map<string, Intl.DateTimeFormat>();
+  /** `2026-11-21` as a calendar on the wall there shows it. */
+  function dateIn(zone: string, instant: number): string {
+    let calendar = calendars.get(zone);
+    if (!calendar) {
+      calendar = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short' });
+      calendars.set(zone, calendar);
+    }
+    return calendar.format(instant);
+  }
+
+  /** Names the window that an instant lies in. */
+  const nameOf = {
+    day: (date: string) => date,
+    week: (date: string) => {
+      const day = new Date(`${date}T00:00:00Z`);
+      day.setUTCDate(day.getUTCDate() - ((day.getUTCDay() + 6) % 7));
+      return day.toISOString();
+    },
+    month: (date: string) => date.slice(0, 7),
+    year: (date: string) => date.slice(0, 4),
+  };
+
+  const zones = [
+    'Europe/Berlin',
+    'America/New_York',
+    'America/Santiago',
+    'Australia/Lord_Howe',
+    'America/Havana',
+    'Asia/Beirut',
+  ];
+  // Within a day and a half of a change of clocks somewhere, or anywhere.
+  const near = [
+    '2026-03-08',
+    '2026-03-29',
+    '2026-04-05',
+    '2026-09-06',
+    '2026-10-04',
+    '2026-10-25',
+    '2026-11-01',
+    '2026-12-31',
+  ];
+  const instants = fc.oneof(
+    fc
+      .record({ date: fc.constantFrom(...near), minutes: fc.integer({ min: -2_160, max: 2_160 }) })
+      .map(({ date, minutes }) => new Date(Date.parse(`${date}T00:00:00Z`) + minutes * 60_000)),
+    fc.date({ min: new Date('2024-01-01T00:00:00Z'), max: new Date('2028-01-01T00:00:00Z'), noInvalidDate: true }),
+  );
+
+  test.each(['day', 'week', 'month', 'year'] as const)(
+    'a %s begins at the first instant of it, whatever clocks do',
+    (kind) => {
+      fc.assert(
+        fc.property(fc.constantFrom(...zones), instants, (zone, now) => {
+          const start = windowStarts(now, zone)[kind].getTime();
+          const window = nameOf[kind](dateIn(zone, now.getTime()));
+          expect(nameOf[kind](dateIn(zone, start))).toBe(window);
+          expect(nameOf[kind](dateIn(zone, start - 1))).not.toBe(window);
+        }),
+        { numRuns: 400 },
+      );
+    },
+  );
+});
+
 describe('the clock on the wall', () => {
   test.each([
     ['Saturday noon in UTC', '2026-11-21T12:00:00Z', 'Etc/UTC', 6, '12:00'],
