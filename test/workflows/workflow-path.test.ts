@@ -277,10 +277,10 @@ describe('the workflow path', () => {
         desk.answered(request);
         // Now and then the network asks again, and somebody else takes the call.
         if (n % 7 === 3) expect(await other.authorize(request)).toEqual(reply);
-        await later(200);
+        await later(2_000);
       }
     });
-    /** Purchases go on until 40 more were answered, at least one of them in each of these ways. */
+    /** Purchases go on until 16 more were answered, at least one of them in each of these ways. */
     const phase = async (what: string, ...ways: readonly (FallbackCause | 'workflow')[]) => {
       const before = given.size;
       const seen = new Set<string>();
@@ -289,7 +289,7 @@ describe('the workflow path', () => {
       for (let waited = 0; waited < 60_000; waited += 25) {
         await later(25);
         for (const desk of desks) for (const { fallback } of desk.answers.splice(0)) seen.add(fallback ?? 'workflow');
-        if (ways.every((way) => seen.has(way)) && given.size >= before + 40) return;
+        if (ways.every((way) => seen.has(way)) && given.size >= before + 16) return;
       }
       throw new Error(`not so after a minute: ${what}; seen ${[...seen].join(', ')}`);
     };
