@@ -132,7 +132,7 @@ export async function findStuck(
 }
 
 /** More than an operator can look at. */
-export const STUCK_MAX = 1_000;
+const STUCK_MAX = 1_000;
 
 /** Allows further tries; a settlement has none to count. */
 export async function allowFurtherTries(

@@ -314,6 +314,6 @@ test('what is quoted is what happens, to the unit, whatever happened before', as
         }
       },
     ),
-    { numRuns: 60, interruptAfterTimeLimit: TIME_LIMIT_MS, endOnFailure: true },
+    { numRuns: 150, interruptAfterTimeLimit: TIME_LIMIT_MS, endOnFailure: true },
   );
 }, 120_000);
