@@ -15,10 +15,12 @@ import { DEFAULT_PROGRAM_POLICY, type ProgramPolicy } from '../../services/progr
 import type { AuthorizationReply, AuthorizationRequest, CardEvent } from '../../services/providers/processor/port';
 import { required } from '../../services/shared/assert';
 import type { Clock } from '../../services/shared/clock';
-import { ACCOUNTS, accountOf, atRestaurant, type Journey, type Move, PURCHASES } from './model-journey';
-import type { ModelPolicy, PurchaseState, Reply, Standing } from './model-spending';
+import { ACCOUNTS, atRestaurant, type Journey, type Move, PURCHASES } from './model-journey';
+import { COINS, type ModelPolicy, type PurchaseState, type Reply, type Standing } from './model-spending';
 import { cardEvent, createSpendingWorld, purchase, type SpendingWorld, type WorldAccount } from './spending-world';
 
+/** Of all messages alike: which of them is older than a total that was told is a matter of tests of their own. */
+const NETWORK_TIME = new Date();
 const ALLOWANCE_BPS = 2_000;
 const BUFFER_BPS = 50;
 
@@ -49,7 +51,7 @@ export function modelPolicy(limit: bigint | null): ModelPolicy {
 
 function programPolicy(limit: bigint | null): Partial<ProgramPolicy> {
   return {
-    stablecoins: ['USDC'],
+    stablecoins: COINS,
     partial_approvals: true,
     hold_allowance_bps: { restaurants: ALLOWANCE_BPS },
     conversion_buffer_bps: BUFFER_BPS,
@@ -77,14 +79,16 @@ export class JourneyWorld {
     const world = await createSpendingWorld(deps.superuserUrl, {
       accounts: ACCOUNTS,
       policy: programPolicy(journey.limit),
-      fundingPolicy: fundingPolicyForMode('sell', ['USDC']),
+      fundingPolicy: fundingPolicyForMode('sell', COINS),
     });
     const opened = new JourneyWorld(
       deps,
       world,
       Array.from({ length: PURCHASES }, () => randomUUID()),
     );
-    for (const [account, tokens] of journey.tokens.entries()) if (tokens > 0n) await opened.deposit(account, tokens);
+    for (const [account, purse] of journey.tokens.entries()) {
+      for (const [coin, tokens] of purse.entries()) if (tokens > 0n) await opened.deposit(account, coin, tokens);
+    }
     return opened;
   }
 
@@ -107,7 +111,7 @@ export class JourneyWorld {
   async happen({ account, what }: Move): Promise<Outcome> {
     switch (what.kind) {
       case 'deposit':
-        await this.deposit(account, what.tokens);
+        await this.deposit(account, what.coin, what.tokens);
         return null;
       case 'unheard':
         await this.giveUp(what.purchase);
@@ -181,11 +185,11 @@ export class JourneyWorld {
       `SELECT a.id, a.overdue_amount AS overdue, a.spend_counters AS account_counters,
          (SELECT windows FROM limit_counters c WHERE c.organization_id = a.organization_id AND c.scope_id <> a.id AND c.account_id = a.id)
            AS card_counters,
-         coalesce(l.posted_credits - l.posted_debits, 0) AS tokens, coalesce(l.pending_debits, 0) AS held
-       FROM accounts a LEFT JOIN ledger_accounts l
-         ON l.organization_id = a.organization_id AND l.account_id = a.id AND l.type = 'cardholder.funds' AND l.asset = 'USDC'
-       WHERE a.organization_id = $1`,
-      [organizationId],
+         ARRAY(SELECT coalesce(l.posted_credits - l.posted_debits, 0)::text || ' ' || coalesce(l.pending_debits, 0)
+           FROM unnest($2::text[]) WITH ORDINALITY AS coin(asset, n) LEFT JOIN ledger_accounts l ON l.organization_id = a.organization_id
+             AND l.account_id = a.id AND l.type = 'cardholder.funds' AND l.asset = coin.asset ORDER BY coin.n) AS purse
+       FROM accounts a WHERE a.organization_id = $1`,
+      [organizationId, COINS],
     );
     const purchases = await this.deps.superuser.query<PurchaseRow>(
       `SELECT a.account_id, a.processor_authorization_id, a.state, a.approved_amount AS approved, a.cleared_amount AS cleared,
@@ -211,7 +215,10 @@ export class JourneyWorld {
           [number, { state, approved, cleared, reversed, refunded, heldCents: cents, heldTokens: tokens }],
         ] as const;
       });
-      const { tokens, held, overdue } = row;
+      const purse = row.purse.map((coin) => coin.split(' ').map(BigInt));
+      const tokens = purse.map(([all]) => all ?? 0n);
+      const held = purse.map(([, held]) => held ?? 0n);
+      const { overdue } = row;
       return { tokens, held, overdue, spent, count, purchases: Object.fromEntries(standing) };
     });
   }
@@ -243,6 +250,7 @@ export class JourneyWorld {
     const request = purchase(this.holder(account), cents, {
       amountBasis: 'delta',
       merchant: this.merchant(number),
+      occurredAt: NETWORK_TIME,
       ...(number === null ? {} : { processorAuthorizationId: this.idOf(number) }),
       ...overrides,
     });
@@ -260,16 +268,22 @@ export class JourneyWorld {
       merchant: this.merchant(number),
       ...(number === null ? {} : { processorAuthorizationId: this.idOf(number) }),
     });
-    return { kind: 'event', event: cardEvent(asked, kind, overrides) };
+    return { kind: 'event', event: cardEvent(asked, kind, { effectiveAt: NETWORK_TIME, ...overrides }) };
   }
 
-  private async deposit(account: number, tokens: bigint): Promise<void> {
+  private async deposit(account: number, coin: number, tokens: bigint): Promise<void> {
     const { organizationId } = this.world;
     const { accountId } = this.holder(account);
     await inOrganization(this.deps.knex, organizationId, async (trx) => {
       await lockAccount(trx, organizationId, accountId);
       await postTransactions(trx, organizationId, [
-        creditDeposit({ depositId: newId(), accountId, asset: 'USDC', amount: tokens, effectiveAt: new Date() }),
+        creditDeposit({
+          depositId: newId(),
+          accountId,
+          asset: required(COINS[coin], 'coin'),
+          amount: tokens,
+          effectiveAt: new Date(),
+        }),
       ]);
     });
   }
@@ -326,8 +340,8 @@ interface AccountRow {
   readonly overdue: bigint;
   readonly account_counters: Readonly<Record<string, unknown>> | null;
   readonly card_counters: Readonly<Record<string, unknown>> | null;
-  readonly tokens: bigint;
-  readonly held: bigint;
+  /** `all held` of each coin. */
+  readonly purse: readonly string[];
 }
 
 interface PurchaseRow {
@@ -361,8 +375,4 @@ function countersOf(row: AccountRow): { readonly spent: bigint; readonly count: 
 
 function toReply(reply: AuthorizationReply): Reply {
   return { outcome: reply.outcome, approved: reply.approvedAmount, reason: reply.declineReason };
-}
-
-export function accountOfMove(move: Move): number {
-  return 'purchase' in move.what && move.what.purchase !== null ? accountOf(move.what.purchase) : move.account;
 }

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import type { Happening } from './model-spending';
+import { COINS, type Happening } from './model-spending';
 
 /** Purchases that a journey can speak of; the odd ones belong to the second account. */
 export const PURCHASES = 4;
@@ -34,8 +34,8 @@ export type Step =
   | { readonly kind: 'policy'; readonly limit: bigint | null };
 
 export interface Journey {
-  /** What each account has to begin with, millionths of a dollar. */
-  readonly tokens: readonly bigint[];
+  /** What each account has of each coin to begin with, millionths of a dollar. */
+  readonly tokens: readonly (readonly bigint[])[];
   readonly limit: bigint | null;
   readonly steps: readonly Step[];
 }
@@ -61,6 +61,7 @@ const tokens = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(0n, 100_000_000n) },
   { weight: 4, arbitrary: fc.bigInt({ min: 0n, max: 1_000_000_000n }) },
 );
+const purse = fc.tuple(tokens, fc.oneof(fc.constant(0n), tokens));
 const limit = fc.oneof(fc.constant(null), fc.constantFrom(10_000n, 20_000n, 40_000n));
 
 const onPurchase = (what: fc.Arbitrary<Happening & { readonly purchase: number }>): fc.Arbitrary<Move> =>
@@ -101,7 +102,11 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   {
     weight: 1,
     arbitrary: onAccount(
-      fc.record({ kind: fc.constant('deposit'), tokens: fc.bigInt({ min: 1n, max: 100_000_000n }) }),
+      fc.record({
+        kind: fc.constant('deposit'),
+        coin: fc.nat({ max: COINS.length - 1 }),
+        tokens: fc.bigInt({ min: 1n, max: 100_000_000n }),
+      }),
     ),
   },
 );
@@ -123,7 +128,7 @@ const opening = fc
 
 /** Any messages in any order, many of them about the same few purchases. */
 export const journeys: fc.Arbitrary<Journey> = fc.record({
-  tokens: fc.tuple(tokens, tokens),
+  tokens: fc.tuple(purse, purse),
   limit,
   steps: fc
     .tuple(opening, fc.array(step, { minLength: 1, maxLength: 20 }))

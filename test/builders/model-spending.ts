@@ -1,18 +1,28 @@
 /**
- * What an account with one stablecoin at par comes to after any message of the network, in as few words as the rules need.
+ * What an account with two stablecoins at par comes to after any message of the network, in as few words as the rules need.
  * Written against docs/authorization.md, without the product's code, so that the two can disagree.
  *
  * Amounts are bigint: cents, and `tokens` in millionths of a dollar.
  */
 
+/** What an account spends, in this order. */
+export const COINS = ['USDC', 'EURC'];
+
 const TOKENS_PER_CENT = 10_000n;
 
 export type PurchaseState = 'declined' | 'pending' | 'partially_cleared' | 'cleared' | 'reversed' | 'expired';
 
-/** One part of a hold: the cents it was placed for and the tokens that are held for them. */
-interface Hold {
-  readonly cents: bigint;
-  readonly tokens: bigint;
+/**
+ * What pays for part of a purchase: the cents that are held, the tokens of one coin that are held for them, and the cents that
+ * clearings took of it and refunds gave back.
+ */
+interface Part {
+  readonly coin: number;
+  readonly order: number;
+  cents: bigint;
+  tokens: bigint;
+  posted: bigint;
+  refunded: bigint;
 }
 
 interface Purchase {
@@ -21,14 +31,14 @@ interface Purchase {
   cleared: bigint;
   reversed: bigint;
   refunded: bigint;
-  holds: readonly Hold[];
+  parts: Part[];
   /** The network has said something about it after it asked for it. */
   spokenOf: boolean;
 }
 
 interface Account {
-  /** Tokens that are the cardholder's, held or not. */
-  tokens: bigint;
+  /** Tokens that are the cardholder's, held or not, by coin. */
+  readonly tokens: bigint[];
   /** Cents that the network took and nothing covered. */
   overdue: bigint;
   /** What the limits count: cents and purchases. */
@@ -37,6 +47,8 @@ interface Account {
   readonly purchases: Map<number, Purchase>;
   /** Purchases that were taken back or cleared before they were asked for. */
   readonly endedBefore: Set<number>;
+  /** Parts of purchases that were cleared before they were known. */
+  readonly forced: Map<number, Part[]>;
 }
 
 export interface ModelPolicy {
@@ -66,12 +78,12 @@ export type Happening =
   | { readonly kind: 'refund'; readonly purchase: number | null; readonly cents: bigint }
   | { readonly kind: 'refund_reversal'; readonly cents: bigint }
   | { readonly kind: 'unheard'; readonly purchase: number }
-  | { readonly kind: 'deposit'; readonly tokens: bigint };
+  | { readonly kind: 'deposit'; readonly coin: number; readonly tokens: bigint };
 
 /** What can be compared with the product: the account, and each purchase by its number. */
 export interface Standing {
-  readonly tokens: bigint;
-  readonly held: bigint;
+  readonly tokens: readonly bigint[];
+  readonly held: readonly bigint[];
   readonly overdue: bigint;
   readonly spent: bigint;
   readonly count: number;
@@ -100,24 +112,20 @@ export class ModelSpending {
     private readonly account: Account,
   ) {}
 
-  static start(tokens: bigint, policy: ModelPolicy): ModelSpending {
+  static start(tokens: readonly bigint[], policy: ModelPolicy): ModelSpending {
     return new ModelSpending(policy, {
-      tokens,
+      tokens: [...tokens],
       overdue: 0n,
       spent: 0n,
       count: 0,
       purchases: new Map(),
       endedBefore: new Set(),
+      forced: new Map(),
     });
   }
 
   copy(): ModelSpending {
-    const { purchases, endedBefore } = this.account;
-    return new ModelSpending(this.policy, {
-      ...this.account,
-      purchases: new Map([...purchases].map(([number, purchase]) => [number, { ...purchase }])),
-      endedBefore: new Set(endedBefore),
-    });
+    return new ModelSpending(this.policy, structuredClone(this.account));
   }
 
   follow(policy: ModelPolicy): void {
@@ -126,14 +134,14 @@ export class ModelSpending {
 
   standing(): Standing {
     const { tokens, overdue, spent, count, purchases } = this.account;
-    const standingOf = ({ holds, spokenOf: _unseen, ...purchase }: Purchase): PurchaseStanding => ({
+    const standingOf = ({ parts, spokenOf: _unseen, ...purchase }: Purchase): PurchaseStanding => ({
       ...purchase,
-      heldCents: sum(holds.map((hold) => hold.cents)),
-      heldTokens: sum(holds.map((hold) => hold.tokens)),
+      heldCents: sum(parts.map((part) => part.cents)),
+      heldTokens: sum(parts.map((part) => part.tokens)),
     });
     return {
       tokens,
-      held: this.held(),
+      held: tokens.map((_tokens, coin) => this.held(coin)),
       overdue,
       spent,
       count,
@@ -163,12 +171,12 @@ export class ModelSpending {
       case 'refund':
         return this.refund(what.purchase, what.cents);
       case 'refund_reversal':
-        this.spend(what.cents);
+        this.spend(what.cents, []);
         return null;
       case 'unheard':
         return this.giveUp(what.purchase);
       case 'deposit':
-        this.account.tokens += what.tokens;
+        this.account.tokens[what.coin] = this.all(what.coin) + what.tokens;
         return null;
     }
   }
@@ -187,7 +195,7 @@ export class ModelSpending {
     }
     const answer = this.decide(number, more, partial);
     if (answer.outcome === 'declined') return answer;
-    if (more > 0n || open(known)) this.extend(known, total, answer.approved, this.holdFor(number, answer.approved));
+    if (more > 0n || open(known)) this.extend(known, total, answer.approved, this.wantedHold(number, answer.approved));
     return basis === 'total' ? { ...answer, approved: total + answer.approved } : answer;
   }
 
@@ -196,17 +204,19 @@ export class ModelSpending {
     const ended = this.account.endedBefore.has(number) && (answer.approved > 0n || this.wouldBePartial(number, answer));
     if (ended || (late && answer.outcome !== 'declined')) answer = declined('late');
     const declinedNow = answer.outcome === 'declined';
-    const hold = declinedNow ? null : this.holdFor(number, answer.approved);
-    this.account.purchases.set(number, {
-      state: declinedNow ? 'declined' : hold === null ? 'cleared' : 'pending',
+    const holds = answer.approved > 0n;
+    const purchase: Purchase = {
+      state: declinedNow ? 'declined' : holds ? 'pending' : 'cleared',
       approved: answer.approved,
       cleared: 0n,
       reversed: 0n,
       refunded: 0n,
-      holds: hold === null ? [] : [hold],
+      parts: [],
       spokenOf: false,
-    });
-    if (hold !== null) this.countPurchase(answer.approved);
+    };
+    if (holds) this.hold(purchase, this.wantedHold(number, answer.approved));
+    this.account.purchases.set(number, purchase);
+    if (holds) this.countPurchase(answer.approved);
     return answer;
   }
 
@@ -241,25 +251,46 @@ export class ModelSpending {
 
   /** Cents that a hold can cover. */
   private capacity(): bigint {
-    return (this.free() * 10_000n) / (TOKENS_PER_CENT * (10_000n + this.policy.bufferBps));
+    return sum(this.account.tokens.map((_tokens, coin) => this.reach(coin, this.policy.bufferBps)));
   }
 
-  private holdFor(number: number, cents: bigint): Hold | null {
-    if (cents === 0n) return null;
-    const held = cents + up(cents * this.policy.allowanceBps(number), 10_000n);
-    return this.holdOf(held);
+  /** Cents that the free tokens of a coin cover with a buffer on top. */
+  private reach(coin: number, bufferBps: bigint): bigint {
+    return (this.free(coin) * 10_000n) / (TOKENS_PER_CENT * (10_000n + bufferBps));
   }
 
-  private holdOf(cents: bigint): Hold {
-    return { cents, tokens: up(cents * TOKENS_PER_CENT * (10_000n + this.policy.bufferBps), 10_000n) };
+  /** Cents to hold for a purchase. */
+  private wantedHold(number: number, cents: bigint): bigint {
+    return cents + up(cents * this.policy.allowanceBps(number), 10_000n);
   }
 
-  private held(): bigint {
-    return sum([...this.account.purchases.values()].flatMap(({ holds }) => holds.map((hold) => hold.tokens)));
+  /** Holds as much of `cents` as the coins reach, one after the other, as parts behind those there are. */
+  private hold(purchase: Purchase, cents: bigint): void {
+    let left = cents;
+    const placed: Part[] = [];
+    let order = orderBehind(purchase.parts);
+    for (const coin of this.account.tokens.keys()) {
+      const taken = least(left, this.reach(coin, this.policy.bufferBps));
+      if (taken === 0n) continue;
+      left -= taken;
+      const tokens = up(taken * TOKENS_PER_CENT * (10_000n + this.policy.bufferBps), 10_000n);
+      placed.push({ coin, order, cents: taken, tokens, posted: 0n, refunded: 0n });
+      order += 1;
+    }
+    purchase.parts.push(...placed);
   }
 
-  private free(): bigint {
-    return this.account.tokens - this.held();
+  private held(coin: number): bigint {
+    const parts = [...this.account.purchases.values()].flatMap((purchase) => purchase.parts);
+    return sum(parts.filter((part) => part.coin === coin).map((part) => part.tokens));
+  }
+
+  private all(coin: number): bigint {
+    return this.account.tokens[coin] ?? 0n;
+  }
+
+  private free(coin: number): bigint {
+    return this.all(coin) - this.held(coin);
   }
 
   private countPurchase(cents: bigint): void {
@@ -273,7 +304,7 @@ export class ModelSpending {
   }
 
   /** More may be cleared on a purchase: of one that had ended, as of a new one. */
-  private extend(purchase: Purchase, total: bigint, granted: bigint, hold: Hold | null): void {
+  private extend(purchase: Purchase, total: bigint, granted: bigint, wantedHold: bigint): void {
     const lapsed = open(purchase) ? 0n : most(purchase.approved - purchase.cleared - purchase.reversed, 0n);
     if (granted > 0n) {
       if (open(purchase)) this.account.spent += granted;
@@ -281,7 +312,7 @@ export class ModelSpending {
     }
     purchase.reversed += lapsed;
     purchase.approved = total + purchase.reversed + granted;
-    purchase.holds = hold === null ? purchase.holds : [...purchase.holds, hold];
+    this.hold(purchase, wantedHold);
     if (!open(purchase)) purchase.state = purchase.cleared > 0n ? 'partially_cleared' : 'pending';
   }
 
@@ -289,7 +320,7 @@ export class ModelSpending {
     let purchase = this.account.purchases.get(number);
     const begins = purchase === undefined;
     if (purchase === undefined) {
-      purchase = { state: 'pending', approved: 0n, cleared: 0n, reversed: 0n, refunded: 0n, holds: [], spokenOf: true };
+      purchase = { state: 'pending', approved: 0n, cleared: 0n, reversed: 0n, refunded: 0n, parts: [], spokenOf: true };
       this.account.purchases.set(number, purchase);
     }
     purchase.spokenOf = true;
@@ -297,9 +328,7 @@ export class ModelSpending {
     const more = most(cents, purchase.cleared) - total;
     if (more < 0n) this.takeBack(purchase, -more);
     if (more <= 0n) return null;
-    const wanted = more + up(more * this.policy.allowanceBps(number), 10_000n);
-    const covered = least(wanted, this.capacity());
-    this.extend(purchase, total, more, covered === 0n ? null : this.holdOf(covered));
+    this.extend(purchase, total, more, this.wantedHold(number, more));
     if (begins) this.account.count += 1;
     return null;
   }
@@ -308,24 +337,26 @@ export class ModelSpending {
     const purchase = this.account.purchases.get(number);
     if (purchase === undefined) {
       this.account.endedBefore.add(number);
-      this.spend(cents);
+      const forced = this.account.forced.get(number) ?? [];
+      this.spend(cents, forced, 0);
+      this.account.forced.set(number, forced);
       return null;
     }
     purchase.spokenOf = true;
     const wasOpen = open(purchase);
     let left = cents;
-    if (wasOpen) {
-      purchase.holds = purchase.holds.flatMap((hold) => {
-        const taken = least(left, hold.cents);
-        const tokens = least(taken * TOKENS_PER_CENT, hold.tokens);
-        left -= taken;
-        this.account.tokens -= tokens;
-        return taken === hold.cents ? [] : [{ cents: hold.cents - taken, tokens: hold.tokens - tokens }];
-      });
+    for (const part of wasOpen ? purchase.parts : []) {
+      const taken = least(left, part.cents);
+      if (taken === 0n) continue;
+      left -= taken;
+      this.account.tokens[part.coin] = this.all(part.coin) - taken * TOKENS_PER_CENT;
+      part.posted += taken;
+      part.cents -= taken;
+      part.tokens = part.cents === 0n ? 0n : part.tokens - taken * TOKENS_PER_CENT;
     }
-    const ends = wasOpen && (final || purchase.holds.length === 0);
-    if (ends) purchase.holds = [];
-    this.spend(left);
+    const ends = wasOpen && (final || sum(purchase.parts.map((part) => part.cents)) === 0n);
+    if (ends) release(purchase.parts);
+    this.spend(left, purchase.parts);
     purchase.cleared += cents;
     if (!wasOpen) return null;
     const unspent = purchase.approved - purchase.reversed - purchase.cleared;
@@ -334,11 +365,21 @@ export class ModelSpending {
     return null;
   }
 
-  /** Money that is gone without a hold: from what is free, and what that does not cover is overdue. */
-  private spend(cents: bigint): void {
-    const covered = least(cents, this.free() / TOKENS_PER_CENT);
-    this.account.tokens -= covered * TOKENS_PER_CENT;
-    this.account.overdue += cents - covered;
+  /** Money that is gone without a hold: from what is free, coin by coin, and what that does not cover is overdue. */
+  private spend(cents: bigint, parts: Part[], from = orderBehind(parts)): void {
+    let left = cents;
+    let order = from;
+    for (const coin of this.account.tokens.keys()) {
+      const taken = least(left, this.reach(coin, 0n));
+      if (taken === 0n) continue;
+      left -= taken;
+      this.account.tokens[coin] = this.all(coin) - taken * TOKENS_PER_CENT;
+      parts.push({ coin, order, cents: 0n, tokens: 0n, posted: taken, refunded: 0n });
+      order += 1;
+    }
+    this.account.overdue += left;
+    // What is overdue is a part of its own, which only keeps its place.
+    if (left > 0n) parts.push({ coin: 0, order, cents: 0n, tokens: 0n, posted: 0n, refunded: 0n });
   }
 
   private reverse(number: number, cents: bigint): null {
@@ -355,9 +396,9 @@ export class ModelSpending {
   private takeBack(purchase: Purchase, cents: bigint): void {
     const due = stillDue(purchase);
     const reversed = least(cents, due);
-    const heldCents = sum(purchase.holds.map((hold) => hold.cents));
-    if (reversed === due) purchase.holds = [];
-    else purchase.holds = released(purchase.holds, heldCents - up(heldCents * (due - reversed), due));
+    const heldCents = sum(purchase.parts.map((part) => part.cents));
+    if (reversed === due) release(purchase.parts);
+    else releaseFromBehind(purchase.parts, heldCents - up(heldCents * (due - reversed), due));
     purchase.reversed += reversed;
     const whole = reversed === due;
     const wholly = whole && purchase.state === 'pending';
@@ -373,16 +414,26 @@ export class ModelSpending {
     const unspent = purchase.approved - purchase.cleared - purchase.reversed;
     const wholly = purchase.state === 'pending';
     purchase.state = wholly ? 'expired' : 'cleared';
-    purchase.holds = [];
+    release(purchase.parts);
     if (unspent > 0n) this.uncount(unspent, wholly);
     return null;
   }
 
+  /** What is overdue first, then the parts of the purchase from the last to the first, then the first coin. */
   private refund(number: number | null, cents: bigint): null {
     const paid = least(cents, this.account.overdue);
     this.account.overdue -= paid;
-    this.account.tokens += (cents - paid) * TOKENS_PER_CENT;
+    let left = cents - paid;
     const purchase = number === null ? undefined : this.account.purchases.get(number);
+    const forced = number === null ? [] : (this.account.forced.get(number) ?? []);
+    const inOrder = [...forced, ...(purchase?.parts ?? [])].sort((a, b) => a.order - b.order);
+    for (const part of inOrder.reverse()) {
+      const given = least(left, part.posted - part.refunded);
+      part.refunded += given;
+      left -= given;
+      this.account.tokens[part.coin] = this.all(part.coin) + given * TOKENS_PER_CENT;
+    }
+    this.account.tokens[0] = this.all(0) + left * TOKENS_PER_CENT;
     if (purchase === undefined) return null;
     purchase.refunded += cents;
     purchase.spokenOf = true;
@@ -402,18 +453,29 @@ function stillDue(purchase: Purchase): bigint {
   return open(purchase) ? most(purchase.approved - purchase.cleared - purchase.reversed, 0n) : 0n;
 }
 
+/** Place behind all parts of a purchase. */
+function orderBehind(parts: readonly Part[]): number {
+  return parts.reduce((behind, part) => Math.max(behind, part.order + 1), 0);
+}
+
+/** Nothing of a purchase is held any more. */
+function release(parts: readonly Part[]): void {
+  for (const part of parts) {
+    part.cents = 0n;
+    part.tokens = 0n;
+  }
+}
+
 /** The last part of a hold goes first. */
-function released(holds: readonly Hold[], cents: bigint): readonly Hold[] {
-  let rest = cents;
-  return [...holds]
-    .reverse()
-    .flatMap((hold) => {
-      const freed = least(rest, hold.cents);
-      rest -= freed;
-      if (freed === hold.cents) return [];
-      return [{ cents: hold.cents - freed, tokens: hold.tokens - (hold.tokens * freed) / hold.cents }];
-    })
-    .reverse();
+function releaseFromBehind(parts: readonly Part[], cents: bigint): void {
+  let left = cents;
+  for (const part of [...parts].reverse()) {
+    const freed = least(left, part.cents);
+    if (freed === 0n) continue;
+    left -= freed;
+    part.tokens = freed === part.cents ? 0n : part.tokens - (part.tokens * freed) / part.cents;
+    part.cents -= freed;
+  }
 }
 
 function declined(reason: string): Reply {

@@ -9,6 +9,7 @@ import { brokenBooks } from '../builders/books';
 import { type JourneyDeps, JourneyWorld, modelPolicy, type Outcome, tampered } from '../builders/journey-world';
 import { type Journey, journeys, type Move, type Step, tell } from '../builders/model-journey';
 import { ModelSpending, type Reply } from '../builders/model-spending';
+import { createSpendingWorld } from '../builders/spending-world';
 import { createTestAuthorizer } from '../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../setup/database';
 
@@ -41,6 +42,9 @@ beforeAll(async () => {
       amend: (request, known) => amendAuthorization({ knex, clock }, request, known),
       releaseUnheard: (hold) => voidUnheardAuthorization({ knex, clock }, hold),
     });
+  // Both coins are worth a dollar here, so that the model can do without prices.
+  await createSpendingWorld(database.superuserUrl, { accounts: 0 });
+  await superuser.query("UPDATE asset_prices SET price_usd_e8 = 100000000 WHERE asset = 'EURC'");
   deps = { superuser, superuserUrl: database.superuserUrl, knex, clock, authorizers: [authorizer(), authorizer()] };
 });
 
@@ -56,7 +60,10 @@ afterAll(async () => {
 const KNOWN: readonly Journey[] = [
   {
     // A purchase that ran out, was opened again by the network and ran out again.
-    tokens: [100_000_000n, 0n],
+    tokens: [
+      [100_000_000n, 0n],
+      [0n, 0n],
+    ],
     limit: null,
     steps: [
       { account: 0, what: { kind: 'authorization', purchase: 0, cents: 1_000n, partial: false } },
@@ -118,7 +125,7 @@ async function live(journey: Journey): Promise<void> {
       );
       throw new Error(
         [
-          `began with ${journey.tokens.join(' and ')} tokens, limit ${journey.limit ?? 'none'}`,
+          `began with ${journey.tokens.map((purse) => purse.join(' + ')).join(' and ')} tokens, limit ${journey.limit ?? 'none'}`,
           ...story,
           ...broken.map((breach) => `BOOKS: ${breach}`),
           ...(matching === undefined ? wanted.map((want, index) => differences(want, seen, index)) : []),
