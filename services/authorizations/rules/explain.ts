@@ -114,7 +114,7 @@ export interface Explanation {
   readonly approved: bigint;
   readonly largest: bigint;
   readonly balance: bigint | null;
-  readonly refusedBy: Receipt['outcome']['refused_by'] | null;
+  readonly refusedBy: NonNullable<Receipt['outcome']['refused_by']> | null;
   readonly checks: readonly ExplainedCheck[];
   readonly limits: readonly LimitFigure[];
   /** Null where nothing would be held: an inquiry, a verification, money that comes back. */
@@ -160,7 +160,7 @@ export function explain(receipt: Receipt, inputs: DecisionInputs, committedLate:
     approved: reason === null ? BigInt(outcome.approved) : 0n,
     largest: BigInt(outcome.largest),
     balance: outcome.balance === undefined ? null : BigInt(outcome.balance),
-    refusedBy: outcome.refused_by ?? null,
+    refusedBy: refusalOf(receipt),
     checks: CHECKS.map((check, index) => ({
       check,
       result:
@@ -323,9 +323,18 @@ const DETAILS: Readonly<Record<CheckName, (inputs: DecisionInputs, found: Found)
     failed ? 'committed after the network had stopped listening' : 'committed while the network was listening',
 };
 
-function refusalDetail({ outcome }: Receipt): string {
-  const { refused_by: refusedBy, reason } = outcome;
-  return refusedBy === undefined ? String(reason) : `${refusedBy.level} ${refusedBy.control}: ${refusedBy.detail}`;
+/** The control that refused. What a driver typed in may name a person: it stays in the receipt. */
+function refusalOf({ outcome }: Receipt): NonNullable<Receipt['outcome']['refused_by']> | null {
+  const { refused_by: refusedBy } = outcome;
+  if (refusedBy === undefined) return null;
+  return { ...refusedBy, detail: refusedBy.detail.replace(/^(driver|vehicle) id .+ is not/s, 'the $1 id sent is not') };
+}
+
+function refusalDetail(receipt: Receipt): string {
+  const refusedBy = refusalOf(receipt);
+  return refusedBy === null
+    ? String(receipt.outcome.reason)
+    : `${refusedBy.level} ${refusedBy.control}: ${refusedBy.detail}`;
 }
 
 function cents(amount: bigint): string {

@@ -303,6 +303,18 @@ test('what was told without asking has no batch: it is unsealed, not broken', as
   expect(await replayed(world.organizationId)).toMatchObject([
     { answer: 'not_replayed', seal: 'unsealed', differences: [] },
   ]);
+  const { organizationId } = world;
+  const { rows } = await superuser.query<{ id: string }>('SELECT id FROM authorizations WHERE organization_id = $1', [
+    organizationId,
+  ]);
+  const authorizationId = required(rows[0], 'authorization').id;
+  const explained = await inOrganization(app, organizationId, (trx) =>
+    explainAuthorization(trx, { organizationId, authorizationId }),
+  );
+  expect(explained).toMatchObject({
+    ok: true,
+    value: { explanation: { result: 'approved', prices: [] }, takenAgain: null, verdict: { state: 'unsealed' } },
+  });
 });
 
 test('a range takes what was decided within it, of one organization', async () => {

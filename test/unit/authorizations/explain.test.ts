@@ -146,6 +146,18 @@ test('what the partner said is told to support in its words, and to the cardhold
   expect(wordsForCardholder(explanation)).not.toContain('risk list');
 });
 
+test('what a driver typed at the pump stays in the receipt', () => {
+  const controls = { fleet: { allowed_driver_ids: ['4711'] } };
+  const fleet = { driverId: 'JANE DOE', vehicleId: null, odometer: null, fuelVolumeMl: null, fuelType: null };
+  const explanation = explained({ card: { ...card, controls } }, 4_250n, { mcc: '5541', fleet });
+  expect(explanation).toMatchObject({
+    reason: 'driver_id_invalid',
+    refusedBy: { control: 'fleet.allowed_driver_ids', detail: 'the driver id sent is not among those allowed' },
+  });
+  const texts = [wordsForCardholder(explanation), wordsForSupport(explanation), JSON.stringify(explanation.checks)];
+  expect(texts.join()).not.toContain('JANE');
+});
+
 test('late: taken back before it came, and committed too late', () => {
   const ended = explained({}, 4_250n, { endedBefore: true });
   expect(resultsOf(ended)).toMatchObject({ still_wanted: 'failed', funding: 'not_reached' });
