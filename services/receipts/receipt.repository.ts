@@ -27,6 +27,8 @@ export interface ReceiptBatchRow {
 /** Makes this the key in use: known from now on, and the only one that is not retired. */
 export async function putKeyInUse(knex: Knex, id: string, publicKey: Buffer): Promise<void> {
   await knex.transaction(async (trx) => {
+    // Processes that start at once, each with a key of its own, take turns.
+    await trx.raw('LOCK TABLE receipt_keys IN SHARE ROW EXCLUSIVE MODE');
     await trx('receipt_keys').whereNot({ id }).whereNull('retired_at').update({ retired_at: trx.fn.now() });
     await trx('receipt_keys').insert({ id, public_key: publicKey }).onConflict('id').merge({ retired_at: null });
   });

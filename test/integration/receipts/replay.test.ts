@@ -259,6 +259,14 @@ test('a rotated key verifies what it signed, and the new one what comes after', 
   expect(again.filter((each) => each.retiredAt === null).map((each) => each.keyId)).toEqual([key.keyId]);
 });
 
+test('processes that start at once with different keys take turns, and one key is left in use', async () => {
+  const keys = Array.from({ length: 6 }, () => signingKeyOf(generateKeyPairSync('ed25519').privateKey));
+  await Promise.all(keys.map((each) => publishSigningKey(app, each)));
+  const { rows } = await superuser.query('SELECT id FROM receipt_keys WHERE retired_at IS NULL');
+  expect(rows).toHaveLength(1);
+  await publishSigningKey(app, key);
+});
+
 test('a key that nobody published proves nothing', async () => {
   const world = await createSpendingWorld(database.superuserUrl, { accounts: 1, funds: { USDC: 500n * USDC } });
   const unknown = signingKeyOf(generateKeyPairSync('ed25519').privateKey);
