@@ -325,6 +325,17 @@ test('what was told without asking has no batch: it is unsealed, not broken', as
   });
 });
 
+test('a range of more than a page is replayed to its end, each decision once', async () => {
+  const world = await createSpendingWorld(database.superuserUrl, { accounts: 40, funds: { USDC: 500n * USDC } });
+  const authorizer = authorizerWith(key);
+  const requests = world.accounts.flatMap((account) => Array.from({ length: 13 }, () => purchase(account, 100n)));
+  await Promise.all(requests.map((request) => authorizer.authorize(request)));
+  const all = await replayed(world.organizationId);
+  expect(all).toHaveLength(520);
+  expect(new Set(all.map((each) => each.authorizationId)).size).toBe(520);
+  expect(all.filter(({ answer, seal }) => answer !== 'same' || seal !== 'verified')).toEqual([]);
+});
+
 test('a range takes what was decided within it, of one organization', async () => {
   const worlds = await Promise.all(
     [1, 2].map(() => createSpendingWorld(database.superuserUrl, { accounts: 3, funds: { USDC: 500n * USDC } })),
