@@ -138,6 +138,10 @@ export class JourneyWorld {
         });
       case 'inquiry':
         return this.request(account, null, 0n, { kind: 'balance_inquiry' });
+      case 'verification':
+        return this.request(account, null, 0n, { kind: 'zero_amount_verification' });
+      case 'refund_authorization':
+        return this.request(account, null, what.cents, { kind: 'refund_authorization' });
       case 'advice':
         return this.event(account, what.purchase, 'authorization_advice', what.cents);
       case 'clearing':

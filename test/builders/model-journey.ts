@@ -95,7 +95,8 @@ const message: fc.Arbitrary<Move> = fc.oneof(
   { weight: 1, arbitrary: onPurchase(fc.record({ kind: fc.constant('unheard'), purchase })) },
   { weight: 1, arbitrary: onAccount(fc.record({ kind: fc.constant('refund'), purchase: fc.constant(null), cents })) },
   { weight: 1, arbitrary: onAccount(fc.record({ kind: fc.constant('refund_reversal'), cents })) },
-  { weight: 1, arbitrary: onAccount(fc.record({ kind: fc.constant('inquiry') })) },
+  { weight: 1, arbitrary: onAccount(fc.record({ kind: fc.constantFrom('inquiry', 'verification') })) },
+  { weight: 1, arbitrary: onAccount(fc.record({ kind: fc.constant('refund_authorization'), cents })) },
 );
 const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 12, arbitrary: message },

@@ -71,6 +71,10 @@ export type Happening =
   | { readonly kind: 'increment'; readonly purchase: number; readonly cents: bigint; readonly basis: 'total' | 'delta' }
   | { readonly kind: 'late'; readonly purchase: number; readonly cents: bigint }
   | { readonly kind: 'inquiry' }
+  /** Zero is asked for, to see whether the card is good. */
+  | { readonly kind: 'verification' }
+  /** A merchant asks whether it may give money back. */
+  | { readonly kind: 'refund_authorization'; readonly cents: bigint }
   | { readonly kind: 'advice'; readonly purchase: number; readonly cents: bigint }
   | { readonly kind: 'clearing'; readonly purchase: number; readonly cents: bigint; readonly final: boolean }
   | { readonly kind: 'reversal'; readonly purchase: number; readonly cents: bigint }
@@ -160,6 +164,12 @@ export class ModelSpending {
         return this.ask(what.purchase, what.cents, 'delta', false, true);
       case 'inquiry':
         return { outcome: 'approved', approved: 0n, reason: null };
+      case 'verification':
+        return this.account.overdue > 0n
+          ? declined('account_overdue')
+          : { outcome: 'approved', approved: 0n, reason: null };
+      case 'refund_authorization':
+        return { outcome: 'approved', approved: what.cents, reason: null };
       case 'advice':
         return this.advise(what.purchase, what.cents);
       case 'clearing':

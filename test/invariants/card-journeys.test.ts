@@ -14,7 +14,7 @@ import { createTestAuthorizer } from '../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../setup/database';
 
 /** How many journeys; a long run asks for more (and for more time: nothing else bounds it). */
-const RUNS = Number(process.env['JOURNEYS'] ?? 120);
+const RUNS = Number(process.env['JOURNEYS'] ?? 300);
 const TIME_LIMIT_MS = process.env['JOURNEYS'] === undefined ? 75_000 : 0;
 const SHRINK_LIMIT_MS = 60_000;
 const SEED = Number(process.env['JOURNEY_SEED'] ?? Date.now() % 2 ** 31);
