@@ -5,8 +5,6 @@ import { createKnex } from '../../../services/database/knex';
 import { readBacklog } from '../../../services/outbox/read-backlog';
 import { DEFAULT_RELAY_OPTIONS, startRelay } from '../../../services/outbox/relay';
 import { systemClock } from '../../../services/shared/clock';
-import { createTemporalClient } from '../../../services/temporal/client';
-import { createWorkflowStarter } from '../../../services/temporal/workflow-starter';
 import { createSpendingWorld, purchase } from '../../builders/spending-world';
 import { eventually } from '../../builders/temporal-world';
 import { createTestAuthorizer } from '../../builders/test-authorizer';
@@ -42,19 +40,13 @@ async function held(): Promise<bigint> {
 it('holds end at their deadline although their workflows never started, because Temporal is not there', async () => {
   const { accounts } = await createSpendingWorld(database.superuserUrl, { accounts: 3, funds: { USDC: 10n ** 9n } });
   const authorizer = createTestAuthorizer(pool);
-  // Nobody listens there.
-  const temporal = createTemporalClient({
-    address: '127.0.0.1:9',
-    namespace: 'default',
-    taskQueue: 'none',
-    codecKey: Buffer.alloc(32, 7),
-  });
+  const away = { kind: 'unavailable', detail: 'connection refused' } as const;
   const postponed: string[] = [];
   const started: string[] = [];
   const relay = startRelay(
     {
       knex: workerKnex,
-      starter: createWorkflowStarter(temporal),
+      starter: { start: async () => away, signalWithStart: async () => away, check: async () => false },
       observe: {
         relayed: ({ workflowId }) => void started.push(workflowId),
         postponed: ({ workflowId }) => void postponed.push(workflowId),
@@ -79,6 +71,5 @@ it('holds end at their deadline although their workflows never started, because 
   expect(started).toEqual([]);
   expect((await readBacklog(workerKnex)).batches.waiting).toBe(3);
   await relay.stop();
-  await temporal.close();
   await authorizer.close();
 }, 60_000);
