@@ -16,6 +16,7 @@ import { createTestDatabase, type TestDatabase } from '../setup/database';
 /** How many journeys; a long run asks for more (and for more time: nothing else bounds it). */
 const RUNS = Number(process.env['JOURNEYS'] ?? 300);
 const TIME_LIMIT_MS = process.env['JOURNEYS'] === undefined ? 75_000 : 0;
+const CANDIDATES_MAX = 16;
 const SHRINK_LIMIT_MS = 60_000;
 const SEED = Number(process.env['JOURNEY_SEED'] ?? Date.now() % 2 ** 31);
 
@@ -100,26 +101,28 @@ function after(models: readonly ModelSpending[], moves: readonly Move[]): Possib
 
 async function live(journey: Journey): Promise<void> {
   const world = await JourneyWorld.open(deps, journey);
-  let models: readonly ModelSpending[] = journey.tokens.map((tokens) =>
-    ModelSpending.start(tokens, modelPolicy(journey.limit)),
-  );
+  // More than one where things happened at once and either order looks the same from outside, for now.
+  let candidates: readonly (readonly ModelSpending[])[] = [
+    journey.tokens.map((tokens) => ModelSpending.start(tokens, modelPolicy(journey.limit))),
+  ];
   const answers: Outcome[] = [];
   const story: string[] = [];
 
   for (const step of journey.steps) {
-    const before = text(models.map((model) => model.standing()));
-    const { possible, outcomes } = await take(world, models, answers, step).catch((error: unknown) => {
+    const before = text(candidates[0]?.map((model) => model.standing()));
+    const { expectations, outcomes } = await take(world, answers, step).catch((error: unknown) => {
       const surprise = error instanceof Error ? (error.stack ?? error.message) : String(error);
       throw new Error([...story, `${story.length + 1}. ${tell(step)}`, `BROKE DOWN: ${surprise}`].join('\n'));
     });
     story.push(`${story.length + 1}. ${tell(step)}\n     -> ${text(outcomes).replaceAll(/\s+/g, ' ')}`);
     const standings = await world.standings();
     const seen = text({ outcomes, standings });
-    const matching = possible.find(
+    const possible = candidates.flatMap((models) => expectations(models));
+    const matching = possible.filter(
       (each) => text({ outcomes: each.outcomes, standings: each.models.map((model) => model.standing()) }) === seen,
     );
     const broken = await brokenBooks(superuser, world.world.organizationId);
-    if (matching === undefined || broken.length > 0) {
+    if (matching.length === 0 || broken.length > 0) {
       const wanted = possible.map((each) =>
         text({ outcomes: each.outcomes, standings: each.models.map((model) => model.standing()) }),
       );
@@ -128,57 +131,62 @@ async function live(journey: Journey): Promise<void> {
           `began with ${journey.tokens.map((purse) => purse.join(' + ')).join(' and ')} tokens, limit ${journey.limit ?? 'none'}`,
           ...story,
           ...broken.map((breach) => `BOOKS: ${breach}`),
-          ...(matching === undefined ? wanted.map((want, index) => differences(want, seen, index)) : []),
+          ...(matching.length === 0 ? wanted.map((want, index) => differences(want, seen, index)) : []),
           `before the last step: ${before.replaceAll(/\s+/g, ' ')}`,
         ].join('\n'),
       );
     }
-    models = matching.models;
+    candidates = matching.slice(0, CANDIDATES_MAX).map((each) => each.models);
   }
 }
 
-/** Does a step on the product and says what the model would have come of it. */
-async function take(
-  world: JourneyWorld,
-  models: readonly ModelSpending[],
-  answers: Outcome[],
-  step: Step,
-): Promise<{ readonly possible: readonly Possibility[]; readonly outcomes: readonly Outcome[] }> {
+/** What a step came to, and what the model would have come of it. */
+interface Taken {
+  readonly outcomes: readonly Outcome[];
+  readonly expectations: (models: readonly ModelSpending[]) => readonly Possibility[];
+}
+
+async function take(world: JourneyWorld, answers: Outcome[], step: Step): Promise<Taken> {
   switch (step.kind) {
     case 'one': {
       const known = world.sent.length;
       const outcome = await world.happen(step.move);
       if (world.sent.length > known) answers.push(outcome);
-      return { possible: [after(models, [step.move])], outcomes: [outcome] };
+      return { expectations: (models) => [after(models, [step.move])], outcomes: [outcome] };
     }
     case 'together': {
       const [first, second] = step.moves;
       if (comesByNoMessage(first) || comesByNoMessage(second)) {
-        return take(world, models, answers, { kind: 'one', move: first });
+        return take(world, answers, { kind: 'one', move: first });
       }
       const outcomes = await Promise.all(step.moves.map((move) => world.send(world.messageOf(move))));
       answers.push(...outcomes);
-      const inOrder = after(models, [first, second]);
-      const reversed = after(models, [second, first]);
-      return { possible: [inOrder, { ...reversed, outcomes: reversed.outcomes.toReversed() }], outcomes };
+      const expectations = (models: readonly ModelSpending[]) => {
+        const inOrder = after(models, [first, second]);
+        const reversed = after(models, [second, first]);
+        return [inOrder, { ...reversed, outcomes: reversed.outcomes.toReversed() }];
+      };
+      return { expectations, outcomes };
     }
     case 'twice': {
-      if (comesByNoMessage(step.move)) return take(world, models, answers, { kind: 'one', move: step.move });
+      if (comesByNoMessage(step.move)) return take(world, answers, { kind: 'one', move: step.move });
       const message = world.messageOf(step.move);
       const outcomes = await Promise.all([world.send(message), world.deliver(message)]);
       answers.push(outcomes[0]);
-      const once = after(models, [step.move]);
-      const [outcome] = once.outcomes;
-      const repeated = outcome !== null && outcome !== undefined && 'recorded' in outcome;
-      const pair = (other: Outcome) => [outcome ?? null, other];
-      const possible = repeated
-        ? [pair({ recorded: 'already_recorded' }), pair({ recorded: 'already_recorded' }).toReversed()]
-        : [pair(outcome ?? null)];
-      return { possible: possible.map((each) => ({ ...once, outcomes: each })), outcomes };
+      const expectations = (models: readonly ModelSpending[]) => {
+        const once = after(models, [step.move]);
+        const first = once.outcomes[0] ?? null;
+        const second: Outcome = first !== null && 'recorded' in first ? { recorded: 'already_recorded' } : first;
+        return [
+          { ...once, outcomes: [first, second] },
+          { ...once, outcomes: [second, first] },
+        ];
+      };
+      return { expectations, outcomes };
     }
     case 'again':
     case 'changed': {
-      if (world.sent.length === 0) return { possible: [after(models, [])], outcomes: [] };
+      if (world.sent.length === 0) return { expectations: (models) => [after(models, [])], outcomes: [] };
       const index = step.nth % world.sent.length;
       const message = required(world.sent[index], 'message');
       const late: Outcome = { reply: { outcome: 'declined', approved: 0n, reason: 'late' } };
@@ -190,15 +198,18 @@ async function take(
           : { reply: { outcome: 'declined', approved: 0n, reason: 'duplicate_conflict' } };
       const same: Outcome = message.kind === 'event' ? { recorded: 'already_recorded' } : first;
       return {
-        possible: [{ ...after(models, []), outcomes: [step.kind === 'again' ? same : refused] }],
+        expectations: (models) => [{ ...after(models, []), outcomes: [step.kind === 'again' ? same : refused] }],
         outcomes: [outcome],
       };
     }
     case 'policy': {
       await world.changeLimit(step.limit);
-      const changed = models.map((model) => model.copy());
-      for (const model of changed) model.follow(modelPolicy(step.limit));
-      return { possible: [{ models: changed, outcomes: [] }], outcomes: [] };
+      const expectations = (models: readonly ModelSpending[]) => {
+        const changed = models.map((model) => model.copy());
+        for (const model of changed) model.follow(modelPolicy(step.limit));
+        return [{ models: changed, outcomes: [] }];
+      };
+      return { expectations, outcomes: [] };
     }
   }
 }
