@@ -8,16 +8,10 @@ import { amendAuthorization } from './authorizations/amend-authorization';
 import { createAnswerDesk } from './authorizations/answer-authorization';
 import { noteAnswersGiven } from './authorizations/authorization-path.repository';
 import { createAuthorizationPaths } from './authorizations/authorization-paths';
-import {
-  type Authorizer,
-  type AuthorizerDependencies,
-  type AuthorizerObserver,
-  createAuthorizer,
-} from './authorizations/authorize-spend';
+import { type Authorizer, type AuthorizerObserver, createAuthorizer } from './authorizations/authorize-spend';
 import { createAuthorizerPool } from './authorizations/authorizer-pool';
 import type { BatchQueueLimits } from './authorizations/batch-queue';
 import { recordCardEvent } from './authorizations/record-card-event';
-import { voidUnheardAuthorization } from './authorizations/void-unheard-authorization';
 import { handleKycHint } from './cardholders/handle-kyc-hint';
 import { createAaveV3Venue } from './chain/aave-v3/lending-venue';
 import { createChainReader } from './chain/chain-reader';
@@ -134,7 +128,6 @@ interface AuthorizerWiring {
   readonly poolMax: number;
   readonly limits: BatchQueueLimits;
   readonly registry: Registry;
-  readonly releaseUnheard: AuthorizerDependencies['releaseUnheard'];
   readonly batchRan: AuthorizerObserver['batchRan'];
 }
 
@@ -165,7 +158,6 @@ export async function composeAuthorizer(
     sealer: createReceiptSealer(signingKey),
     amend: (request, known) => amendAuthorization({ knex, clock }, request, known),
     partner,
-    releaseUnheard: wiring.releaseUnheard,
     observer: {
       decided: () => undefined,
       batchRan: wiring.batchRan,
@@ -201,7 +193,6 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
     poolMax: AUTHORIZER_POOL_MAX,
     limits: BATCH_LIMITS,
     registry: metrics.registry,
-    releaseUnheard: (hold) => voidUnheardAuthorization({ knex, clock }, hold),
     batchRan: (size, milliseconds, conflicts) => {
       metrics.batchSize.observe(size);
       metrics.batchSeconds.observe(milliseconds / 1_000);

@@ -85,7 +85,6 @@ export async function composeWorker(config: WorkerConfig): Promise<WorkerParts> 
     poolMax: AUTHORIZER_POOL_MAX,
     limits: SINGLE_DECISIONS,
     registry: metrics.registry,
-    releaseUnheard: leaveToTheSweeper,
     batchRan: () => undefined,
   });
   const workflowDependencies = composeWorkflowDependencies(config, platform, workerKnex, authorization.authorizer);
@@ -124,14 +123,6 @@ export async function composeWorker(config: WorkerConfig): Promise<WorkerParts> 
 }
 
 type WorkerKnex = Platform['knex'];
-
-/**
- * The api may have given this very answer by the direct path while this process stood still: what became of the hold is
- * for the processor to say, whom the sweeper of unheard answers asks. Never settles.
- */
-function leaveToTheSweeper(): Promise<never> {
-  return new Promise(() => undefined);
-}
 
 /** What Temporal has not been told yet: a worker with a lag is degraded, and says which source has it. */
 function outboxDependency(read: () => Promise<Backlog>): Dependency {

@@ -57,11 +57,6 @@ export interface AuthorizerDependencies {
   readonly amend: (request: AuthorizationRequest, known: KnownAuthorization) => Promise<AuthorizationReply>;
   /** Asks the fintech, where a program wants to be asked; null: none is. */
   readonly partner: PartnerDesk | null;
-  /** Frees a hold whose answer came too late to be heard. */
-  readonly releaseUnheard: (hold: {
-    readonly organizationId: string;
-    readonly authorizationId: string;
-  }) => Promise<unknown>;
   readonly observer: AuthorizerObserver;
 }
 
@@ -419,27 +414,17 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
   ): Promise<readonly Job[]> {
     if (batch.length === 0) return [];
     const { answers, conflicted, held, batchId } = await run(batch);
-    if (batchId !== null && held.length > 0) {
+    // A caller that was told `late` while the commit was under way has heard no approval. Its batch stays unanswered, so
+    // that the processor is asked what became of the purchase: a repetition may have been answered elsewhere meanwhile.
+    if (batchId !== null && held.length > 0 && !held.some(({ job }) => job.answered)) {
       unanswered.expect(
         batchId,
         held.map(({ job }) => job.key),
       );
-      for (const { job, item } of held) if (job.answered) giveUp(job, item.organization_id);
     }
     for (const { job, reply } of answers) job.settle(reply);
     for (const job of conflicted) job.conflicts += 1;
     return conflicted;
-  }
-
-  /** The caller has been told `late` while the commit was under way: what it holds is nobody's. */
-  function giveUp(job: Job, organizationId: string): void {
-    deps.releaseUnheard({ organizationId, authorizationId: job.authorizationId }).then(
-      () => {
-        unanswered.resolved(job.key);
-        noteAnswered();
-      },
-      (error: unknown) => observer.failed(error),
-    );
   }
 
   async function runOnce(batch: readonly Job[]): Promise<readonly Job[]> {

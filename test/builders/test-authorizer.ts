@@ -19,7 +19,6 @@ export function createTestAuthorizer(pool: Pool, overrides: Partial<AuthorizerDe
     sealer: testSealer(),
     amend: () => Promise.reject(new Error('this test does not change known purchases')),
     partner: null,
-    releaseUnheard: () => Promise.reject(new Error('this test loses no answers')),
     ...overrides,
     observer: {
       decided: () => undefined,

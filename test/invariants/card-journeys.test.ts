@@ -2,7 +2,6 @@ import * as fc from 'fast-check';
 import type { Knex } from 'knex';
 import { Client, Pool } from 'pg';
 import { amendAuthorization } from '../../services/authorizations/amend-authorization';
-import { voidUnheardAuthorization } from '../../services/authorizations/void-unheard-authorization';
 import { createKnex } from '../../services/database/knex';
 import { required } from '../../services/shared/assert';
 import { brokenBooks } from '../builders/books';
@@ -41,7 +40,6 @@ beforeAll(async () => {
     createTestAuthorizer(pool, {
       clock,
       amend: (request, known) => amendAuthorization({ knex, clock }, request, known),
-      releaseUnheard: (hold) => voidUnheardAuthorization({ knex, clock }, hold),
     });
   // Both coins are worth a dollar here, so that the model can do without prices.
   await createSpendingWorld(database.superuserUrl, { accounts: 0 });

@@ -503,16 +503,8 @@ describe('an answer', () => {
     expect((await noted()).map(({ answered }) => answered)).toEqual([true, true]);
   });
 
-  test('that was given up while its commit stalled has its hold freed', async () => {
-    const released: string[] = [];
-    const authorizer = newAuthorizer({
-      deps: {
-        releaseUnheard: ({ authorizationId }) => {
-          released.push(authorizationId);
-          return Promise.resolve();
-        },
-      },
-    });
+  test('that was given up while its commit stalled leaves its batch to those who ask the processor', async () => {
+    const authorizer = newAuthorizer();
     const { organizationId, accounts } = await world({ accounts: 1, funds: { USDC: 100n * USDC } });
     const [account] = accounts;
     if (!account) throw new Error('no account');
@@ -525,14 +517,23 @@ describe('an answer', () => {
     const request = purchase(account, 1_000n, { respondBy: new Date(Date.now() + 500) });
     const reply = await authorizer.authorize(request);
     expect(reply).toMatchObject({ outcome: 'declined', declineReason: 'late' });
-    expect(released).toEqual([]);
+    authorizer.answered(request);
     await blocker.query('COMMIT');
     await blocker.end();
     // One that waits for the same account is decided after the stalled commit has come back.
-    await authorizer.authorize(purchase(account, 1_000n));
-    const { id } = await one<{ id: string }>('SELECT id FROM authorizations WHERE message_id = $1', [
-      request.messageId,
+    const next = purchase(account, 1_000n);
+    await authorizer.authorize(next);
+    authorizer.answered(next);
+    authorizer.answered(request);
+    await authorizer.close();
+    const { rows } = await superuser.query(
+      `SELECT a.message_id, a.state, b.answered_at IS NOT NULL AS answered FROM authorizations a JOIN outbox_batches b ON b.id = a.batch_id
+       WHERE a.message_id = ANY($1) ORDER BY a.id`,
+      [[request.messageId, next.messageId]],
+    );
+    expect(rows).toEqual([
+      { message_id: request.messageId, state: 'pending', answered: false },
+      { message_id: next.messageId, state: 'pending', answered: true },
     ]);
-    expect(released).toEqual([id]);
   });
 });
