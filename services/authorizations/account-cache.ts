@@ -1,3 +1,4 @@
+import type { CommitItem } from './authorization-commit.repository';
 import type { AuthorizationDraft } from './draft-authorization';
 import type { Decision } from './rules/decide-authorization';
 import type { CardSnapshot } from './rules/spend-snapshot';
@@ -9,7 +10,11 @@ interface CachedAccount {
   readonly cards: Map<string, CardSnapshot>;
 }
 
-type Counters = AuthorizationDraft['counters'];
+/** What a commit wrote, and the version that it was decided at. */
+interface CommittedDecision extends Pick<AuthorizationDraft, 'counters'> {
+  readonly decision: Decision;
+  readonly item: Pick<CommitItem, 'expected_version'>;
+}
 
 export interface CachedCard {
   readonly state: AccountState;
@@ -42,12 +47,15 @@ export class AccountCache {
     return account && card ? { state: account.state, card } : null;
   }
 
-  /** Keeps what was just read. Other cards of the account stay only if it has not moved since. */
+  /**
+   * Keeps what was just read. Other cards of the account stay only if neither it nor its program has moved since: a card
+   * carries the switch of its product, whose change moves the program's version alone.
+   */
   keep(cardToken: string, state: AccountState, card: CardSnapshot): void {
-    const { accountId, accountVersion } = state.account;
+    const { accountId } = state.account;
     this.accountOfCard.set(cardToken, accountId);
     const known = this.accounts.get(accountId);
-    if (known && known.state.account.accountVersion === accountVersion) {
+    if (known && sameVersions(known.state, state)) {
       known.state = state;
       known.cards.set(cardToken, card);
       return;
@@ -64,13 +72,21 @@ export class AccountCache {
     if (accountId !== undefined) this.accounts.delete(accountId);
   }
 
-  /** What a commit made of the account: exactly what the statement wrote. Null: it was too late, and only recorded. */
-  apply(cardToken: string, committed: { readonly decision: Decision; readonly counters: Counters } | null): void {
+  /**
+   * What a commit made of the account: exactly what the statement wrote, on the state that it was decided on. Where another
+   * state is kept by now (one read after the commit, before its return was heard of), it has the commit in it, or is about
+   * to be found stale: either way it is read again. So it is after null, a decision that was too late and only recorded.
+   */
+  apply(cardToken: string, committed: CommittedDecision | null): void {
     const accountId = this.accountOfCard.get(cardToken);
     const account = accountId === undefined ? undefined : this.accounts.get(accountId);
     if (!account) return;
-    account.state = committed === null ? bumped(account.state) : stateAfter(account.state, committed);
-    const counters = committed?.counters?.card;
+    if (committed === null || committed.item.expected_version !== account.state.account.accountVersion.toString()) {
+      this.forget(cardToken);
+      return;
+    }
+    account.state = stateAfter(account.state, committed);
+    const counters = committed.counters?.card;
     const card = account.cards.get(cardToken);
     if (card && counters) account.cards.set(cardToken, { ...card, counters });
   }
@@ -84,15 +100,16 @@ export class AccountCache {
   }
 }
 
+function sameVersions(one: AccountState, other: AccountState): boolean {
+  return one.account.accountVersion === other.account.accountVersion && one.programVersion === other.programVersion;
+}
+
 function bumped(state: AccountState): AccountState {
   return { ...state, account: { ...state.account, accountVersion: state.account.accountVersion + 1n } };
 }
 
 /** The account after a decision was committed on it: holds taken from funds or counted as loan, windows counted, version moved. */
-function stateAfter(
-  state: AccountState,
-  { decision, counters }: { readonly decision: Decision; readonly counters: Counters },
-): AccountState {
+function stateAfter(state: AccountState, { decision, counters }: CommittedDecision): AccountState {
   if (decision.legs.length === 0) return bumped(state);
   const { account } = state;
   const funds = { ...account.funds };
