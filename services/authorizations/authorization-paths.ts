@@ -13,19 +13,23 @@ export interface AuthorizationPathsDeps {
   readonly failed: (error: unknown) => void;
   /** How long the list of programs may be used. */
   readonly programsKeptMs?: number;
+  /** How long a request waits for the database to name its path. */
+  readonly waitMaxMs?: number;
 }
 
 const PROGRAMS_KEPT_MS = 1_000;
+/** A database that says nothing for so long leaves the question to the direct path, which answers in time whatever happens. */
+const WAIT_MAX_MS = 500;
 /** Programs of cards seen; forgetting one costs a look. */
 const CARDS_KEPT_MAX = 200_000;
 
 /**
  * Which path answers. The programs on the workflow path are one small list, read anew every second while requests come; a
- * card is looked up once, and only if there is any such program. Where the list cannot be read, the last one holds, and
- * without any the direct path, which always can.
+ * card is looked up once, and only if there is any such program. Where the list cannot be read, or not soon enough, the last
+ * one holds, and without any the direct path, which always can.
  */
 export function createAuthorizationPaths(deps: AuthorizationPathsDeps): AuthorizationPaths {
-  const { pool, failed, programsKeptMs = PROGRAMS_KEPT_MS } = deps;
+  const { pool, failed, programsKeptMs = PROGRAMS_KEPT_MS, waitMaxMs = WAIT_MAX_MS } = deps;
   const programOfCard = new Map<string, string>();
   let programs: ReadonlyMap<string, WorkflowProgram> = new Map();
   let readAt = Number.NEGATIVE_INFINITY;
@@ -47,15 +51,15 @@ export function createAuthorizationPaths(deps: AuthorizationPathsDeps): Authoriz
       if (age > programsKeptMs) {
         reading ??= readPrograms();
         // Nobody waits for a newer list, except for the first and after a silence.
-        if (age > 2 * programsKeptMs) await reading;
+        if (age > 2 * programsKeptMs) await soon(reading, waitMaxMs);
       }
       if (programs.size === 0) return null;
       const key = `${vendor}:${cardToken}`;
       let programId = programOfCard.get(key);
       if (programId === undefined) {
         try {
-          const found = await findProgramOfCard(pool, vendor, cardToken);
-          if (found === null) return null;
+          const found = await soon(findProgramOfCard(pool, vendor, cardToken), waitMaxMs);
+          if (found === null || found === undefined) return null;
           programId = found;
         } catch (error) {
           failed(error);
@@ -67,4 +71,17 @@ export function createAuthorizationPaths(deps: AuthorizationPathsDeps): Authoriz
       return programs.get(programId) ?? null;
     },
   };
+}
+
+/** What the promise gives, or undefined when it has given nothing in time. */
+async function soon<T>(promise: Promise<T>, waitMaxMs: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, waitMaxMs, undefined);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
