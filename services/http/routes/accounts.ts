@@ -25,6 +25,9 @@ const accountFields = {
   state: z.enum(STATES),
   address: z.string().nullable(),
   funding_policy: fundingPolicyView,
+  time_zone: z.string().openapi({
+    description: 'By whose clock limits and hours are told; the cardholder’s own until it is moved.',
+  }),
   created_at: timestampView,
   updated_at: timestampView,
 };
@@ -239,6 +242,7 @@ function accountOf(assets: AssetCatalog, row: AccountRow): z.input<typeof accoun
     state: row.state,
     address: row.address,
     funding_policy: fundingPolicyOf(assets, fundingPolicyFromStored(row.funding_policy)),
+    time_zone: row.time_zone,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   };

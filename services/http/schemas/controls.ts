@@ -80,9 +80,15 @@ const mccList = z
 
 const channels = z.array(z.enum(CONTROLLED_CHANNELS)).max(CONTROLLED_CHANNELS.length);
 
+const WEEKDAY = 'must be a day from 1, Monday, to 7, Sunday';
+
 const hourSpan = z
   .strictObject({
-    days: z.array(z.int().min(1).max(7)).min(1, 'must name at least one day, 1 is Monday').max(7),
+    days: z
+      .array(z.int().min(1, WEEKDAY).max(7, WEEKDAY))
+      .min(1, 'must name at least one day, 1 is Monday')
+      .max(7)
+      .openapi({ description: '1 is Monday, 7 is Sunday.' }),
     from: z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a time of day, "00:00" to "23:59"'),
     to: z.string().regex(/^(([01]\d|2[0-3]):[0-5]\d|24:00)$/, 'must be a time of day, "00:00" to "24:00"'),
   })

@@ -58,7 +58,8 @@ test.each<[string, object, string, RegExp]>([
     /no space at either end/,
   ],
   ['an empty driver', { fleet: { allowed_driver_ids: [''] } }, '/fleet/allowed_driver_ids/0', /driver’s id/],
-  ['a day of the week too many', hours({ days: [8] }), '/hours/0/days/0', /7/],
+  ['a day of the week too many', hours({ days: [8] }), '/hours/0/days/0', /7, Sunday/],
+  ['a week that begins with 0', hours({ days: [0] }), '/hours/0/days/0', /1, Monday/],
   ['no day at all', hours({ days: [] }), '/hours/0/days', /at least one day/],
   ['an hour that no clock has', hours({ from: '24:00' }), '/hours/0/from', /"23:59"/],
   ['a span of nothing', hours({ from: '08:00', to: '08:00' }), '/hours/0/to', /must differ from "from"/],
@@ -154,6 +155,7 @@ test('everything that can be set is stored and shown as it was sent; the next se
 
 test('the zone of an account is one of the zone database', async () => {
   expect((await put(ofAccount('/time-zone'), { time_zone: 'Asia/Tokyo' })).body).toEqual({ time_zone: 'Asia/Tokyo' });
+  expect((await get(ofAccount(''))).body.time_zone).toBe('Asia/Tokyo');
   const answer = await put(ofAccount('/time-zone'), { time_zone: 'Mars/Olympus' });
   expect(answer.body.errors).toEqual([expect.objectContaining({ pointer: '/time_zone' })]);
 });
