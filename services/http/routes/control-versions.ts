@@ -228,7 +228,7 @@ export function controlVersionRoutes(deps: RouteDeps): AnyRoute[] {
       tag,
       access: write,
       params,
-      body: z.strictObject({ force: z.boolean().default(false) }),
+      body: z.strictObject({ force: z.boolean().default(false) }).default({ force: false }),
       status: 200,
       view: versionView,
       handler: {
@@ -253,7 +253,7 @@ export function controlVersionRoutes(deps: RouteDeps): AnyRoute[] {
       tag,
       access: write,
       params,
-      body: z.strictObject({ note }),
+      body: z.strictObject({ note }).default({}),
       status: 201,
       view: versionView,
       handler: {

@@ -45,7 +45,7 @@ test('draft, compare, promote, cool off, discard, roll back, with the history to
     diff: [{ pointer: '/limits', from: null, to: { day_amount: '5000' } }],
   });
 
-  const promoted = await call('post', `/v1/control-versions/${draft.body.id}/promote`, {}).expect(200);
+  const promoted = await call('post', `/v1/control-versions/${draft.body.id}/promote`).expect(200);
   expect(promoted.body.state).toBe('active');
 
   const raised = await call('put', `/v1/cards/${ids.card}/controls`, limit('9000')).expect(200);
@@ -59,7 +59,7 @@ test('draft, compare, promote, cool off, discard, roll back, with the history to
   const back = await call('post', `/v1/control-versions/${draft.body.id}/roll-back`, { note: 'again' }).expect(409);
   expect(back.body.code).toBe('state_conflict');
   await call('put', `/v1/cards/${ids.card}/controls`, limit('4000')).expect(200);
-  const restored = await call('post', `/v1/control-versions/${draft.body.id}/roll-back`, {}).expect(201);
+  const restored = await call('post', `/v1/control-versions/${draft.body.id}/roll-back`).expect(201);
   expect(restored.body).toMatchObject({ state: 'scheduled', restores_version: 2, controls: limit('5000') });
 
   const history = await call('get', `/v1/control-versions?card_id=${ids.card}`).expect(200);
