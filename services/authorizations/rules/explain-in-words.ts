@@ -123,10 +123,11 @@ export function wordsForSupport(explanation: Explanation): string {
       `${would} ${money(hold.total, currency)} = ${cents(hold.amount)} + ${cents(hold.allowance)} allowance + ${cents(hold.fee)} fee, tokens with ${hold.conversionBufferBps} bps on top.`,
     );
   }
+  const used = reason === null ? 'used' : 'would have been used';
   for (const option of options) {
     const name = option.kind === 'loan_draw' ? `Loan in ${option.asset}` : option.asset;
     const why = option.rejection === null ? '' : ` ${OPTION_REJECTION_TEXT[option.rejection]}`;
-    parts.push(`${name}: ${cents(option.usedUsd)} of ${cents(option.capacityUsd)} used.${why}`);
+    parts.push(`${name}: ${cents(option.usedUsd)} of ${cents(option.capacityUsd)} ${used}.${why}`);
   }
   const asked = partner && checks.find((check) => check.check === 'partner');
   if (asked && asked.detail !== '' && failed?.check !== 'partner') parts.push(`Partner: ${asked.detail}.`);

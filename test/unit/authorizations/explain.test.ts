@@ -108,6 +108,7 @@ test('limits show what was used and what is left, the control that refused and w
     'The purchase of 60.00 USD is above a spending limit of this card. You could still pay up to 50.00 USD here.',
   );
   expect(wordsForSupport(explanation)).toContain('a day is limited to 450.00; 400.00 used, 60.00 asked for');
+  expect(wordsForSupport(explanation)).toContain('USDC: 60.00 of 4975.12 would have been used.');
 });
 
 test('what a control says of a card’s dates is told as a control, its state as the card’s', () => {
