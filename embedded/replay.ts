@@ -17,7 +17,7 @@ function databaseToRead(): string {
   if (port === null) {
     throw new EmbeddedFailure(
       'there is no database to read from',
-      'start the stack with `npm start`, or set DATABASE_URL_READONLY',
+      'start the stack with `npm start` (the same ESCUDO_DATA_DIR, if you gave one), or set DATABASE_URL_READONLY',
     );
   }
   const secrets = keptSecrets(folder.secretsFile);
