@@ -96,6 +96,13 @@ describe('an Auth Stream Access request', () => {
     expect(request({ event_token: undefined }).messageId).toBe('msg_1');
   });
 
+  it('shows what no text can hold in a merchant’s name as unreadable', () => {
+    const { merchant: read } = request({
+      merchant: { ...merchant, acceptor_id: 'M\u00001', descriptor: 'CAF\u00c9 \ud83c\udf70 \ud800 \u001eBAR' },
+    });
+    expect(read).toMatchObject({ id: 'M\ufffd1', name: 'CAF\u00c9 \ud83c\udf70 \ufffd \ufffdBAR' });
+  });
+
   it('has a hash of its bytes', () => {
     expect(request().contentHash).toBe(request().contentHash);
     expect(request({ cash_amount: 1 }).contentHash).not.toBe(request().contentHash);

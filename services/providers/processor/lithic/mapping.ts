@@ -362,12 +362,22 @@ function hashEvent(transaction: Transaction, event: TransactionEvent): string {
 
 function toMerchant(merchant: AsaRequest['merchant']): Merchant {
   return {
-    id: merchant.acceptor_id,
-    name: merchant.descriptor,
-    city: merchant.city ?? '',
-    country: merchant.country,
-    mcc: merchant.mcc,
+    id: readable(merchant.acceptor_id),
+    name: readable(merchant.descriptor),
+    city: readable(merchant.city ?? ''),
+    country: readable(merchant.country),
+    mcc: readable(merchant.mcc),
   };
+}
+
+const UNREADABLE = /\p{Cc}|\p{Cs}/gu;
+
+/**
+ * What a terminal sent as its own name is shown, searched and compared later: control characters and halves of characters,
+ * which no database takes back out of JSON, become the sign for an unreadable one.
+ */
+function readable(text: string): string {
+  return text.replace(UNREADABLE, '\ufffd');
 }
 
 /** Lithic's signs differ between requests, transactions and events; the kind already says which way money goes. */
