@@ -30,7 +30,10 @@ const merchantInput = z
     mcc: z.string().regex(/^\d{4}$/, 'must be a merchant category code of four digits'),
   })
   .partial()
-  .openapi('SimulatedMerchant');
+  .openapi('SimulatedMerchant', {
+    description:
+      'What is left out is a coffee shop in New York, MCC 5812: a restaurant, whose hold has the program’s allowance for tips on top.',
+  });
 
 const pumpInput = z.string().regex(/^\d{1,20}$/, 'must be digits, as typed at a pump');
 
@@ -47,6 +50,11 @@ const answerView = z
   })
   .openapi('SimulatedAnswer');
 
+const planInput = z.enum(['pay', 'return', 'fail', 'hold']).openapi({
+  description:
+    '`pay`: pays out. `return`: the bank refuses and the tokens come back. `fail`: the order is given up. `hold`: it waits until /v1/simulate/off-ramp-orders says how it goes on.',
+});
+
 const referenceView = z.strictObject({ processor_authorization_id: z.string() }).openapi('SimulatedReference');
 const doneView = z.strictObject({ done: z.literal(true) }).openapi('SimulatedEffect');
 
@@ -61,31 +69,38 @@ export function simulateRoutes(deps: SimulateDeps): AnyRoute[] {
   const usd = moneyInput(assets, { assets: ['USD'], most: MOST_CENTS });
   const usdOrZero = moneyInput(assets, { assets: ['USD'], most: MOST_CENTS, zeroAllowed: true });
   const tokens = Object.keys(deps.deployment.tokens);
-  const purchaseBody = z.strictObject({
-    card_id: idInput('card'),
-    amount: usdOrZero,
-    merchant: merchantInput.optional(),
-    channel: channelInput.optional(),
-    merchant_amount: z
-      .strictObject({
-        minor_units: z.string().regex(/^\d{1,15}$/, 'must be a whole number of at most 15 digits'),
-        currency: z.string().regex(/^[A-Z]{3}$/),
-      })
-      .optional()
-      .openapi({
-        description: 'With another currency than the card’s, the amount at the merchant in its smallest unit.',
+  const purchaseBody = z
+    .strictObject({
+      card_id: idInput('card'),
+      amount: usdOrZero,
+      merchant: merchantInput.optional(),
+      channel: channelInput.optional(),
+      merchant_amount: z
+        .strictObject({
+          minor_units: z.string().regex(/^\d{1,15}$/, 'must be a whole number of at most 15 digits'),
+          currency: z.string().regex(/^[A-Z]{3}$/),
+        })
+        .optional()
+        .openapi({
+          description: 'With another currency than the card’s, the amount at the merchant in its smallest unit.',
+        }),
+      partial_approval_allowed: z.boolean().optional(),
+      cash_amount: usd.optional().openapi({ description: 'Part of `amount` that is handed out at the till.' }),
+      avs: z.enum(['match', 'postal_code_match', 'address_match', 'mismatch', 'not_provided']).optional(),
+      cvc: z.enum(['match', 'mismatch', 'not_provided']).optional(),
+      fleet: z
+        .strictObject({ driver_id: pumpInput, vehicle_id: pumpInput })
+        .partial()
+        .optional()
+        .openapi({ description: 'What the driver types at the pump; this network carries no odometer.' }),
+      single_message: z.boolean().optional().openapi({
+        description: 'Asked for and cleared in one message, as cash machines do.',
       }),
-    partial_approval_allowed: z.boolean().optional(),
-    cash_amount: usd.optional(),
-    avs: z.enum(['match', 'postal_code_match', 'address_match', 'mismatch', 'not_provided']).optional(),
-    cvc: z.enum(['match', 'mismatch', 'not_provided']).optional(),
-    fleet: z
-      .strictObject({ driver_id: pumpInput, vehicle_id: pumpInput })
-      .partial()
-      .optional()
-      .openapi({ description: 'What the driver types at the pump; this network carries no odometer.' }),
-    single_message: z.boolean().optional(),
-  });
+    })
+    .refine((body) => (body.cash_amount?.amount ?? 0n) <= body.amount.amount, {
+      path: ['cash_amount', 'amount'],
+      message: 'must not be above the amount of the purchase, which it is a part of',
+    });
 
   const onAuthorization = <Body extends { authorization_id: string }, T>(
     body: Body,
@@ -158,8 +173,8 @@ export function simulateRoutes(deps: SimulateDeps): AnyRoute[] {
       summary: 'The merchant clears all or part of a purchase, or more than was held',
       body: z.strictObject({
         authorization_id: idInput('authorization'),
-        amount: usd.optional(),
-        final: z.boolean().optional(),
+        amount: usd.optional().openapi({ description: 'All that is still pending when left out.' }),
+        final: z.boolean().optional().openapi({ description: 'With it, what is left of the hold expires at once.' }),
       }),
       view: referenceView,
       run: async (context, body) =>
@@ -334,7 +349,7 @@ export function simulateRoutes(deps: SimulateDeps): AnyRoute[] {
       name: 'off-ramp-plans',
       operationId: 'simulateOffRampPlan',
       summary: 'How the next order at the off-ramp goes',
-      body: z.strictObject({ plan: z.enum(['pay', 'return', 'fail', 'hold']) }),
+      body: z.strictObject({ plan: planInput }),
       view: doneView,
       run: (context, body) =>
         inTest(context, async () => doneOf(fromVendor(await sandbox.offRamp.planNextOrder(body.plan)))),
@@ -344,8 +359,12 @@ export function simulateRoutes(deps: SimulateDeps): AnyRoute[] {
       operationId: 'simulateOffRampOrder',
       summary: 'Change the way of an order that is not finished',
       body: z.strictObject({
-        vendor_order_id: z.string().min(1).max(120),
-        plan: z.enum(['pay', 'return', 'fail', 'hold']),
+        vendor_order_id: z
+          .string()
+          .min(1)
+          .max(120)
+          .openapi({ description: 'As GET /v1/transactions/{transaction_id} shows it with the sale.' }),
+        plan: planInput,
       }),
       view: doneView,
       run: (context, body) =>

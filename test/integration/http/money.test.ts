@@ -69,3 +69,18 @@ test('both sides of the scale: as many decimals as the asset has, and one more',
     expect.objectContaining({ pointer: '/sources/0/keep/amount', code: 'surplus_decimals' }),
   ]);
 });
+
+test('cash at the till is a part of the purchase: all of it at most', async () => {
+  const simulate = (cash: string) =>
+    request(tested.url)
+      .post('/v1/simulate/authorizations')
+      .set({ Authorization: `Bearer ${key}`, 'Idempotency-Key': `cash-${cash}` })
+      .send({
+        card_id: `card_${'0'.repeat(32)}`,
+        amount: { amount: '10.00', asset: 'USD' },
+        cash_amount: { amount: cash, asset: 'USD' },
+      });
+  await simulate('10.00').expect(404);
+  const above = await simulate('10.01').expect(400);
+  expect(above.body.errors).toEqual([expect.objectContaining({ pointer: '/cash_amount/amount' })]);
+});
