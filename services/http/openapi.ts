@@ -45,18 +45,38 @@ export function openApiDocument(routes: readonly AnyRoute[], publicUrl: string):
     const security = route.access.kind === 'organization' ? apiKey : operatorKey;
     registry.registerPath(pathOf(route, security.name));
   }
-  return new OpenApiGeneratorV31(registry.definitions, { sortComponents: 'alphabetically' }).generateDocument({
-    openapi: '3.1.0',
-    info: {
-      title: 'Escudo',
-      version: API_VERSIONS[0],
-      description:
-        'Card programs that spend crypto: every purchase funded by selling just enough stablecoin, by a loan against collateral, or both.',
-      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+  const document = new OpenApiGeneratorV31(registry.definitions, { sortComponents: 'alphabetically' }).generateDocument(
+    {
+      openapi: '3.1.0',
+      info: {
+        title: 'Escudo',
+        version: API_VERSIONS[0],
+        description:
+          'Card programs that spend crypto: every purchase funded by selling just enough stablecoin, by a loan against collateral, or both.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: publicUrl }],
+      tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name })),
     },
-    servers: [{ url: publicUrl }],
-    tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name })),
-  });
+  );
+  return withNullableReferences(document) as object;
+}
+
+/**
+ * The generator writes a named schema that may be null as all of the schema and "object or null", which no null satisfies.
+ * Here it becomes the schema or null.
+ */
+function withNullableReferences(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(withNullableReferences);
+  if (typeof node !== 'object' || node === null) return node;
+  const { allOf, ...rest } = Object.fromEntries(
+    Object.entries(node).map(([name, value]) => [name, withNullableReferences(value)]),
+  );
+  if (allOf === undefined) return rest;
+  const [named, narrowed, ...more] = allOf as readonly Readonly<Record<string, unknown>>[];
+  const { type, ...said } = narrowed ?? {};
+  const nullable = more.length === 0 && named?.$ref !== undefined && Array.isArray(type) && type.includes('null');
+  return nullable ? { ...rest, ...said, anyOf: [named, { type: 'null' }] } : { ...rest, allOf };
 }
 
 function pathOf(route: AnyRoute, security: string): RouteConfig {

@@ -32,6 +32,13 @@ test('the document is valid OpenAPI 3.1', async () => {
   await expect(SwaggerParser.validate(copy)).resolves.toBeDefined();
 });
 
+test('a named schema that may be null takes null', () => {
+  const text = JSON.stringify(document);
+  expect(text).toContain('{"anyOf":[{"$ref":"#/components/schemas/Money"},{"type":"null"}]}');
+  // All of an object and of something that may be null is never null.
+  expect(text).not.toMatch(/"allOf":\[\{"\$ref":"[^"]+"\},\{"type":\[/);
+});
+
 test('every route that answers is documented, and every documented one answers', async () => {
   for (const { method, path } of operations()) {
     const url = path.replaceAll(/\{\w+\}/g, 'x');
