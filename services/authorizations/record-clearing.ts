@@ -157,7 +157,11 @@ async function postSpending(
   const released = ends ? releaseAll(consumed.left) : releaseBuffers(consumed.left);
   const fromHold = consumed.shares.map((share) => partOfHold(share, held));
   const parts = [...fromHold, ...partsAboveHold(snapshot, released.shares, consumed.uncoveredUsd, now)];
-  if (parts.length === 0 && !holds) return { authorizationId, cardTransactionId: null };
+  if (parts.length === 0 && !holds) {
+    // A purchase cleared for nothing: an authorization of it that is being decided now must see that it ended.
+    if (authorization === null) await bumpAccountVersion(trx, organizationId, account.id);
+    return { authorizationId, cardTransactionId: null };
+  }
 
   const cardTransactionId = event.amount > 0n ? newId() : null;
   if (authorization !== null && holds) {
