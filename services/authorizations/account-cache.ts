@@ -66,10 +66,13 @@ export class AccountCache {
     if (this.accounts.size > this.accountsMax) this.letGoOfFirst();
   }
 
-  /** The account has moved elsewhere: it must be read again. Its card stays known as its own. */
+  /** The account has moved elsewhere: it must be read again. Of its cards this one, which will be, stays known as its own. */
   forget(cardToken: string): void {
     const accountId = this.accountOfCard.get(cardToken);
-    if (accountId !== undefined) this.accounts.delete(accountId);
+    const account = accountId === undefined ? undefined : this.accounts.get(accountId);
+    if (accountId === undefined || !account) return;
+    for (const token of account.cards.keys()) if (token !== cardToken) this.accountOfCard.delete(token);
+    this.accounts.delete(accountId);
   }
 
   /**

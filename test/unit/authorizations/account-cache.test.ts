@@ -66,3 +66,12 @@ test('an account is read again after a decision that was too late', () => {
   cache.apply('token-1', null);
   expect(cache.find('token-1')).toBeNull();
 });
+
+test('cards of an account that was read again without them are not remembered for ever', () => {
+  const cache = new AccountCache(10);
+  cache.keep('token-1', state(5n), card('card-1'));
+  cache.keep('token-2', state(5n), card('card-2'));
+  cache.forget('token-1');
+  expect(cache.accountIdOf('token-1')).toBe('account-1');
+  expect(cache.accountIdOf('token-2')).toBeUndefined();
+});
