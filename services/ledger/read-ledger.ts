@@ -21,7 +21,8 @@ export interface LedgerAccountBalance {
 export interface LedgerTransactionRow {
   readonly id: string;
   readonly template: string;
-  readonly idempotency_key: string;
+  /** Null on the hold of a first request: the authorization's own id makes it unique. */
+  readonly idempotency_key: string | null;
   readonly effective_at: Date;
   readonly recorded_at: Date;
 }

@@ -51,7 +51,10 @@ const transferView = z
 const transactionFields = {
   id: idView('ledgerTransaction'),
   template: z.string(),
-  idempotency_key: z.string(),
+  idempotency_key: z.string().nullable().openapi({
+    description:
+      'Null for the hold of a first request: it has the hex digits of its authorization’s id, and is unique by them.',
+  }),
   effective_at: timestampView,
   recorded_at: timestampView,
 };
