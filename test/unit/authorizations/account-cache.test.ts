@@ -54,10 +54,20 @@ test('a commit is not applied to what was read after it', () => {
   cache.keep('token-1', state(5n), card('card-1'));
   // Another card's batch reads what the first one's commit has written, before that one hears of it.
   cache.keep('token-2', state(6n), card('card-2'));
+  cache.keep('token-1', state(6n), card('card-1'));
   cache.apply('token-1', committed(5n, 40n));
   // Else version 7 would be kept with this content, and taken for whatever the next writer makes of version 7.
   expect(cache.find('token-1')).toBeNull();
   expect(cache.find('token-2')).toBeNull();
+});
+
+test('a commit of a card that was let go since leaves what was read after it as it is', () => {
+  const cache = new AccountCache(10);
+  cache.keep('token-1', state(5n), card('card-1'));
+  cache.keep('token-2', state(6n), card('card-2'));
+  cache.apply('token-1', committed(5n, 40n));
+  expect(cache.find('token-1')).toBeNull();
+  expect(cache.find('token-2')?.state).toEqual(state(6n));
 });
 
 test('an account is read again after a decision that was too late', () => {
