@@ -49,9 +49,27 @@ type Answer = Pick<AuthorizationReply, 'outcome' | 'approvedAmount' | 'declineRe
 /**
  * Answers a further message on a purchase that we know: more for it, a new total, or an advice that wants an answer. What is
  * asked on top is decided by the rules of every authorization, as one more part of the same purchase; a declined one leaves what
- * was approved before as it is. A repeated message gets its stored answer; past `respondBy` nothing is held.
+ * was approved before as it is. A repeated message gets its stored answer; past `respondBy` nothing is held, also when the
+ * time ran out while it was written.
  */
 export async function amendAuthorization(
+  deps: AmendAuthorizationDeps,
+  request: AuthorizationRequest,
+  known: KnownPurchase,
+): Promise<AuthorizationReply> {
+  try {
+    return await amend(deps, request, known);
+  } catch (error) {
+    if (!(error instanceof TooLateError)) throw error;
+    // Taken back as a whole; the second time it is late from the start, and stored as that.
+    return amend(deps, request, known);
+  }
+}
+
+/** The time for the answer ran out between the decision and its commit. */
+class TooLateError extends Error {}
+
+async function amend(
   deps: AmendAuthorizationDeps,
   request: AuthorizationRequest,
   known: KnownPurchase,
@@ -111,6 +129,7 @@ export async function amendAuthorization(
         payload: { organizationId, authorizationId },
       });
     }
+    if (answer.outcome !== 'declined' && deps.clock.now() > request.respondBy) throw new TooLateError();
     return { ...answer, authorizationId };
   });
 }

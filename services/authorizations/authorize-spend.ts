@@ -119,6 +119,11 @@ function storedReply(answer: StoredAnswer): AuthorizationReply {
   };
 }
 
+/** A card as the memory of accounts knows it: tokens are the vendor's own. */
+function cardOf({ request }: Job): string {
+  return `${request.vendor}:${request.cardToken}`;
+}
+
 function subjectOf({ authorizationId, request }: Job): ReceiptSubject {
   return { authorizationId, contentHash: request.contentHash };
 }
@@ -217,7 +222,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     const bases: Basis[] = [];
     const unread: Job[] = [];
     for (const job of batch) {
-      const cached = job.conflicts === 0 ? accounts.find(job.request.cardToken) : null;
+      const cached = job.conflicts === 0 ? accounts.find(cardOf(job)) : null;
       if (cached && !mayAskPartner(job, cached.state)) bases.push({ job, ...cached, endedBefore: false });
       else unread.push(job);
     }
@@ -237,7 +242,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       if (!found) continue;
       read.set(job, found);
       if (found.kind !== 'found') continue;
-      accounts.keep(job.request.cardToken, found.state, found.card);
+      accounts.keep(cardOf(job), found.state, found.card);
       if (found.knownMessage === null && found.knownAuthorizationId === null) {
         bases.push({ job, state: found.state, card: found.card, endedBefore: found.endedBefore });
       }
@@ -376,11 +381,11 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       const { job, reply, item } = draft;
       const late = lateByOrdinal.get(item.ordinal);
       if (late === undefined) {
-        accounts.forget(job.request.cardToken);
+        accounts.forget(cardOf(job));
         conflicted.push(job);
         continue;
       }
-      accounts.apply(job.request.cardToken, late ? null : draft);
+      accounts.apply(cardOf(job), late ? null : draft);
       answers.push({ job, reply: late ? declinedReply('late', reply.authorizationId) : reply });
       if (!late && item.holds) held.push(draft);
     }
@@ -400,8 +405,9 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       client.release();
       return result;
     } catch (error) {
-      // What was decided in memory may not have been committed.
-      for (const job of batch) accounts.forget(job.request.cardToken);
+      // What was decided in memory may not have been committed, nor the accounts that it wrote to.
+      for (const job of batch) accounts.forget(cardOf(job));
+      positions.clear();
       client.release(true);
       throw error;
     }
@@ -442,7 +448,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       again = live.length > 0 ? await runOnce(live) : [];
     } catch (error) {
       observer.failed(error);
-      for (const job of live) accounts.forget(job.request.cardToken);
+      for (const job of live) accounts.forget(cardOf(job));
       if (live.length === 1) {
         live[0]?.settle(declinedReply('internal_error'));
       } else {
@@ -465,11 +471,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     return retried;
   }
 
-  const queue = new BatchQueue<Job>(
-    deps.limits,
-    runBatch,
-    (job) => accounts.accountIdOf(job.request.cardToken) ?? job.request.cardToken,
-  );
+  const queue = new BatchQueue<Job>(deps.limits, runBatch, (job) => accounts.accountIdOf(cardOf(job)) ?? cardOf(job));
 
   function giveUpLate(): void {
     const now = performance.now();
