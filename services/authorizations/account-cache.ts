@@ -61,7 +61,6 @@ export class AccountCache {
       return;
     }
     this.forget(cardToken);
-    this.accountOfCard.set(cardToken, accountId);
     this.accounts.set(accountId, { state, cards: new Map([[cardToken, card]]) });
     if (this.accounts.size > this.accountsMax) this.letGoOfFirst();
   }

@@ -3,6 +3,7 @@ import { newId } from '../database/new-id';
 import { positionOf } from '../ledger/account-refs';
 import type { PartnerDesk } from '../partner-decisions/ask-partner';
 import type { PartnerVerdict } from '../partner-decisions/rules/partner-verdict';
+import type { ProgramPolicy } from '../programs/rules/program-policy';
 import type { AuthorizationReply, AuthorizationRequest } from '../providers/processor/port';
 import type { ReceiptSealer } from '../receipts/seal-receipts';
 import { sha256Hex } from '../receipts/sha256';
@@ -210,8 +211,8 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
   }
 
   /** Before somebody else is asked, the message must be known not to be a repetition: such a job is read anew. */
-  function mayAskPartner(job: Job, state: AccountState): boolean {
-    return deps.partner !== null && job.partner === null && state.account.policy.partner_decision?.enabled === true;
+  function mayAskPartner(job: Job, policy: ProgramPolicy): boolean {
+    return deps.partner !== null && job.partner === null && policy.partner_decision?.enabled === true;
   }
 
   /** Accounts that are in memory, and those that have to be read. A job that met a conflict is always read. */
@@ -223,7 +224,8 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     const unread: Job[] = [];
     for (const job of batch) {
       const cached = job.conflicts === 0 ? accounts.find(cardOf(job)) : null;
-      if (cached && !mayAskPartner(job, cached.state)) bases.push({ job, ...cached, endedBefore: false });
+      if (cached && !mayAskPartner(job, cached.state.account.policy))
+        bases.push({ job, ...cached, endedBefore: false });
       else unread.push(job);
     }
     const read = new Map<Job, BatchSnapshot>();
@@ -278,14 +280,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
   }
 
   function wantsPartner(job: Job, snapshot: SpendSnapshot, decision: Decision): boolean {
-    const { partner_decision: policy } = snapshot.policy;
-    return (
-      deps.partner !== null &&
-      policy?.enabled === true &&
-      job.partner === null &&
-      decision.outcome !== 'declined' &&
-      decision.legs.length > 0
-    );
+    return mayAskPartner(job, snapshot.policy) && decision.outcome !== 'declined' && decision.legs.length > 0;
   }
 
   async function askPartner(job: Job, snapshot: SpendSnapshot, decision: Decision): Promise<void> {

@@ -1,10 +1,10 @@
 import type { Knex } from 'knex';
-import { type AccountRow, lockAccount } from '../accounts/account.repository';
+import type { AccountRow } from '../accounts/account.repository';
 import { inOrganization, type Transaction } from '../database/transaction';
 import { appendEvent } from '../outbox/append-event';
-import { invariant, required } from '../shared/assert';
+import { invariant } from '../shared/assert';
 import type { Clock } from '../shared/clock';
-import { type AuthorizationRow, findAuthorization, fundingLegsOf } from './authorization.repository';
+import { type AuthorizationRow, fundingLegsOf } from './authorization.repository';
 import { changeAuthorization } from './card-event.repository';
 import {
   authorizationEventData,
@@ -12,6 +12,7 @@ import {
   heldLegsOf,
   type RecordedCardEvent,
 } from './card-event-context';
+import { lockAuthorization } from './lock-authorization';
 import { giveLimitBack, releaseHold } from './release-hold';
 import { returnReservation } from './return-reservation';
 import { isOpen, next } from './rules/authorization-state';
@@ -35,13 +36,9 @@ export async function expireAuthorization(
 ): Promise<ExpireAuthorizationOutcome> {
   const { organizationId, authorizationId } = input;
   return inOrganization(deps.knex, organizationId, async (trx) => {
-    const found = await findAuthorization(trx, organizationId, authorizationId);
-    if (found === null) return { kind: 'unknown' };
-    const account = required(
-      await lockAccount(trx, organizationId, found.account_id),
-      'the account of an authorization',
-    );
-    const authorization = required(await findAuthorization(trx, organizationId, authorizationId), 'the authorization');
+    const locked = await lockAuthorization(trx, organizationId, authorizationId);
+    if (locked === null) return { kind: 'unknown' };
+    const { account, authorization } = locked;
     if (!isOpen(authorization.state)) return { kind: 'ended' };
     const now = deps.clock.now();
     if (authorization.expires_at === null || authorization.expires_at > now) return { kind: 'not_due' };

@@ -1,13 +1,13 @@
 import type { Knex } from 'knex';
-import { type AccountRow, lockAccount } from '../accounts/account.repository';
+import type { AccountRow } from '../accounts/account.repository';
 import { inOrganization, type Transaction } from '../database/transaction';
 import { appendCommand } from '../outbox/append-command';
 import { appendEvent } from '../outbox/append-event';
-import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
-import { type AuthorizationRow, findAuthorization, fundingLegsOf } from './authorization.repository';
+import { type AuthorizationRow, fundingLegsOf } from './authorization.repository';
 import { changeAuthorization } from './card-event.repository';
 import { authorizationEventData, heldLegsOf } from './card-event-context';
+import { lockAuthorization } from './lock-authorization';
 import { giveLimitBack, releaseHold } from './release-hold';
 import { returnReservation } from './return-reservation';
 import { next } from './rules/authorization-state';
@@ -36,13 +36,9 @@ export async function voidUnheardAuthorization(
 ): Promise<VoidUnheardAuthorizationOutcome> {
   const { organizationId, authorizationId } = input;
   return inOrganization(deps.knex, organizationId, async (trx) => {
-    const found = await findAuthorization(trx, organizationId, authorizationId);
-    if (found === null) return { kind: 'unknown' };
-    const account = required(
-      await lockAccount(trx, organizationId, found.account_id),
-      'the account of an authorization',
-    );
-    const authorization = required(await findAuthorization(trx, organizationId, authorizationId), 'the authorization');
+    const locked = await lockAuthorization(trx, organizationId, authorizationId);
+    if (locked === null) return { kind: 'unknown' };
+    const { account, authorization } = locked;
     const transition = next(authorization.state, { kind: 'unheard' });
     if (transition.kind !== 'changed') return { kind: 'ended' };
     if (await isConfirmedByNetwork(trx, authorization)) return { kind: 'confirmed' };

@@ -111,6 +111,15 @@ export function simulateRoutes(deps: SimulateDeps): AnyRoute[] {
       const purchase = await findPurchase(knex, context.organizationId, body.authorization_id);
       return purchase.ok ? fromVendor(await act(purchase.value.processorAuthorizationId)) : purchase;
     });
+  const onCard = <Body extends { card_id: string }, T>(
+    body: Body,
+    context: RequestContext,
+    act: (cardToken: string) => Promise<VendorOutcome<T>>,
+  ): Promise<Result<T, Refusal>> =>
+    inTest(context, async () => {
+      const token = await findCardToken(knex, context.organizationId, body.card_id);
+      return token.ok ? fromVendor(await act(token.value)) : token;
+    });
 
   const withAuthorizationId = async (
     context: RequestContext,
@@ -132,10 +141,7 @@ export function simulateRoutes(deps: SimulateDeps): AnyRoute[] {
       run: async (context, body) =>
         withAuthorizationId(
           context,
-          await inTest(context, async () => {
-            const token = await findCardToken(knex, context.organizationId, body.card_id);
-            return token.ok ? fromVendor(await sandbox.processor.authorize(purchaseOf(token.value, body))) : token;
-          }),
+          await onCard(body, context, (cardToken) => sandbox.processor.authorize(purchaseOf(cardToken, body))),
         ),
     }),
     simulation({
@@ -161,10 +167,7 @@ export function simulateRoutes(deps: SimulateDeps): AnyRoute[] {
       run: async (context, body) =>
         withAuthorizationId(
           context,
-          await inTest(context, async () => {
-            const token = await findCardToken(knex, context.organizationId, body.card_id);
-            return token.ok ? fromVendor(await sandbox.processor.balanceInquiry({ cardToken: token.value })) : token;
-          }),
+          await onCard(body, context, (cardToken) => sandbox.processor.balanceInquiry({ cardToken })),
         ),
     }),
     simulation({
@@ -196,10 +199,7 @@ export function simulateRoutes(deps: SimulateDeps): AnyRoute[] {
       view: referenceView,
       run: async (context, body) =>
         referenceOf(
-          await inTest(context, async () => {
-            const token = await findCardToken(knex, context.organizationId, body.card_id);
-            return token.ok ? fromVendor(await sandbox.processor.forcePost(purchaseOf(token.value, body))) : token;
-          }),
+          await onCard(body, context, (cardToken) => sandbox.processor.forcePost(purchaseOf(cardToken, body))),
         ),
     }),
     simulation({
@@ -210,10 +210,7 @@ export function simulateRoutes(deps: SimulateDeps): AnyRoute[] {
       view: referenceView,
       run: async (context, body) =>
         referenceOf(
-          await inTest(context, async () => {
-            const token = await findCardToken(knex, context.organizationId, body.card_id);
-            return token.ok ? fromVendor(await sandbox.processor.adviseUnasked(purchaseOf(token.value, body))) : token;
-          }),
+          await onCard(body, context, (cardToken) => sandbox.processor.adviseUnasked(purchaseOf(cardToken, body))),
         ),
     }),
     simulation({
@@ -225,12 +222,9 @@ export function simulateRoutes(deps: SimulateDeps): AnyRoute[] {
       run: async (context, body) =>
         withAuthorizationId(
           context,
-          await inTest(context, async () => {
-            const token = await findCardToken(knex, context.organizationId, body.card_id);
-            return token.ok
-              ? fromVendor(await sandbox.processor.refundAuthorization(purchaseOf(token.value, body)))
-              : token;
-          }),
+          await onCard(body, context, (cardToken) =>
+            sandbox.processor.refundAuthorization(purchaseOf(cardToken, body)),
+          ),
         ),
     }),
     simulation({

@@ -54,17 +54,7 @@ export interface SpendLimits {
 }
 
 /** Caps on what all accounts of a program spend together. Amounts in cents; a missing entry is no cap. */
-export interface ProgramLimits {
-  readonly day_amount?: string;
-  readonly week_amount?: string;
-  readonly month_amount?: string;
-  readonly year_amount?: string;
-  readonly all_time_amount?: string;
-  readonly day_count?: number;
-  readonly week_count?: number;
-  readonly month_count?: number;
-  readonly year_count?: number;
-  readonly all_time_count?: number;
+export interface ProgramLimits extends Omit<SpendLimits, 'per_transaction_amount'> {
   /** Kept free of each cap for what is approved while usage is being summed (at most a second), basis points. */
   readonly headroom_bps: number;
   /** IANA zone in which the program's days begin. */
