@@ -83,10 +83,7 @@ export async function showCardTransaction(
   const legs = await findRowsOf<FundingLegRow>(trx, 'funding_legs', organizationId, 'id', legIds);
   const sales = await findRowsOf<SaleOrderRow>(trx, 'sale_orders', organizationId, 'id', ids);
   const draws = await findRowsOf<DrawOrderRow>(trx, 'draw_orders', organizationId, 'id', ids);
-  const repayments = await findRowsOf<RepaymentRow>(trx, 'repayments', organizationId, 'refund_id', [
-    ...ids,
-    cardTransactionId,
-  ]);
+  const repayments = await findRowsOf<RepaymentRow>(trx, 'repayments', organizationId, 'refund_id', ids);
   return ok({
     transaction,
     postings: postings.map((posting) => ({
@@ -94,7 +91,7 @@ export async function showCardTransaction(
       leg: legs.find((leg) => leg.id === posting.leg_id),
       sale: sales.find((sale) => sale.id === posting.id),
       draw: draws.find((draw) => draw.id === posting.id),
-      repayments: posting.kind === 'refund' ? repayments : [],
+      repayments: repayments.filter((repayment) => repayment.refund_id === posting.id),
     })),
   });
 }

@@ -1,6 +1,7 @@
 import { bumpAccountVersion } from '../accounts/account.repository';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
+import { markTransactionFundedIfWhole } from '../funding/funding.repository';
 import { planFunding } from '../funding/rules/plan-funding';
 import { postTransactions } from '../ledger/post-transactions';
 import { spendReservation } from '../ledger/templates/spend-reservation';
@@ -203,7 +204,11 @@ async function postSpending(
           effectiveAt: event.effectiveAt,
         }),
       ]);
-      if (parts.length === 0) await bumpAccountVersion(trx, organizationId, account.id);
+      if (parts.length === 0) {
+        await bumpAccountVersion(trx, organizationId, account.id);
+        // All of it was set aside: nothing of its own is left to be sold or drawn.
+        await markTransactionFundedIfWhole(trx, organizationId, cardTransactionId);
+      }
     }
     await appendEvent(trx, {
       organizationId,

@@ -85,6 +85,8 @@ test('an approved purchase is sold for at once, and its clearing uses what was s
   });
   expect(await reservedOf(holder)).toBe(0n);
   expect(await kinds(holder)).toEqual(['reservation', 'clearing', 'clearing']);
+  // Nothing of the clearings is left to be funded; the reservation has yet to be.
+  expect((await holder.rows('card_transactions')).map((row) => row.state)).toEqual(['posted', 'funded', 'funded']);
   expect(await boughtBack(holder)).toBe(0n);
 });
 
