@@ -181,7 +181,7 @@ describe('outbox rows', () => {
     await superuser('outbox_commands')
       .where({ id: done })
       .update({ done_at: new Date('2020-01-01') });
-    expect(await deleteFinishedCommands(workerKnex, new Date('2021-01-01'))).toBe(1);
+    expect(await deleteFinishedCommands(workerKnex, new Date('2021-01-01'), 10)).toBe(1);
     expect(await superuser('outbox_commands').where({ id: waiting }).first()).toBeDefined();
     await finishCommand(workerKnex, world.organizationId, waiting);
   });
