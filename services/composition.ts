@@ -5,6 +5,7 @@ import type { Pool } from 'pg';
 import type { Registry } from 'prom-client';
 import { loadAssetCatalog } from './assets/load-asset-catalog';
 import { amendAuthorization } from './authorizations/amend-authorization';
+import { noteAmendmentsHeard } from './authorizations/amendment.repository';
 import { createAnswerDesk } from './authorizations/answer-authorization';
 import { noteAnswersGiven } from './authorizations/authorization-path.repository';
 import { createAuthorizationPaths } from './authorizations/authorization-paths';
@@ -208,6 +209,7 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
     }),
     asker: createWorkflowAsker(temporal),
     noteAnswersGiven: (holds) => noteAnswersGiven(authorization.pool, holds),
+    noteAmendmentsHeard: (amendments) => noteAmendmentsHeard(authorization.pool, amendments),
     clock,
     observer: createAnswerObserver(metrics.registry, logger),
   });

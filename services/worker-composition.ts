@@ -3,6 +3,8 @@ import type { Authorizer } from './authorizations/authorize-spend';
 import { recordCardEvent } from './authorizations/record-card-event';
 import { sweepExpiredHolds } from './authorizations/sweep-expired-holds';
 import { sweepUnheardAnswers } from './authorizations/sweep-unheard-answers';
+import { sweepUnheardIncrements } from './authorizations/sweep-unheard-increments';
+import { readUnheardAnswers } from './authorizations/unheard-answers.repository';
 import type { PeriodicJob } from './background/periodic-job';
 import { prepareTreasuries } from './background/prepare-treasuries';
 import { resumeWaitingWork } from './background/resume-waiting-work';
@@ -80,7 +82,10 @@ export async function composeWorker(config: WorkerConfig): Promise<WorkerParts> 
   const { logger } = platform;
   const temporal = createTemporalClient(config.temporal);
   const starter = createWorkflowStarter(temporal);
-  const metrics = createWorkerMetrics(() => readBacklog(workerKnex));
+  const metrics = createWorkerMetrics(
+    () => readBacklog(workerKnex),
+    () => readUnheardAnswers(workerKnex),
+  );
   const authorization = await composeAuthorizer(platform, config, {
     poolMax: AUTHORIZER_POOL_MAX,
     limits: SINGLE_DECISIONS,
@@ -265,6 +270,16 @@ function composeJobs(
         const settled = await sweepUnheardAnswers({ knex, workerKnex, clock, processor });
         if (settled > 0)
           logger.warn({ settled }, 'answers that may not have been heard were settled with the processor');
+      },
+    },
+    {
+      name: 'settle-unheard-increments',
+      everyMs: 1_000,
+      async run() {
+        const { processor } = lithic;
+        const settled = await sweepUnheardIncrements({ knex, workerKnex, clock, processor });
+        if (settled > 0)
+          logger.warn({ settled }, 'increments that may not have been heard were settled with the processor');
       },
     },
     {

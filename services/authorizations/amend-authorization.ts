@@ -1,23 +1,26 @@
 import type { Knex } from 'knex';
 import { lockAccount } from '../accounts/account.repository';
+import { newId } from '../database/new-id';
 import { inOrganization, type Transaction } from '../database/transaction';
 import { appendCommand } from '../outbox/append-command';
 import { appendEvent } from '../outbox/append-event';
 import type { AuthorizationReply, AuthorizationRequest } from '../providers/processor/port';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
+import { insertAmendment } from './amendment.repository';
 import { type AuthorizationRow, findAuthorization } from './authorization.repository';
 import { findAnswer, insertAnsweredMessage } from './card-event.repository';
 import { authorizationEventData } from './card-event-context';
 import { extendHold } from './extend-hold';
 import { advise } from './record-advice';
-import { reversePart } from './record-reversal';
+import { reversePart } from './reverse-part';
 import { type Amendment, amendmentOf, snapshotForIncrement } from './rules/amendment';
 import { isOpen } from './rules/authorization-state';
 import { type Decision, decideAuthorization, type SpendRequest } from './rules/decide-authorization';
 import type { DeclineReason } from './rules/decline-reason';
 import { holdExpiry } from './rules/hold-amount';
 import type { SpendSnapshot } from './rules/spend-snapshot';
+import { UNHEARD_GRACE_MS } from './rules/unheard-answers';
 import { loadSpendSnapshot, type StoredAnswer } from './spend-snapshot.repository';
 
 export interface AmendAuthorizationDeps {
@@ -44,7 +47,7 @@ interface AmendContext {
 }
 
 /** What was asked: the answer to it is the answer, without what identifies it. */
-type Answer = Pick<AuthorizationReply, 'outcome' | 'approvedAmount' | 'declineReason' | 'balance'>;
+type Answer = Pick<AuthorizationReply, 'outcome' | 'approvedAmount' | 'declineReason' | 'balance' | 'amendment'>;
 
 /**
  * Answers a further message on a purchase that we know: more for it, a new total, or an advice that wants an answer. What is
@@ -199,12 +202,18 @@ async function raise(trx: Transaction, context: AmendContext): Promise<Answer> {
     });
     return declined(decision.reason ?? 'internal_error');
   }
+  const granted = decision.approvedAmount;
+  const { outcome } = decision;
+  const answer: Answer = {
+    ...approved(request.amountBasis === 'total' ? amendment.total + granted : granted),
+    outcome,
+  };
   const nothingEnded = amendment.more === 0n && !open;
   if (!nothingEnded) {
     const change = await extendHold(trx, {
       authorization,
       amendment,
-      granted: decision.approvedAmount,
+      granted,
       decision,
       cardId: known.cardId,
       messageId: request.messageId,
@@ -219,10 +228,36 @@ async function raise(trx: Transaction, context: AmendContext): Promise<Answer> {
       resourceId: authorization.id,
       data: authorizationEventData(authorization, change),
     });
+    if (granted > 0n) return { ...answer, amendment: await awaitHearing(trx, context, granted, change.legIds) };
   }
-  const granted = decision.approvedAmount;
-  const { outcome } = decision;
-  return { ...approved(request.amountBasis === 'total' ? amendment.total + granted : granted), outcome };
+  return answer;
+}
+
+/** Until the answer is known to have been handed over, the processor is to be asked whether it counts what was approved. */
+async function awaitHearing(
+  trx: Transaction,
+  { request, known }: AmendContext,
+  granted: bigint,
+  legIds: readonly string[],
+): Promise<NonNullable<AuthorizationReply['amendment']>> {
+  const { organizationId, authorizationId, accountId } = known;
+  const id = newId();
+  await insertAmendment(trx, {
+    organization_id: organizationId,
+    id,
+    authorization_id: authorizationId,
+    account_id: accountId,
+    vendor: request.vendor,
+    message_id: request.messageId,
+    processor_authorization_id: request.processorAuthorizationId,
+    granted,
+    leg_ids: legIds,
+    occurred_at: request.occurredAt,
+    respond_by: request.respondBy,
+    answer_state: 'awaited',
+    ask_at: new Date(request.respondBy.getTime() + UNHEARD_GRACE_MS),
+  });
+  return { organizationId, id };
 }
 
 function spendOf(request: AuthorizationRequest, kind: SpendRequest['kind'], amount: bigint): SpendRequest {

@@ -28,10 +28,14 @@ export interface AnswerDeskDeps {
   readonly noteAnswersGiven: (
     holds: readonly { readonly organizationId: string; readonly authorizationId: string }[],
   ) => Promise<void>;
+  /** Notes answers that hold more for a purchase that was known. */
+  readonly noteAmendmentsHeard: (amendments: readonly Amendment[]) => Promise<void>;
   readonly clock: Clock;
   readonly observer: AnswerObserver;
   readonly limits?: AnswerLimits;
 }
+
+type Amendment = NonNullable<AuthorizationReply['amendment']>;
 
 export interface AnswerLimits {
   /** How long a workflow may take before the direct path answers. */
@@ -70,6 +74,8 @@ export function createAnswerDesk(deps: AnswerDeskDeps): AnswerDesk {
   const asking = new Map<string, { readonly contentHash: string; readonly reply: Promise<AuthorizationReply> }>();
   const unheard = new Map<string, { readonly organizationId: string; readonly authorizationId: string }>();
   const heard: { readonly organizationId: string; readonly authorizationId: string }[] = [];
+  const unheardAmendments = new Map<string, Amendment>();
+  const heardAmendments: Amendment[] = [];
   let breaker = CLOSED_BREAKER;
   let noting: NodeJS.Timeout | null = null;
 
@@ -128,22 +134,33 @@ export function createAnswerDesk(deps: AnswerDeskDeps): AnswerDesk {
     observer.answered(fallback === null ? 'workflow' : 'direct', fallback, performance.now() - startedAt);
     if (reply.authorizationId !== null && reply.outcome !== 'declined') {
       const { organizationId } = program;
-      unheard.set(keyOf(request), { organizationId, authorizationId: reply.authorizationId });
-      const [oldest] = unheard.size > UNHEARD_MAX ? unheard.keys() : [];
-      if (oldest !== undefined) unheard.delete(oldest);
+      remember(unheard, keyOf(request), { organizationId, authorizationId: reply.authorizationId });
     }
     return reply;
   }
 
+  /** An answer that was given up as late is none of these: it holds nothing as far as its vendor knows. */
+  function expectHeard(request: AuthorizationRequest, reply: AuthorizationReply): void {
+    if (reply.amendment !== undefined) remember(unheardAmendments, keyOf(request), reply.amendment);
+  }
+
   async function noteNow(): Promise<void> {
     const holds = heard.splice(0);
-    if (holds.length === 0) return;
+    const amendments = heardAmendments.splice(0);
     try {
-      await deps.noteAnswersGiven(holds);
+      if (holds.length > 0) await deps.noteAnswersGiven(holds);
+      if (amendments.length > 0) await deps.noteAmendmentsHeard(amendments);
     } catch (error) {
       // They are found among the unheard, and the processor is asked.
       observer.failed(error);
     }
+  }
+
+  function noteSoon(): void {
+    noting ??= setTimeout(() => {
+      noting = null;
+      void noteNow();
+    }, NOTED_EVERY_MS).unref();
   }
 
   return {
@@ -156,9 +173,13 @@ export function createAnswerDesk(deps: AnswerDeskDeps): AnswerDesk {
       if (program === null) {
         const reply = await authorizer.authorize(request);
         observer.answered('direct', null, performance.now() - startedAt);
+        expectHeard(request, reply);
         return reply;
       }
-      const reply = answerByWorkflow(request, program);
+      const reply = answerByWorkflow(request, program).then((answer) => {
+        expectHeard(request, answer);
+        return answer;
+      });
       if (meanwhile === undefined) {
         asking.set(key, { contentHash: request.contentHash, reply });
         const done = () => void asking.delete(key);
@@ -170,14 +191,17 @@ export function createAnswerDesk(deps: AnswerDeskDeps): AnswerDesk {
     answered(request) {
       authorizer.answered(request);
       const key = keyOf(request);
+      const amendment = unheardAmendments.get(key);
+      if (amendment !== undefined) {
+        unheardAmendments.delete(key);
+        heardAmendments.push(amendment);
+        noteSoon();
+      }
       const hold = unheard.get(key);
       if (hold === undefined) return;
       unheard.delete(key);
       heard.push(hold);
-      noting ??= setTimeout(() => {
-        noting = null;
-        void noteNow();
-      }, NOTED_EVERY_MS).unref();
+      noteSoon();
     },
 
     async close() {
@@ -186,6 +210,13 @@ export function createAnswerDesk(deps: AnswerDeskDeps): AnswerDesk {
       await noteNow();
     },
   };
+}
+
+/** The oldest give way: they are left to those who look for unheard ones. */
+function remember<T>(unheard: Map<string, T>, key: string, value: T): void {
+  unheard.set(key, value);
+  const [oldest] = unheard.size > UNHEARD_MAX ? unheard.keys() : [];
+  if (oldest !== undefined) unheard.delete(oldest);
 }
 
 function keyOf(request: AuthorizationRequest): string {

@@ -6,6 +6,7 @@ import { postTransactions } from '../ledger/post-transactions';
 import { placeAuthorizationHold } from '../ledger/templates/place-authorization-hold';
 import { invariant } from '../shared/assert';
 import { sumBigint } from '../shared/money';
+import { overtakeAmendments } from './amendment.repository';
 import { type AuthorizationRow, fundingLegsOf } from './authorization.repository';
 import {
   type AuthorizationChange,
@@ -15,7 +16,7 @@ import {
   saveCounters,
 } from './card-event.repository';
 import type { Amendment } from './rules/amendment';
-import { next } from './rules/authorization-state';
+import { isOpen, next } from './rules/authorization-state';
 import type { Decision } from './rules/decide-authorization';
 
 export interface ExtendHoldInput {
@@ -40,9 +41,13 @@ export interface ExtendHoldInput {
  * Holds more for a purchase: legs of its own behind those it has, as a hold of their own on the ledger. A purchase that had
  * ended is open again. Under the account's lock.
  */
-export async function extendHold(trx: Transaction, input: ExtendHoldInput): Promise<AuthorizationChange> {
+export async function extendHold(
+  trx: Transaction,
+  input: ExtendHoldInput,
+): Promise<AuthorizationChange & { readonly legIds: readonly string[] }> {
   const { authorization, amendment } = input;
   const { organization_id: organizationId, id: authorizationId, account_id: accountId } = authorization;
+  if (!isOpen(authorization.state)) await overtakeAmendments(trx, organizationId, authorizationId);
   const legs = await placeLegs(trx, input);
   const loans = legs.filter((leg) => leg.kind === 'loan_draw').map((leg) => leg.amount);
   if (loans.length > 0) await addToAccount(trx, organizationId, accountId, { loanHold: sumBigint(loans) });
@@ -68,7 +73,7 @@ export async function extendHold(trx: Transaction, input: ExtendHoldInput): Prom
     if (counters.card)
       await saveCounters(trx, organizationId, accountId, input.cardId, countersToStored(counters.card));
   }
-  return change;
+  return { ...change, legIds: legs.map((leg) => leg.legId) };
 }
 
 async function placeLegs(trx: Transaction, input: ExtendHoldInput) {

@@ -10,7 +10,7 @@ import { changeAuthorization, insertAdvisedAuthorization } from './card-event.re
 import { authorizationEventData, type CardEventContext, type RecordedCardEvent } from './card-event-context';
 import { extendHold } from './extend-hold';
 import { narrowStatusCheck } from './narrow-status-check';
-import { reversePart } from './record-reversal';
+import { reversePart } from './reverse-part';
 import { type Amendment, amendmentOf, snapshotForIncrement } from './rules/amendment';
 import { isOpen } from './rules/authorization-state';
 import { decideAuthorization, type SpendRequest } from './rules/decide-authorization';

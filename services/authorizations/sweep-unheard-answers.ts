@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import type { Processor } from '../providers/processor/port';
 import type { Clock } from '../shared/clock';
+import { askAgainAfterMs, RECORDED_BY_THEN_MS, UNHEARD_GRACE_MS } from './rules/unheard-answers';
 import {
   askBatchAgain,
   claimUnheardBatches,
@@ -18,16 +19,10 @@ export interface SweepUnheardAnswersDeps {
   readonly processor: Pick<Processor, 'vendor' | 'findAuthorization'>;
 }
 
-/** The processor waits somewhat longer than we have to answer, and has decided for itself by then. */
-const GRACE_MS = 5_000;
-/** A purchase that the processor does not know this long after is one that it never recorded. */
-const RECORDED_BY_THEN_MS = 20_000;
 const BATCHES = 50;
 /** Holds that are asked after at once. */
 const CONCURRENCY = 8;
 const LEASE_MS = 60_000;
-const ASK_AGAIN_MIN_MS = 5_000;
-const ASK_AGAIN_MAX_MS = 5 * 60_000;
 
 type Hold = UnheardBatch['holds'][number];
 
@@ -40,7 +35,7 @@ export async function sweepUnheardAnswers(deps: SweepUnheardAnswersDeps): Promis
   const now = deps.clock.now();
   const batches = await claimUnheardBatches(
     deps.workerKnex,
-    { now, dueBefore: new Date(now.getTime() - GRACE_MS), leaseMs: LEASE_MS },
+    { now, dueBefore: new Date(now.getTime() - UNHEARD_GRACE_MS), leaseMs: LEASE_MS },
     BATCHES,
   );
   const failures: unknown[] = [];
@@ -48,8 +43,8 @@ export async function sweepUnheardAnswers(deps: SweepUnheardAnswersDeps): Promis
   for (const batch of batches) {
     const undecided = await settleHolds(deps, batch, failures);
     if (undecided > 0) {
-      const wait = Math.min(ASK_AGAIN_MAX_MS, ASK_AGAIN_MIN_MS * 2 ** Math.min(batch.asked - 1, 10));
-      await askBatchAgain(deps.workerKnex, batch.id, new Date(deps.clock.now().getTime() + wait));
+      const at = new Date(deps.clock.now().getTime() + askAgainAfterMs(batch.asked));
+      await askBatchAgain(deps.workerKnex, batch.id, at);
     } else {
       await resolveBatch(deps.workerKnex, batch.id, deps.clock.now());
       settled += 1;

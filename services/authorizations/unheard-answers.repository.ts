@@ -101,3 +101,24 @@ export async function answerLateFromNowOn(
     [JSON.stringify(answer), authorization.organization_id, authorization.id],
   );
 }
+
+/** Answers that are not known to have been heard after the processor was asked about them. */
+export interface UnheardAnswers {
+  readonly waiting: number;
+  readonly oldestAgeMs: number;
+}
+
+/** First approvals are counted by batches. `oldestAgeMs` is since the answers were due. Needs the worker's role. */
+export async function readUnheardAnswers(knex: Knex): Promise<Readonly<Record<'first' | 'increment', UnheardAnswers>>> {
+  const read = async (table: string, waits: string): Promise<UnheardAnswers> => {
+    const result: { rows: { waiting: number; age: number }[] } = await knex.raw(
+      `SELECT count(*)::int AS waiting, coalesce(extract(epoch FROM now() - min(respond_by)) * 1000, 0)::float8 AS age
+       FROM ${table} WHERE ${waits} AND asked > 0`,
+    );
+    return { waiting: result.rows[0]?.waiting ?? 0, oldestAgeMs: result.rows[0]?.age ?? 0 };
+  };
+  return {
+    first: await read('outbox_batches', 'answered_at IS NULL AND resolved_at IS NULL'),
+    increment: await read('authorization_amendments', "answer_state = 'awaited'"),
+  };
+}

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { UnheardAnswers } from '../authorizations/unheard-answers.repository';
 import type { Backlog } from '../outbox/read-backlog';
 
 export interface WorkerMetrics {
@@ -9,8 +10,11 @@ export interface WorkerMetrics {
   readonly jobFailures: Counter<'job'>;
 }
 
-/** `readBacklog` is asked with every scrape, so that the lag is true even while the relay stands still. */
-export function createWorkerMetrics(readBacklog: () => Promise<Backlog>): WorkerMetrics {
+/** Both are asked with every scrape, so that what they say is true even while the relay and the sweepers stand still. */
+export function createWorkerMetrics(
+  readBacklog: () => Promise<Backlog>,
+  readUnheardAnswers: () => Promise<Readonly<Record<string, UnheardAnswers>>>,
+): WorkerMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const waiting = new Gauge({
@@ -28,6 +32,24 @@ export function createWorkerMetrics(readBacklog: () => Promise<Backlog>): Worker
       for (const [source, { waiting: count, oldestAgeMs }] of Object.entries(await readBacklog())) {
         waiting.set({ source }, count);
         this.set({ source }, oldestAgeMs / 1_000);
+      }
+    },
+  });
+  const unheard = new Gauge({
+    name: 'escudo_unheard_answers',
+    help: 'Approvals that may not have been heard, while the processor has not said what it made of them; of first ones, batches',
+    labelNames: ['of'],
+    registers: [registry],
+  });
+  new Gauge({
+    name: 'escudo_unheard_answers_oldest_seconds',
+    help: 'Time since the oldest of them was due',
+    labelNames: ['of'],
+    registers: [registry],
+    async collect() {
+      for (const [of, { waiting: count, oldestAgeMs }] of Object.entries(await readUnheardAnswers())) {
+        unheard.set({ of }, count);
+        this.set({ of }, oldestAgeMs / 1_000);
       }
     },
   });

@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import { Client, Pool } from 'pg';
+import { noteAmendmentsHeard } from '../../services/authorizations/amendment.repository';
 import {
   type AnswerLimits,
   createAnswerDesk,
@@ -95,6 +96,7 @@ export class WorkflowPathWorld {
       paths: createAuthorizationPaths({ pool, failed: (error) => failures.push(error) }),
       asker: createWorkflowAsker(temporal),
       noteAnswersGiven: (holds) => noteAnswersGiven(pool, holds),
+      noteAmendmentsHeard: (amendments) => noteAmendmentsHeard(pool, amendments),
       clock: systemClock,
       limits,
       observer: {

@@ -420,6 +420,48 @@ describe('the processor adapter against the simulated card network', () => {
     });
   });
 
+  describe('what became of one request of a purchase', () => {
+    const standing = (processorAuthorizationId: string, messageId: string | undefined) =>
+      lithic.processor.findRequest({ processorAuthorizationId, messageId: messageId ?? '' });
+    const lastRequest = () => issuer.requests.at(-1)?.messageId;
+
+    it('tells an increment from what it was asked on top of', async () => {
+      const { processorAuthorizationId } = await purchase(1000n);
+      const first = lastRequest();
+      await lithic.sandbox.increment({ processorAuthorizationId, amount: 500n });
+      const heard = lastRequest();
+      await fault({ match: 'asa', lose_reply_times: 1 });
+      await lithic.sandbox.increment({ processorAuthorizationId, amount: 300n });
+      const unheard = lastRequest();
+      expect(new Set([first, heard, unheard]).size).toBe(3);
+      expect(await standing(processorAuthorizationId, first)).toEqual({ kind: 'ok', value: 'approved' });
+      expect(await standing(processorAuthorizationId, heard)).toEqual({ kind: 'ok', value: 'approved' });
+      expect(await standing(processorAuthorizationId, unheard)).toEqual({ kind: 'ok', value: 'declined' });
+      expect(await lithic.processor.findAuthorization(processorAuthorizationId)).toMatchObject({
+        value: { outcome: 'approved', approvedAmount: 1500n },
+      });
+    });
+
+    it('is approved where the network stood in for the answer', async () => {
+      await simulate('/sim/settings', { stand_in: 'approve' });
+      const { processorAuthorizationId } = await purchase(1000n);
+      await fault({ match: 'asa', lose_reply_times: 1 });
+      await lithic.sandbox.increment({ processorAuthorizationId, amount: 500n });
+      expect(await standing(processorAuthorizationId, lastRequest())).toEqual({ kind: 'ok', value: 'approved' });
+    });
+
+    it('is not recorded where the vendor has none of it, and unknown where it cannot say', async () => {
+      const { processorAuthorizationId } = await purchase(1000n);
+      const notRecorded = { kind: 'ok', value: 'not_recorded' };
+      expect(await standing(processorAuthorizationId, randomUUID())).toEqual(notRecorded);
+      expect(await standing(randomUUID(), randomUUID())).toEqual(notRecorded);
+      // Named by its delivery: no transaction shows that.
+      expect((await standing(processorAuthorizationId, 'msg_1')).kind).toBe('unknown');
+      await fault({ match: 'GET /v1/transactions/:token', fail_times: 1 });
+      expect((await standing(processorAuthorizationId, lastRequest())).kind).toBe('unknown');
+    });
+  });
+
   describe('the life of a purchase', () => {
     it('clears in full', async () => {
       const reference = await purchase(4250n);

@@ -59,6 +59,11 @@ export interface ProcessorAuthorization {
   readonly approvedAmount: bigint;
 }
 
+/**
+ * What the processor made of one request of a purchase: approved it, declined it (whatever we answered), or has no record of it.
+ */
+export type RequestStanding = 'approved' | 'declined' | 'not_recorded';
+
 export interface Processor {
   readonly vendor: string;
   createCard(input: {
@@ -73,6 +78,14 @@ export interface Processor {
   setCardState(cardToken: string, state: ProcessorCardState): Promise<VendorOutcome<ProcessorCard>>;
   /** What the processor made of a purchase; `null` when it knows of none. */
   findAuthorization(processorAuthorizationId: string): Promise<VendorOutcome<ProcessorAuthorization | null>>;
+  /**
+   * What the processor made of one request, which `messageId` names as {@link AuthorizationRequest} does. A purchase may have many:
+   * its own outcome tells nothing of the later ones.
+   */
+  findRequest(request: {
+    readonly processorAuthorizationId: string;
+    readonly messageId: string;
+  }): Promise<VendorOutcome<RequestStanding>>;
   settlementSummary(date: string): Promise<VendorOutcome<NetworkSettlementSummary>>;
 }
 
@@ -196,6 +209,8 @@ export interface AuthorizationReply {
   readonly balance: bigint | null;
   /** Ours; null when no authorization was recorded (unknown card, unreadable message). */
   readonly authorizationId: string | null;
+  /** Ours, where more is held for a purchase that was known: whether this answer is heard decides what becomes of it. */
+  readonly amendment?: { readonly organizationId: string; readonly id: string };
 }
 
 export type SignatureVerdict = { readonly kind: 'valid' } | { readonly kind: 'invalid'; readonly detail: string };

@@ -59,6 +59,9 @@ function fakeProcessor() {
     async findAuthorization() {
       throw new Error('not asked in these tests');
     },
+    async findRequest() {
+      throw new Error('not asked in these tests');
+    },
     async settlementSummary() {
       throw new Error('not asked in these tests');
     },

@@ -71,6 +71,7 @@ function network(surplus = 0n): Processor {
     getCard: notAsked,
     setCardState: notAsked,
     findAuthorization: notAsked,
+    findRequest: notAsked,
     async settlementSummary(date) {
       const items: NetworkSettlementItem[] = (await holder.rows('card_transactions')).map((row, index) => ({
         cardToken: holder.cardToken,

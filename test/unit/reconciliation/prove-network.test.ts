@@ -23,6 +23,7 @@ function processorOf(days: Readonly<Record<string, Day>>, asked: string[] = []):
     getCard: notAsked,
     setCardState: notAsked,
     findAuthorization: notAsked,
+    findRequest: notAsked,
     async settlementSummary(date) {
       asked.push(date);
       const { complete, cards } = days[date] ?? { complete: false, cards: {} };

@@ -5,6 +5,7 @@ import type {
   Processor,
   ProcessorCard,
   ProcessorCardState,
+  RequestStanding,
   VendorOutcome,
 } from '../port';
 import type { LithicClient } from './client';
@@ -15,6 +16,8 @@ import {
   cardShape,
   settlementDetailListShape,
   settlementSummaryShape,
+  type TransactionRequests,
+  transactionRequestsShape,
   transactionStandingShape,
 } from './wire';
 
@@ -110,6 +113,21 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
       );
     },
 
+    async findRequest({ processorAuthorizationId, messageId }) {
+      if (!UUID.test(messageId)) {
+        return { kind: 'unknown', detail: 'Lithic named the request by its delivery only, which no transaction shows' };
+      }
+      const found = await client.call({
+        method: 'GET',
+        path: `/v1/transactions/${encodeURIComponent(processorAuthorizationId)}`,
+        shape: transactionRequestsShape,
+      });
+      if (found.kind === 'rejected' && found.code === 'not_found') return { kind: 'ok', value: 'not_recorded' };
+      if (found.kind !== 'ok') return found;
+      const { events } = found.value;
+      return events ? { kind: 'ok', value: standingOf(events, messageId) } : UNTOLD;
+    },
+
     async settlementSummary(date) {
       const day = encodeURIComponent(date);
       const summary = await client.call({
@@ -164,6 +182,20 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
       return { kind: 'ok', value };
     },
   };
+}
+
+const UNTOLD: VendorOutcome<RequestStanding> = { kind: 'unknown', detail: 'the transaction came without its events' };
+
+/** Where the network stood in for an answer, its advice after the declined request says that it went ahead. */
+function standingOf(events: NonNullable<TransactionRequests['events']>, requestToken: string): RequestStanding {
+  const index = events.findIndex(({ token }) => token === requestToken);
+  const request = events[index];
+  if (request === undefined) return 'not_recorded';
+  if (request.result === 'APPROVED') return 'approved';
+  const stoodIn = events
+    .slice(index + 1)
+    .some(({ type, result }) => type === 'AUTHORIZATION_ADVICE' && result === 'APPROVED');
+  return stoodIn ? 'approved' : 'declined';
 }
 
 function readDetails(client: LithicClient, day: string, after: string | null) {

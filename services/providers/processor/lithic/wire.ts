@@ -131,6 +131,13 @@ export const transactionStandingShape = z.object({
   authorization_amount: minorUnits.nullish(),
 });
 
+/** The same, as far as its single requests go: an event has the token that the request for it had. */
+export const transactionRequestsShape = z.object({
+  token,
+  events: z.array(z.object({ token, type: z.string(), result: z.string() })).nullish(),
+});
+export type TransactionRequests = z.infer<typeof transactionRequestsShape>;
+
 export const cardShape = z.object({
   token,
   last_four: z.string().regex(/^\d{4}$/),

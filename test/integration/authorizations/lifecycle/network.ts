@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { request as httpRequest } from 'node:http';
 import type { Knex } from 'knex';
+import { Client } from 'pg';
 import { Webhook } from 'standardwebhooks';
 import request from 'supertest';
 import { createKnex } from '../../../../services/database/knex';
@@ -106,6 +108,54 @@ export class LithicPurchase {
 
   /** One Auth Stream Access request. The first opens the purchase, a further one carries an increment. */
   async ask(cents: number, options: AskOptions = {}): Promise<Answer> {
+    const answer = await this.send(
+      '/processors/lithic/authorizations',
+      this.tested.asaSecret,
+      this.bodyOf(cents, options),
+    );
+    expect(answer.body.token ?? this.token).toBe(this.token);
+    const { token: _token, ...rest } = answer.body;
+    return rest;
+  }
+
+  /** Asks for more on a purchase that is known and hangs up before the answer; it is decided and stored all the same. */
+  async askAndHangUp(cents: number, options: AskOptions = {}): Promise<void> {
+    const body = this.bodyOf(cents, options);
+    const blocker = new Client({ connectionString: this.tested.database.superuserUrl });
+    await blocker.connect();
+    try {
+      await blocker.query('BEGIN');
+      await blocker.query('SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE', [this.card.accountId]);
+      const asked = httpRequest(`${this.tested.url}/processors/lithic/authorizations`, {
+        method: 'POST',
+        headers: { ...this.signed(this.tested.asaSecret, body), 'Content-Length': Buffer.byteLength(body) },
+      });
+      const hungUp = new Promise((resolve) => asked.once('error', resolve));
+      asked.end(body);
+      await this.until(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+      );
+      asked.destroy(new Error('hung up'));
+      await hungUp;
+      // The other end is told by the operating system of this machine.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await blocker.query('COMMIT');
+      await this.until(`SELECT 1 FROM card_messages WHERE message_id = '${this.lastEventToken}'`);
+    } finally {
+      await blocker.end();
+    }
+  }
+
+  private async until(query: string): Promise<void> {
+    for (let tries = 0; tries < 500; tries += 1) {
+      const { rows } = await this.tested.sql.query(query);
+      if (rows.length > 0) return;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    throw new Error(`nothing came of: ${query}`);
+  }
+
+  private bodyOf(cents: number, options: AskOptions): string {
     const eventToken = options.eventToken ?? randomUUID();
     const local = options.merchantMoney ?? this.local(cents);
     const body =
@@ -129,10 +179,7 @@ export class LithicPurchase {
       });
     this.lastEventToken = eventToken;
     this.lastBody = body;
-    const answer = await this.send('/processors/lithic/authorizations', this.tested.asaSecret, body);
-    expect(answer.body.token ?? this.token).toBe(this.token);
-    const { token: _token, ...rest } = answer.body;
-    return rest;
+    return body;
   }
 
   /** Adds an event to the purchase's history and sends the whole history, as Lithic does. */
@@ -176,17 +223,18 @@ export class LithicPurchase {
   }
 
   private send(path: string, secret: string, body: string) {
+    return request(this.tested.url).post(path).set(this.signed(secret, body)).send(body);
+  }
+
+  private signed(secret: string, body: string) {
     const id = `msg_${randomUUID()}`;
     const at = new Date();
-    return request(this.tested.url)
-      .post(path)
-      .set({
-        'Content-Type': 'application/json',
-        'webhook-id': id,
-        'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
-        'webhook-signature': new Webhook(secret).sign(id, at, body),
-      })
-      .send(body);
+    return {
+      'Content-Type': 'application/json',
+      'webhook-id': id,
+      'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+      'webhook-signature': new Webhook(secret).sign(id, at, body),
+    };
   }
 }
 

@@ -1,0 +1,38 @@
+import type { Transaction } from '../database/transaction';
+import { type AmendmentRow, takeAmendmentBack } from './amendment.repository';
+import type { AuthorizationRow } from './authorization.repository';
+import { reversePart } from './reverse-part';
+
+/**
+ * Gives back what one message was approved for on top of a purchase, once: the network did not hear the approval. What clearings
+ * have used of it meanwhile stays used. A repetition of the message is from now on told that it came too late. Under the account's
+ * lock, on a purchase that is open.
+ */
+export async function takeBackIncrement(
+  trx: Transaction,
+  input: {
+    readonly authorization: AuthorizationRow;
+    readonly amendment: AmendmentRow;
+    readonly timeZone: string;
+    /** Names what took it back. */
+    readonly reference: string;
+    readonly effectiveAt: Date;
+    /** Where nobody of the network asked for it. */
+    readonly reason?: 'answer_not_heard';
+    readonly now: Date;
+  },
+): Promise<void> {
+  const { amendment, authorization, timeZone, reference, effectiveAt, reason, now } = input;
+  if (amendment.answer_state === 'taken_back') return;
+  await reversePart(trx, {
+    authorization,
+    timeZone,
+    amount: amendment.granted,
+    messageId: reference,
+    effectiveAt,
+    legIds: amendment.leg_ids,
+    ...(reason === undefined ? {} : { reason }),
+    now,
+  });
+  await takeAmendmentBack(trx, amendment);
+}
