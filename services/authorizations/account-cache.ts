@@ -83,7 +83,7 @@ export class AccountCache {
     const accountId = this.accountOfCard.get(cardToken);
     const account = accountId === undefined ? undefined : this.accounts.get(accountId);
     if (!account) return;
-    if (committed === null || committed.item.expected_version !== account.state.account.accountVersion.toString()) {
+    if (committed === null || committed.item.expected_version !== account.state.account.accountVersion) {
       this.forget(cardToken);
       return;
     }

@@ -1,8 +1,9 @@
 import type { Pool, PoolClient } from 'pg';
-import { invariant } from '../shared/assert';
+import { binaryRows, binaryTexts, type Fields } from '../database/binary-rows';
+import { required } from '../shared/assert';
 
 /**
- * One decided request as the commit writes it. Amounts are strings of base units, instants ISO 8601. The statement
+ * One decided request as the commit writes it; its attributes are those of the type `authorization_commit_item`. The statement
  * repeats the template `ledger/templates/place-authorization-hold.ts` for speed; a test holds the two equal.
  */
 export interface CommitItem {
@@ -10,9 +11,9 @@ export interface CommitItem {
   readonly organization_id: string;
   readonly account_id: string;
   /** The versions the decision was taken at: any others, and the item is not written. */
-  readonly expected_version: string;
-  readonly program_version: string;
-  readonly respond_by: string;
+  readonly expected_version: bigint;
+  readonly program_version: bigint;
+  readonly respond_by: Date;
   readonly vendor: string;
   readonly message_id: string;
   readonly content_hash: string;
@@ -27,25 +28,24 @@ export interface CommitItem {
   readonly state: 'pending' | 'cleared' | 'declined';
   readonly decline_reason: string | null;
   readonly currency: string;
-  readonly requested_amount: string;
-  readonly approved_amount: string;
-  readonly hold_amount: string;
-  readonly fee_amount: string;
-  readonly cash_amount: string;
-  readonly balance: string | null;
-  readonly merchant_amount: string;
+  readonly requested_amount: bigint;
+  readonly approved_amount: bigint;
+  readonly hold_amount: bigint;
+  readonly fee_amount: bigint;
+  readonly cash_amount: bigint;
+  readonly balance: bigint | null;
+  readonly merchant_amount: bigint;
   readonly merchant_currency: string;
   readonly merchant: string;
   readonly channel: string;
   readonly avs: string;
   readonly cvc: string;
-  readonly receipt: string;
-  readonly occurred_at: string;
-  readonly expires_at: string | null;
+  readonly occurred_at: Date;
+  readonly expires_at: Date | null;
   /** Base units of the borrowed asset that this hold adds to the account's pending loans. */
-  readonly loan_hold: string;
+  readonly loan_hold: bigint;
   readonly holds: boolean;
-  readonly decided_at: string;
+  readonly decided_at: Date;
   readonly account_windows: string | null;
   readonly card_windows: string | null;
 }
@@ -56,9 +56,9 @@ export interface CommitLeg {
   readonly leg_ordinal: number;
   readonly kind: 'stablecoin_sale' | 'loan_draw';
   readonly asset: string;
-  readonly amount: string;
-  readonly amount_usd: string;
-  readonly price_usd_e8: string;
+  readonly amount: bigint;
+  readonly amount_usd: bigint;
+  readonly price_usd_e8: bigint;
   readonly transfer_id: string;
   readonly label: string;
   readonly debit_account_id: string;
@@ -69,14 +69,16 @@ export interface CommitLeg {
 /** What a batch has once: the seal on its receipts. */
 export interface CommitBatch {
   readonly id: string;
+  /** Canonical receipts in UTF-8, in the order of the items. */
+  readonly receipts: readonly Uint8Array[];
   /** Canonical JSON of the market that it was decided on. */
   readonly market: string;
   readonly leaves: Buffer;
   readonly root: Buffer;
   readonly signature: Buffer;
   readonly keyId: string;
-  /** When the last of its answers would no longer be heard, ISO 8601. */
-  readonly respondBy: string;
+  /** When the last of its answers would no longer be heard. */
+  readonly respondBy: Date;
 }
 
 export interface Committed {
@@ -85,31 +87,7 @@ export interface Committed {
   readonly late: boolean;
 }
 
-/** Separates the values of a text column in one parameter. JSON escapes it, and no other value may carry it. */
-const SEPARATOR = '\u001e';
-
-/**
- * Columns that never need quoting travel as array literals (`word`: our own words and codes); text is joined by a separator
- * and taken apart. Which way costs how much was measured: docs/decisions/0003.
- */
-type ColumnType =
-  | 'int'
-  | 'smallint'
-  | 'bigint'
-  | 'numeric'
-  | 'uuid'
-  | 'timestamptz'
-  | 'boolean'
-  | 'word'
-  | 'text'
-  | 'json';
-const JOINED: ReadonlySet<ColumnType> = new Set(['text', 'json']);
-/** Of the SQL types, those that are not called as they are here. Cents travel as bigint: 9 × 10^16 dollars. */
-const SQL_TYPE: Partial<Record<ColumnType, string>> = { word: 'text' };
-
-type Columns<T> = readonly (readonly [keyof T & string, ColumnType])[];
-
-const ITEM_COLUMNS: Columns<CommitItem> = [
+const ITEM_FIELDS: Fields<CommitItem> = [
   ['ordinal', 'int'],
   ['organization_id', 'uuid'],
   ['account_id', 'uuid'],
@@ -119,15 +97,15 @@ const ITEM_COLUMNS: Columns<CommitItem> = [
   ['vendor', 'text'],
   ['message_id', 'text'],
   ['content_hash', 'text'],
-  ['kind', 'word'],
+  ['kind', 'text'],
   ['processor_authorization_id', 'text'],
   ['ended_before', 'boolean'],
   ['authorization_id', 'uuid'],
   ['card_id', 'uuid'],
   ['program_id', 'uuid'],
-  ['state', 'word'],
-  ['decline_reason', 'word'],
-  ['currency', 'word'],
+  ['state', 'text'],
+  ['decline_reason', 'text'],
+  ['currency', 'text'],
   ['requested_amount', 'bigint'],
   ['approved_amount', 'bigint'],
   ['hold_amount', 'bigint'],
@@ -137,10 +115,9 @@ const ITEM_COLUMNS: Columns<CommitItem> = [
   ['merchant_amount', 'bigint'],
   ['merchant_currency', 'text'],
   ['merchant', 'json'],
-  ['channel', 'word'],
-  ['avs', 'word'],
-  ['cvc', 'word'],
-  ['receipt', 'text'],
+  ['channel', 'text'],
+  ['avs', 'text'],
+  ['cvc', 'text'],
   ['occurred_at', 'timestamptz'],
   ['expires_at', 'timestamptz'],
   ['loan_hold', 'numeric'],
@@ -150,75 +127,40 @@ const ITEM_COLUMNS: Columns<CommitItem> = [
   ['card_windows', 'json'],
 ];
 
-const LEG_COLUMNS: Columns<CommitLeg> = [
+const LEG_FIELDS: Fields<CommitLeg> = [
   ['ordinal', 'int'],
   ['leg_id', 'uuid'],
   ['leg_ordinal', 'smallint'],
-  ['kind', 'word'],
+  ['kind', 'text'],
   ['asset', 'text'],
   ['amount', 'numeric'],
   ['amount_usd', 'bigint'],
   ['price_usd_e8', 'numeric'],
   ['transfer_id', 'uuid'],
-  ['label', 'word'],
+  ['label', 'text'],
   ['debit_account_id', 'uuid'],
   ['debit_key', 'text'],
   ['credit_account_id', 'uuid'],
 ];
 
-const FIRST_LEG = ITEM_COLUMNS.length + 1;
-const FIRST_BATCH = FIRST_LEG + LEG_COLUMNS.length;
 const BATCH = {
-  id: `$${FIRST_BATCH}::uuid`,
-  market: `$${FIRST_BATCH + 1}::text`,
-  leaves: `$${FIRST_BATCH + 2}::bytea`,
-  root: `$${FIRST_BATCH + 3}::bytea`,
-  signature: `$${FIRST_BATCH + 4}::bytea`,
-  keyId: `$${FIRST_BATCH + 5}::text`,
-  respondBy: `$${FIRST_BATCH + 6}::timestamptz`,
+  /** Apart from the items: a receipt is many times as long as all else of an item, and nothing but its row needs it. */
+  receipts: '$3::text[]',
+  id: '$4::uuid',
+  market: '$5::text',
+  leaves: '$6::bytea',
+  root: '$7::bytea',
+  signature: '$8::bytea',
+  keyId: '$9::text',
+  respondBy: '$10::timestamptz',
 };
 
-/** `unnest(…) AS name(columns)`, its first column being parameter `first`. An empty text is null. */
-function unnestColumns(columns: readonly (readonly [string, ColumnType])[], first: number, name: string): string {
-  const arrays = columns.map(([, type], index) => {
-    const parameter = `$${first + index}`;
-    if (!JOINED.has(type)) return `${parameter}::${SQL_TYPE[type] ?? type}[]`;
-    const texts = `string_to_array(${parameter}, E'\\x1e', '')`;
-    return type === 'text' ? texts : `${texts}::${type}[]`;
-  });
-  return `unnest(${arrays.join(', ')}) AS ${name}(${columns.map(([column]) => column).join(', ')})`;
-}
-
-function columnsOf<T>(rows: readonly T[], columns: Columns<T>): string[] {
-  return columns.map(([column, type]) => {
-    if (!JOINED.has(type)) return `{${rows.map((row) => row[column] ?? 'NULL').join(',')}}`;
-    const joined = rows.map((row) => row[column] ?? '').join(SEPARATOR);
-    return joined;
-  });
-}
-
-const WORDS = /^[\w,-]*$/;
-
-/** A value that carried what separates values would move all that come after it into other rows. */
-function refuseSeparators<T>(rows: readonly T[], columns: Columns<T>, joined: readonly string[]): void {
-  for (const [index, [column, type]] of columns.entries()) {
-    if (!JOINED.has(type) && type !== 'word') continue;
-    const text = joined[index] ?? '';
-    const separator = type === 'word' ? ',' : SEPARATOR;
-    let separators = 0;
-    for (let at = text.indexOf(separator); at !== -1; at = text.indexOf(separator, at + 1)) separators += 1;
-    const inPlace = separators === Math.max(rows.length - 1, 0) && (type !== 'word' || WORDS.test(text.slice(1, -1)));
-    invariant(inPlace, `${column} carries what separates its values`);
-  }
-}
-
 const COMMIT_SQL = `
-WITH item AS MATERIALIZED (
-  SELECT * FROM ${unnestColumns(ITEM_COLUMNS, 1, 'x')}
-), locked AS MATERIALIZED (
+WITH locked AS MATERIALIZED (
   -- A snapshot kept in memory does not know the messages that came meanwhile: they are asked for here, by key.
-  SELECT item.ordinal, item.respond_by, item.state
-  FROM item JOIN accounts a ON a.organization_id = item.organization_id AND a.id = item.account_id
+  SELECT item.*
+  FROM unnest($1::authorization_commit_item[]) AS item
+  JOIN accounts a ON a.organization_id = item.organization_id AND a.id = item.account_id
   WHERE a.version = item.expected_version
     AND (SELECT p.version FROM programs p WHERE p.organization_id = item.organization_id AND p.id = item.program_id) = item.program_version
     AND (SELECT z.id FROM authorizations z WHERE z.organization_id = item.organization_id AND z.vendor = item.vendor
@@ -228,14 +170,13 @@ WITH item AS MATERIALIZED (
         AND v.kind IN ('reversal', 'clearing') AND v.organization_id = item.organization_id AND v.vendor = item.vendor LIMIT 1) IS NULL)
   ORDER BY a.organization_id, a.id
   FOR UPDATE OF a
-), live AS MATERIALIZED (
-  -- Read after the lock was had: waiting for it counts.
-  SELECT ordinal, state <> 'declined' AND clock_timestamp() > respond_by AS late FROM locked
 ), survivor AS MATERIALIZED (
-  SELECT item.*, live.late, live.late OR item.state = 'declined' AS refused FROM item JOIN live USING (ordinal)
+  SELECT timed.*, timed.late OR timed.state = 'declined' AS refused
+  -- Read after the lock was had: waiting for it counts.
+  FROM (SELECT locked.*, state <> 'declined' AND clock_timestamp() > respond_by AS late FROM locked) AS timed
 ), leg AS MATERIALIZED (
   SELECT y.*, survivor.organization_id, survivor.account_id, survivor.authorization_id
-  FROM ${unnestColumns(LEG_COLUMNS, FIRST_LEG, 'y')}
+  FROM unnest($2::authorization_commit_leg[]) AS y
   JOIN survivor ON survivor.ordinal = y.ordinal AND NOT survivor.refused
 ), bumped AS (
   UPDATE accounts a SET version = a.version + 1,
@@ -266,7 +207,7 @@ WITH item AS MATERIALIZED (
     content_hash, kind, CASE WHEN late THEN 'declined' ELSE state END, CASE WHEN late THEN 'late' ELSE decline_reason END, currency,
     requested_amount, CASE WHEN late THEN 0 ELSE approved_amount END, CASE WHEN late THEN 0 ELSE hold_amount END,
     CASE WHEN late THEN 0 ELSE fee_amount END, cash_amount, balance, merchant_amount, merchant_currency, merchant, channel, avs, cvc,
-    receipt, ${BATCH.id}, ordinal, occurred_at, respond_by, CASE WHEN late THEN NULL ELSE expires_at END, decided_at
+    (${BATCH.receipts})[ordinal + 1], ${BATCH.id}, ordinal, occurred_at, respond_by, CASE WHEN late THEN NULL ELSE expires_at END, decided_at
   FROM survivor
 ), funding_leg AS (
   INSERT INTO funding_legs (organization_id, id, account_id, authorization_id, ordinal, kind, asset, price_usd_e8, held_amount, held_usd, hold_transfer_id)
@@ -285,7 +226,20 @@ WITH item AS MATERIALIZED (
   SELECT ${BATCH.id}, jsonb_agg(jsonb_build_array(organization_id, authorization_id) ORDER BY ordinal), ${BATCH.respondBy}
   FROM survivor WHERE NOT refused AND holds HAVING count(*) > 0
 )
-SELECT ordinal, late FROM live`;
+SELECT ordinal, late FROM survivor`;
+
+/** Object ids of the types that the commit's rows have in one database. */
+export interface CommitTypes {
+  readonly item: number;
+  readonly leg: number;
+}
+
+export async function loadCommitTypes(client: Pool | PoolClient): Promise<CommitTypes> {
+  const { rows } = await client.query<CommitTypes>(
+    `SELECT 'authorization_commit_item'::regtype::oid::int AS item, 'authorization_commit_leg'::regtype::oid::int AS leg`,
+  );
+  return required(rows[0], 'the types of the commit');
+}
 
 /**
  * Writes all decided items at once: hold, counters and decision of an item together or not at all, with the seal on the
@@ -294,19 +248,27 @@ SELECT ordinal, late FROM live`;
  */
 export async function commitDecisions(
   client: Pool | PoolClient,
+  types: CommitTypes,
   items: readonly CommitItem[],
   legs: readonly CommitLeg[],
   batch: CommitBatch,
 ): Promise<readonly Committed[]> {
-  const itemColumns = columnsOf(items, ITEM_COLUMNS);
-  const legColumns = columnsOf(legs, LEG_COLUMNS);
-  refuseSeparators(items, ITEM_COLUMNS, itemColumns);
-  refuseSeparators(legs, LEG_COLUMNS, legColumns);
-  const { id, market, leaves, root, signature, keyId, respondBy } = batch;
+  const { id, receipts, market, leaves, root, signature, keyId, respondBy } = batch;
   const { rows } = await client.query<Committed>({
     name: 'authorization-commit',
     text: COMMIT_SQL,
-    values: [...itemColumns, ...legColumns, id, market, leaves, root, signature, keyId, respondBy],
+    values: [
+      binaryRows(types.item, ITEM_FIELDS, items),
+      binaryRows(types.leg, LEG_FIELDS, legs),
+      binaryTexts(receipts),
+      id,
+      market,
+      leaves,
+      root,
+      signature,
+      keyId,
+      respondBy.toISOString(),
+    ],
   });
   return rows;
 }

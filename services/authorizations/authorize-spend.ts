@@ -10,7 +10,14 @@ import { sha256Hex } from '../receipts/sha256';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import { AccountCache } from './account-cache';
-import { commitDecisions, ensurePositionAccounts, lockAccounts, markAnswered } from './authorization-commit.repository';
+import {
+  type CommitTypes,
+  commitDecisions,
+  ensurePositionAccounts,
+  loadCommitTypes,
+  lockAccounts,
+  markAnswered,
+} from './authorization-commit.repository';
 import { BatchQueue, type BatchQueueLimits } from './batch-queue';
 import { type AuthorizationDraft, draftAuthorization } from './draft-authorization';
 import { type Decision, decideAuthorization } from './rules/decide-authorization';
@@ -177,6 +184,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
   const accounts = new AccountCache(deps.accountsKeptMax);
   const positions = new Set<string>();
   const unanswered = new UnansweredBatches();
+  let commitTypes: CommitTypes | null = null;
   let current: CurrentMarket | null = null;
   let noting: NodeJS.Timeout | null = null;
   let watching: NodeJS.Timeout | null = null;
@@ -361,15 +369,17 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     answers: Answer[],
     conflicted: Job[],
   ): Promise<Attempt> {
-    const seal = deps.sealer.seal(
-      drafts.map(({ item }) => item.receipt),
+    const { receipts, ...seal } = deps.sealer.seal(
+      drafts.map(({ receipt }) => receipt),
       market,
     );
     const batchId = newId();
-    const respondBy = new Date(Math.max(...drafts.map(({ job }) => job.request.respondBy.getTime()))).toISOString();
+    const respondBy = new Date(Math.max(...drafts.map(({ job }) => job.request.respondBy.getTime())));
     const items = drafts.map(({ item }) => item);
     const legs = drafts.flatMap((draft) => draft.legs);
-    const committed = await commitDecisions(client, items, legs, { id: batchId, market, ...seal, respondBy });
+    commitTypes ??= await loadCommitTypes(client);
+    const batch = { id: batchId, receipts, market, ...seal, respondBy };
+    const committed = await commitDecisions(client, commitTypes, items, legs, batch);
     const lateByOrdinal = new Map(committed.map((each) => [each.ordinal, each.late]));
     const held: Draft[] = [];
     for (const draft of drafts) {
@@ -443,6 +453,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       again = live.length > 0 ? await runOnce(live) : [];
     } catch (error) {
       observer.failed(error);
+      commitTypes = null;
       for (const job of live) accounts.forget(cardOf(job));
       if (live.length === 1) {
         live[0]?.settle(declinedReply('internal_error'));

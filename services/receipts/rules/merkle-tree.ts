@@ -6,7 +6,8 @@
 /** A hash of 32 bytes; SHA-256 here. Handed in, because rules do no cryptography of their own. */
 export type Hash = (data: Uint8Array) => Uint8Array;
 
-const LEAF_PREFIX = 0x00;
+/** Stands before the data of a leaf when it is hashed. */
+export const LEAF_PREFIX = 0x00;
 const NODE_PREFIX = 0x01;
 const HASH_BYTES = 32;
 

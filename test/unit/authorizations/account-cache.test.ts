@@ -21,7 +21,7 @@ function committed(decidedAt: bigint, amount: bigint) {
   return {
     decision: { legs } as unknown as Decision,
     counters: null,
-    item: { expected_version: decidedAt.toString() },
+    item: { expected_version: decidedAt },
   };
 }
 
