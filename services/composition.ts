@@ -52,6 +52,8 @@ import { createWorkflowAsker } from './temporal/workflow-asker';
 /** Connections of an api process to PostgreSQL, apart from the hot path's. */
 const APP_POOL_MAX = 12;
 const AUTHORIZER_POOL_MAX = 4;
+/** Proofs have connections of their own, which may take long: however many run, requests keep theirs. */
+const PROOFS_POOL_MAX = 4;
 /** Measured in decision 0001. */
 const BATCH_LIMITS = { inFlightMax: 2, batchMax: 64, waitingMax: 4_096 } as const;
 
@@ -83,7 +85,7 @@ export function composePlatform(
   logTo?: DestinationStream,
 ): Platform {
   const logger = createLogger(config.logLevel, processName, logTo);
-  const knex = createKnex(config.database.appUrl, appPoolMax, processName);
+  const knex = createKnex(config.database.appUrl, appPoolMax, processName, config.database.limits);
   const deployment = loadDeployment(config.chainDeploymentFile);
   const chainClient = createChainClient(deployment);
   const lithic = createLithic(config.lithic);
@@ -190,6 +192,8 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
   const platform = composePlatform(config, 'escudo-api', APP_POOL_MAX, logTo);
   const { clock, logger, knex, keys, lithic, sumsub, bridge, deployment } = platform;
   const metrics = createMetrics();
+  const { appUrl, longLimits } = config.database;
+  const proofsKnex = createKnex(appUrl, PROOFS_POOL_MAX, 'escudo-api-proofs', longLimits);
   const authorization = await composeAuthorizer(platform, config, {
     poolMax: AUTHORIZER_POOL_MAX,
     limits: BATCH_LIMITS,
@@ -242,6 +246,7 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
       offRamp: bridge.offRamp,
       processor: lithic.processor,
       knex,
+      proofsKnex,
       sandbox,
       privateEndpointsAllowed: config.environment !== 'production',
     }),
@@ -287,7 +292,7 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
     async close() {
       await answers.close();
       await authorization.close();
-      await Promise.allSettled([temporal.close(), platform.close()]);
+      await Promise.allSettled([temporal.close(), proofsKnex.destroy(), platform.close()]);
     },
   };
 }

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Knex } from 'knex';
 import { loadMigrationConfig } from './config/load-config';
-import { createKnex } from './database/knex';
+import { createKnex, type SessionLimits } from './database/knex';
 import { invariant } from './shared/assert';
 
 const DIRECTORY = path.join(__dirname, '..', 'migrations');
@@ -41,8 +41,8 @@ function isMigration(module: unknown): module is Knex.Migration {
  * Brings the database to the newest schema and returns the names of the migrations that ran. The roles of
  * `DATABASE_URL_*` must exist already; the connection must own the schema.
  */
-export async function migrateToLatest(connectionString: string): Promise<readonly string[]> {
-  const knex = createKnex(connectionString, 2, 'escudo-migrate');
+export async function migrateToLatest(connectionString: string, limits?: SessionLimits): Promise<readonly string[]> {
+  const knex = createKnex(connectionString, 2, 'escudo-migrate', limits);
   try {
     const [, ran]: [number, string[]] = await knex.migrate.latest({
       migrationSource,
@@ -54,7 +54,8 @@ export async function migrateToLatest(connectionString: string): Promise<readonl
 }
 
 async function main(): Promise<void> {
-  const ran = await migrateToLatest(loadMigrationConfig().databaseUrl);
+  const { databaseUrl, limits } = loadMigrationConfig();
+  const ran = await migrateToLatest(databaseUrl, limits);
   process.stdout.write(ran.length === 0 ? 'schema is up to date\n' : `migrated: ${ran.join(', ')}\n`);
 }
 

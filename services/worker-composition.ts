@@ -43,6 +43,7 @@ import { DEFAULT_GAS_POLICY } from './treasury/wallets';
 const APP_POOL_MAX = 16;
 const WORKER_POOL_MAX = 8;
 const AUTHORIZER_POOL_MAX = 4;
+const BACKTESTS_POOL_MAX = 2;
 /**
  * One decision a commit: workflows bring fewer than a batch is worth waiting for, and the api can say of a hold that has
  * its batch for itself that its answer was given.
@@ -78,7 +79,9 @@ export interface WorkerParts {
 /** Builds the worker process. Nothing runs yet, but the schema must be there. */
 export async function composeWorker(config: WorkerConfig): Promise<WorkerParts> {
   const platform = composePlatform(config, 'escudo-worker', APP_POOL_MAX);
-  const workerKnex = createKnex(config.database.workerUrl, WORKER_POOL_MAX, 'escudo-worker-scan');
+  const { appUrl, workerUrl, limits, longLimits } = config.database;
+  const workerKnex = createKnex(workerUrl, WORKER_POOL_MAX, 'escudo-worker-scan', limits);
+  const backtestsKnex = createKnex(appUrl, BACKTESTS_POOL_MAX, 'escudo-worker-backtests', longLimits);
   const { logger } = platform;
   const temporal = createTemporalClient(config.temporal);
   const starter = createWorkflowStarter(temporal);
@@ -92,7 +95,10 @@ export async function composeWorker(config: WorkerConfig): Promise<WorkerParts> 
     registry: metrics.registry,
     batchRan: () => undefined,
   });
-  const workflowDependencies = composeWorkflowDependencies(config, platform, workerKnex, authorization.authorizer);
+  const workflowDependencies = {
+    ...composeWorkflowDependencies(config, platform, workerKnex, authorization.authorizer),
+    backtestsKnex,
+  } satisfies WorkflowDependencies;
 
   return {
     logger,
@@ -122,7 +128,7 @@ export async function composeWorker(config: WorkerConfig): Promise<WorkerParts> 
       }),
     async close() {
       await authorization.close();
-      await Promise.allSettled([temporal.close(), workerKnex.destroy(), platform.close()]);
+      await Promise.allSettled([temporal.close(), workerKnex.destroy(), backtestsKnex.destroy(), platform.close()]);
     },
   };
 }
@@ -154,7 +160,7 @@ function composeWorkflowDependencies(
   authorizer: Authorizer,
 ) {
   const { chainClient, clock, custody, deployment, keys, knex, reader } = platform;
-  const dependencies = {
+  return {
     clock,
     knex,
     workerKnex,
@@ -189,7 +195,6 @@ function composeWorkflowDependencies(
         }
       : null,
   };
-  return dependencies satisfies WorkflowDependencies;
 }
 
 /** Watchers of the outside and sweepers of the inside. Each run is short and may be repeated; any may die at any time. */

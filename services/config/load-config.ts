@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import type { SessionLimits } from '../database/knex';
 import { type Environment, EnvironmentReader } from './environment-reader';
 import { refuseInProduction } from './production-rules';
 
@@ -11,12 +12,20 @@ export interface CommonConfig {
 
 export interface MigrationConfig {
   readonly databaseUrl: string;
+  readonly limits: SessionLimits;
 }
 
 /** What both long-running processes need. Secrets are plain strings or bytes; none is ever logged. */
 export interface PlatformConfig extends CommonConfig {
   /** Both decide: the api at its door, the worker for programs whose requests go by workflow. */
-  readonly database: { readonly appUrl: string; readonly authorizerUrl: string };
+  readonly database: {
+    readonly appUrl: string;
+    readonly authorizerUrl: string;
+    /** What the process does all the time. */
+    readonly limits: SessionLimits;
+    /** What goes through all of an organization's rows: proofs, backtests. */
+    readonly longLimits: SessionLimits;
+  };
   readonly temporal: {
     readonly address: string;
     readonly namespace: string;
@@ -94,6 +103,12 @@ export class ConfigurationError extends Error {
 export function loadMigrationConfig(environment: Environment = process.env): MigrationConfig {
   return load(environment, (read) => ({
     databaseUrl: read.postgresUrl('DATABASE_URL_MIGRATOR'),
+    // It takes what it takes; but while it waits for a table's lock, everybody else waits behind it.
+    limits: {
+      statementMs: null,
+      lockMs: read.positiveInteger('MIGRATION_LOCK_TIMEOUT_MS', 10_000),
+      idleInTransactionMs: null,
+    },
   }));
 }
 
@@ -111,7 +126,7 @@ export function loadReaderConfig(environment: Environment = process.env): Reader
 /** Throws {@link ConfigurationError} with all problems. */
 export function loadApiConfig(environment: Environment = process.env): ApiConfig {
   return load(environment, (read) => {
-    const platform = platformConfig(read);
+    const platform = platformConfig(read, read.positiveInteger('API_STATEMENT_TIMEOUT_MS', 10_000));
     const config: ApiConfig = {
       ...platform,
       host: read.text('API_HOST', '127.0.0.1'),
@@ -132,7 +147,7 @@ export function loadApiConfig(environment: Environment = process.env): ApiConfig
 /** Throws {@link ConfigurationError} with all problems. */
 export function loadWorkerConfig(environment: Environment = process.env): WorkerConfig {
   return load(environment, (read) => {
-    const platform = platformConfig(read);
+    const platform = platformConfig(read, read.positiveInteger('WORKER_STATEMENT_TIMEOUT_MS', 60_000));
     const config: WorkerConfig = {
       ...platform,
       database: {
@@ -147,13 +162,20 @@ export function loadWorkerConfig(environment: Environment = process.env): Worker
   });
 }
 
-function platformConfig(read: EnvironmentReader): PlatformConfig {
+function platformConfig(read: EnvironmentReader, statementMs: number): PlatformConfig {
+  const idleInTransactionMs = read.positiveInteger('IDLE_IN_TRANSACTION_TIMEOUT_MS', 30_000);
   return {
     environment: read.oneOf('ESCUDO_ENV', ['development', 'test', 'production'], 'development'),
     logLevel: read.oneOf('LOG_LEVEL', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'info'),
     database: {
       appUrl: read.postgresUrl('DATABASE_URL_APP'),
       authorizerUrl: read.postgresUrl('DATABASE_URL_AUTHORIZER'),
+      limits: { statementMs, lockMs: null, idleInTransactionMs },
+      longLimits: {
+        statementMs: read.positiveInteger('LONG_STATEMENT_TIMEOUT_MS', 300_000),
+        lockMs: statementMs,
+        idleInTransactionMs,
+      },
     },
     temporal: {
       address: read.text('TEMPORAL_ADDRESS', '127.0.0.1:7233'),

@@ -168,7 +168,8 @@ function errorHandler(deps: AppDeps) {
   return (error: unknown, _request: Request, response: Response, _next: NextFunction): void => {
     const requestId = requestIdOf(response);
     const problem = toProblem(error);
-    if (problem.code === 'internal_error') deps.logger.error({ err: error, request_id: requestId }, 'request failed');
+    if (problem.code === 'internal_error' || problem.code === 'took_too_long')
+      deps.logger.error({ err: error, request_id: requestId }, 'request failed');
     if (response.headersSent) {
       response.destroy();
       return;
@@ -181,8 +182,22 @@ function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof URIError)
     return new Problem('route_not_found', 'the path is not a valid URL: check its percent-encoding');
+  if (ranIntoLimit(error))
+    return new Problem(
+      'took_too_long',
+      'the database took longer than a request may: repeat it later with the same Idempotency-Key, or ask for less at once',
+      [],
+      { 'Retry-After': '5' },
+    );
   return new Problem(
     'internal_error',
     'the request failed on our side: repeat it with the same Idempotency-Key, or ask support with the request_id',
   );
+}
+
+/** PostgreSQL's `query_canceled` and `lock_not_available`: a statement, or its wait for a lock, ran into the session's limit. */
+const DATABASE_LIMITS: ReadonlySet<unknown> = new Set(['57014', '55P03']);
+
+function ranIntoLimit(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && DATABASE_LIMITS.has(error.code);
 }

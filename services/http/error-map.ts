@@ -26,6 +26,7 @@ export const PROBLEM_SORTS: Readonly<Record<ProblemCode, ProblemSort>> = {
   rate_limited: { status: 429, title: 'Too many requests' },
   internal_error: { status: 500, title: 'Something failed on our side' },
   shutting_down: { status: 503, title: 'This server is stopping' },
+  took_too_long: { status: 503, title: 'It took too long' },
   not_found: { status: 404, title: 'There is no such resource' },
   invalid_parameter: { status: 400, title: 'A parameter is not valid' },
   state_conflict: { status: 409, title: 'The state does not allow this' },

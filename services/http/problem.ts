@@ -22,7 +22,8 @@ export type TransportProblemCode =
   | 'payload_too_large'
   | 'rate_limited'
   | 'internal_error'
-  | 'shutting_down';
+  | 'shutting_down'
+  | 'took_too_long';
 
 export type ProblemCode = TransportProblemCode | RefusalCode;
 

@@ -2,12 +2,16 @@ import { type AdvanceBacktestDeps, advanceBacktest } from '../../services/contro
 import type { StepResult } from '../../services/shared/step';
 import type { BacktestControlsInput } from './messages';
 
-export type BacktestControlsDeps = AdvanceBacktestDeps;
+export interface BacktestControlsDeps extends Pick<AdvanceBacktestDeps, 'clock'> {
+  /** Of the role `app`: its statements may take as long as a page of history takes. */
+  readonly backtestsKnex: AdvanceBacktestDeps['knex'];
+}
 
 export function createBacktestControlsActivities(deps: BacktestControlsDeps) {
   return {
     /** Decides the next pages of stored authorizations again. */
-    advanceBacktest: (input: BacktestControlsInput): Promise<StepResult> => advanceBacktest(deps, input),
+    advanceBacktest: (input: BacktestControlsInput): Promise<StepResult> =>
+      advanceBacktest({ knex: deps.backtestsKnex, clock: deps.clock }, input),
   };
 }
 

@@ -33,6 +33,8 @@ export function createRoutes(
   deps: RouteDeps &
     ReconciliationDeps & {
       readonly knex: Knex;
+      /** Of the role `app`, for statements that go through all of an organization's rows. */
+      readonly proofsKnex: Knex;
       readonly sandbox: Sandbox | null;
       readonly privateEndpointsAllowed: boolean;
     },
@@ -58,7 +60,7 @@ export function createRoutes(
     ...depositRoutes(deps),
     ...taxRoutes(deps),
     ...settlementRoutes(deps),
-    ...reconciliationRoutes(deps),
+    ...reconciliationRoutes({ ...deps, knex: deps.proofsKnex }),
     ...operationRoutes(),
     ...eventRoutes(),
     ...ledgerRoutes(deps),

@@ -93,7 +93,7 @@ test('each process asks only for what it needs', () => {
   const { OPERATOR_KEY: _operator, ...forWorker } = development();
   expect(problemsOf(() => loadWorkerConfig(forWorker))).toEqual([]);
   expect(problemsOf(() => loadApiConfig(forWorker))).toEqual(['OPERATOR_KEY is not set']);
-  expect(loadMigrationConfig({ DATABASE_URL_MIGRATOR: 'postgres://m@h/d' })).toEqual({
+  expect(loadMigrationConfig({ DATABASE_URL_MIGRATOR: 'postgres://m@h/d' })).toMatchObject({
     databaseUrl: 'postgres://m@h/d',
   });
 });
@@ -112,6 +112,34 @@ test('the key of receipts is a seed, or PEM as it is, escaped or in base64', () 
     const { receiptSigningKey } = loadWorkerConfig({ ...development(), RECEIPT_SIGNING_KEY });
     expect(receiptSigningKey.equals(privateKey)).toBe(true);
   }
+});
+
+test('each process has its own limits on statements, and proofs and backtests longer ones', () => {
+  const idleInTransactionMs = 30_000;
+  expect(loadApiConfig(development()).database).toMatchObject({
+    limits: { statementMs: 10_000, lockMs: null, idleInTransactionMs },
+    longLimits: { statementMs: 300_000, lockMs: 10_000, idleInTransactionMs },
+  });
+  const environment = {
+    ...development(),
+    DATABASE_URL_MIGRATOR: 'postgres://escudo_migrator@127.0.0.1/escudo',
+    WORKER_STATEMENT_TIMEOUT_MS: '5000',
+    LONG_STATEMENT_TIMEOUT_MS: '6000',
+    IDLE_IN_TRANSACTION_TIMEOUT_MS: '7000',
+    MIGRATION_LOCK_TIMEOUT_MS: '8000',
+  };
+  expect(loadWorkerConfig(environment).database).toMatchObject({
+    limits: { statementMs: 5_000, lockMs: null, idleInTransactionMs: 7_000 },
+    longLimits: { statementMs: 6_000, lockMs: 5_000, idleInTransactionMs: 7_000 },
+  });
+  expect(loadMigrationConfig(environment).limits).toEqual({
+    statementMs: null,
+    lockMs: 8_000,
+    idleInTransactionMs: null,
+  });
+  expect(problemsOf(() => loadApiConfig({ ...development(), API_STATEMENT_TIMEOUT_MS: '0' }))).toEqual([
+    expect.stringContaining('API_STATEMENT_TIMEOUT_MS'),
+  ]);
 });
 
 test('all problems are reported at once, by name and never by value', () => {
