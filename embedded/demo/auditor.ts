@@ -8,6 +8,7 @@ const dataProviderAbi = parseAbi([
 ]);
 const poolEventsAbi = parseAbi([
   'event Borrow(address indexed reserve, address user, address indexed onBehalfOf, uint256 amount, uint8 interestRateMode, uint256 borrowRate, uint16 indexed referralCode)',
+  'event Repay(address indexed reserve, address indexed user, address indexed repayer, uint256 amount, bool useATokens)',
 ]);
 const balanceAbi = parseAbi(['function balanceOf(address owner) view returns (uint256)']);
 
@@ -19,6 +20,8 @@ export interface ChainAuditor {
   venueCollateral(assetCode: string, owner: Hex): Promise<bigint>;
   /** Amount of each borrow on behalf of `owner` since the chain began. */
   borrows(assetCode: string, owner: Hex): Promise<readonly bigint[]>;
+  /** Amount of each repayment of what `owner` owes, whoever paid it, since the chain began. */
+  repayments(assetCode: string, owner: Hex): Promise<readonly bigint[]>;
 }
 
 export function chainAuditor(deployment: SandboxDeployment): ChainAuditor {
@@ -47,6 +50,17 @@ export function chainAuditor(deployment: SandboxDeployment): ChainAuditor {
         abi: poolEventsAbi,
         eventName: 'Borrow',
         args: { reserve: required(deployment.tokens[assetCode], `token ${assetCode}`).address, onBehalfOf: owner },
+        fromBlock: 0n,
+        strict: true,
+      });
+      return logs.map(({ args }) => args.amount);
+    },
+    async repayments(assetCode, owner) {
+      const logs = await client.getContractEvents({
+        address: deployment.aave.pool,
+        abi: poolEventsAbi,
+        eventName: 'Repay',
+        args: { reserve: required(deployment.tokens[assetCode], `token ${assetCode}`).address, user: owner },
         fromBlock: 0n,
         strict: true,
       });
