@@ -315,6 +315,7 @@ export function createPartnerDesk(deps: PartnerDeskDependencies): PartnerDesk & 
       source: answer === null ? 'stand_in' : 'partner',
       cause: outcome.cause,
       reason: answer?.reason ?? null,
+      ...(answer === null ? {} : { askedAmount: question.approvableAmount.toString() }),
       requestId: outcome.sent ? id : null,
       latencyMs: Math.round(performance.now() - startedAt),
     };

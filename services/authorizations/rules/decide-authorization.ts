@@ -10,7 +10,7 @@ import type { FleetData } from '../../cards/rules/fleet-data';
 import { countersNow, countIncrement, countPurchase, type LimitCounters } from '../../cards/rules/limit-counters';
 import { type ConsideredOption, type PlannedLeg, planFunding } from '../../funding/rules/plan-funding';
 import type { PartnerVerdict } from '../../partner-decisions/rules/partner-verdict';
-import { maxBigint, sumBigint } from '../../shared/money';
+import { maxBigint, minBigint, sumBigint } from '../../shared/money';
 import type { DeclineReason } from './decline-reason';
 import { amountBesideFeeRoundDown, feeRoundDown, feeTerms } from './fees';
 import { amountForHoldRoundDown, holdExpiry, holdForAmountRoundUp } from './hold-amount';
@@ -107,6 +107,11 @@ function refuseByStanding(
 function cardExpired(card: CardSnapshot, now: Date): boolean {
   if (card.expiryYear === null || card.expiryMonth === null) return false;
   return now.getTime() >= Date.UTC(card.expiryYear, card.expiryMonth, 1);
+}
+
+/** The most that the fintech said yes to, cents: what arrived since it was asked is not in it. Null: it did not decide. */
+function agreedAmount({ partner }: SpendRequest): bigint | null {
+  return partner?.askedAmount === undefined ? null : BigInt(partner.askedAmount);
 }
 
 /** Why a plan does not cover: a missing price or an unusable credit line is named only when it is the whole story. */
@@ -233,10 +238,10 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
   if (request.partner?.decision === 'decline') return declined('partner_declined');
 
   if (request.endedBefore && largestAmount > 0n) return declined('late');
+  const approvable = minBigint(largestAmount, agreedAmount(request) ?? largestAmount);
   // A status check holds more than a larger purchase would: it needs the plan to cover, not only a fitting amount.
-  if (request.amount <= largestAmount && plan.covered) return approve('approved', request.amount);
-  if (partial && largestAmount > 0n && largestAmount < request.amount)
-    return approve('partially_approved', largestAmount);
+  if (request.amount <= approvable && plan.covered) return approve('approved', request.amount);
+  if (partial && approvable > 0n && approvable < request.amount) return approve('partially_approved', approvable);
   if (room.refusal !== null) return refused(room.refusal);
   return declined(shortfallReason(plan.options, plan.capacityUsd));
 }

@@ -6,6 +6,11 @@ export interface PartnerVerdict {
   readonly cause: PartnerCause;
   /** The fintech's own words, at most 200 characters; null when it gave none or did not answer. */
   readonly reason: string | null;
+  /**
+   * Cents that the fintech was asked about, which is the most that its yes is for: less than the purchase where only a part could be
+   * approved. Left out where it did not decide.
+   */
+  readonly askedAmount?: string;
   /** Identity of the question, as the fintech saw it; null when it was not sent. */
   readonly requestId: string | null;
   readonly latencyMs: number;

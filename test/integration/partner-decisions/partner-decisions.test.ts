@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { Client, Pool } from 'pg';
 import { createAuthorizationPaths } from '../../../services/authorizations/authorization-paths';
 import type { Authorizer } from '../../../services/authorizations/authorize-spend';
+import { replayDecisions } from '../../../services/authorizations/replay-decisions';
 import type { Receipt } from '../../../services/authorizations/rules/receipt';
 import { createKnex } from '../../../services/database/knex';
 import { inOrganization } from '../../../services/database/transaction';
@@ -325,6 +326,57 @@ test('funds spent while the fintech thinks are not spent twice: the plan is made
   expect(await verdictOf(late)).toMatchObject({ decision: 'approve', source: 'partner' });
   expect(world.partner.questions()).toHaveLength(2);
   expect(await freeFunds(account.accountId)).toBeGreaterThan(0n);
+});
+
+describe('a part of a purchase that the fintech agreed to', () => {
+  /** Asks for 300.00 where 200.00 are covered, and changes the funds by `cents` while the fintech thinks. */
+  async function partOf(options: Parameters<typeof newWorld>[0], behaviour: Behaviour['mode'], cents: bigint) {
+    const world = await newWorld({
+      funds: { USDC: 201_000_000n },
+      policy: { partial_approvals: true },
+      ...options,
+      decision: { timeout_ms: behaviour === 'held' ? 300 : 20_000, ...options?.decision },
+    });
+    const account = onlyAccount(world);
+    behave(world, 'held', 1);
+    const waiting = authorizer.authorize(purchase(account, 30_000n, { partialApprovalAllowed: true }));
+    await untilAsked(world, 1);
+    // As its deposit would: the account's version moves with its funds.
+    await superuser.query(
+      `UPDATE ledger_accounts SET posted_credits = posted_credits + $2, version = version + 1
+       WHERE account_id = $1 AND type = 'cardholder.funds'`,
+      [account.accountId, (cents * 10_000n).toString()],
+    );
+    await superuser.query('UPDATE accounts SET version = version + 1 WHERE id = $1', [account.accountId]);
+    if (behaviour !== 'held') world.partner.release(behaviour);
+    const reply = await waiting;
+    const [question] = world.partner.questions();
+    return { reply, question, held: 201_000_000n + cents * 10_000n - (await freeFunds(account.accountId)) };
+  }
+
+  test('stays that part when funds arrive meanwhile', async () => {
+    const { reply, held } = await partOf({}, 'normal', 50_000n);
+    expect(reply).toMatchObject({ outcome: 'partially_approved', approvedAmount: 20_000n });
+    expect(held).toBe(201_000_000n);
+    expect(await verdictOf(reply)).toMatchObject({ decision: 'approve', source: 'partner', askedAmount: '20000' });
+    const authorizationId = required(reply.authorizationId, 'the authorization');
+    const readonly = createKnex(database.urls.escudo_readonly, 1, 'test-replay');
+    for await (const decision of replayDecisions(readonly, { kind: 'one', authorizationId }))
+      expect(decision).toMatchObject({ answer: 'same', differences: [] });
+    await readonly.destroy();
+    expect.assertions(5);
+  });
+
+  test('is less when funds went meanwhile', async () => {
+    const { reply } = await partOf({}, 'normal', -10_050n);
+    expect(reply).toMatchObject({ outcome: 'partially_approved', approvedAmount: 10_000n });
+  });
+
+  test('is all of it where the stand-in rules decided: they are about the whole purchase', async () => {
+    const { reply } = await partOf({ decision: { stand_in: { default: 'approve' } } }, 'held', 50_000n);
+    expect(await verdictOf(reply)).toMatchObject({ source: 'stand_in', cause: 'timeout' });
+    expect(reply).toMatchObject({ outcome: 'approved', approvedAmount: 30_000n });
+  });
 });
 
 test('a program that is switched off while the fintech thinks: nothing is held', async () => {
