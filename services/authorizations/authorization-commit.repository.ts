@@ -165,6 +165,8 @@ WITH locked AS MATERIALIZED (
     AND (SELECT p.version FROM programs p WHERE p.organization_id = item.organization_id AND p.id = item.program_id) = item.program_version
     AND (SELECT z.id FROM authorizations z WHERE z.organization_id = item.organization_id AND z.vendor = item.vendor
       AND z.processor_authorization_id = item.processor_authorization_id) IS NULL
+    AND (SELECT m.message_id FROM card_messages m WHERE m.organization_id = item.organization_id AND m.vendor = item.vendor
+      AND m.message_id = item.message_id) IS NULL
     AND (item.ended_before OR (SELECT v.message_id FROM card_messages v
       WHERE v.processor_authorization_id = item.processor_authorization_id AND v.authorization_id IS NULL
         AND v.kind IN ('reversal', 'clearing') AND v.organization_id = item.organization_id AND v.vendor = item.vendor LIMIT 1) IS NULL)

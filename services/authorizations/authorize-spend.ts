@@ -10,6 +10,7 @@ import { sha256Hex } from '../receipts/sha256';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import { AccountCache } from './account-cache';
+import { AnsweredMessages, type AnsweredPurchase } from './answered-messages';
 import {
   type CommitTypes,
   commitDecisions,
@@ -29,6 +30,7 @@ import {
   type AccountState,
   type BatchSnapshot,
   loadBatchSnapshots,
+  loadFirstMessage,
   loadMarket,
   type Market,
   type StoredAnswer,
@@ -91,6 +93,8 @@ interface Job {
   readonly promise: Promise<AuthorizationReply>;
   readonly settle: (reply: AuthorizationReply) => void;
   conflicts: number;
+  /** Another purchase that began with a message of this id. */
+  readonly reuses: AnsweredPurchase | null;
   /** What the fintech said, once it was asked. */
   partner: PartnerVerdict | null;
   /** Known once a snapshot has been read. */
@@ -107,6 +111,8 @@ const CONFLICTS_BEFORE_LOCKING = 2;
 const CONFLICTS_MAX = 20;
 /** Prices and reserves are read again after this: far below any feed's heartbeat. */
 const MARKET_KEPT_MS = 100;
+/** First messages remembered by id. */
+const MESSAGES_KEPT_MAX = 50_000;
 const ANSWERED_NOTED_EVERY_MS = 100;
 /** One look at all that wait is cheaper than a timer for each. */
 const LATE_LOOKED_FOR_EVERY_MS = 25;
@@ -184,6 +190,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
   const accounts = new AccountCache(deps.accountsKeptMax);
   const positions = new Set<string>();
   const unanswered = new UnansweredBatches();
+  const messages = new AnsweredMessages(MESSAGES_KEPT_MAX);
   let commitTypes: CommitTypes | null = null;
   let current: CurrentMarket | null = null;
   let noting: NodeJS.Timeout | null = null;
@@ -223,7 +230,17 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     return deps.partner !== null && job.partner === null && policy.partner_decision?.enabled === true;
   }
 
-  /** Accounts that are in memory, and those that have to be read. A job that met a conflict is always read. */
+  /** What a message of this id was answered before, where that was about another purchase of the same organization. */
+  async function withReusedMessage(client: Pool | PoolClient, job: Job, found: BatchSnapshot): Promise<BatchSnapshot> {
+    if (job.reuses === null || found.kind !== 'found' || found.knownMessage !== null) return found;
+    if (job.reuses.organizationId !== found.state.account.organizationId) return found;
+    return { ...found, knownMessage: await loadFirstMessage(client, job.reuses) };
+  }
+
+  /**
+   * Accounts that are in memory, and those that have to be read. A job that met a conflict is always read, and so is one
+   * whose message id began another purchase.
+   */
   async function loadBasis(
     client: Pool | PoolClient,
     batch: readonly Job[],
@@ -231,7 +248,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     const bases: Basis[] = [];
     const unread: Job[] = [];
     for (const job of batch) {
-      const cached = job.conflicts === 0 ? accounts.find(cardOf(job)) : null;
+      const cached = job.conflicts === 0 && job.reuses === null ? accounts.find(cardOf(job)) : null;
       if (cached && !mayAskPartner(job, cached.state.account.policy))
         bases.push({ job, ...cached, endedBefore: false });
       else unread.push(job);
@@ -248,8 +265,9 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       })),
     );
     for (const [index, job] of unread.entries()) {
-      const found = snapshots[index];
-      if (!found) continue;
+      const snapshot = snapshots[index];
+      if (!snapshot) continue;
+      const found = await withReusedMessage(client, job, snapshot);
       read.set(job, found);
       if (found.kind !== 'found') continue;
       accounts.keep(cardOf(job), found.state, found.card);
@@ -391,6 +409,11 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         continue;
       }
       accounts.apply(cardOf(job), late ? null : draft);
+      messages.keep(job.key, {
+        organizationId: item.organization_id,
+        authorizationId: item.authorization_id,
+        processorAuthorizationId: item.processor_authorization_id,
+      });
       answers.push({ job, reply: late ? declinedReply('late', reply.authorizationId) : reply });
       if (!late && item.holds) held.push(draft);
     }
@@ -532,6 +555,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         authorizationId: authorizationId ?? newId(),
         promise,
         conflicts: 0,
+        reuses: messages.otherPurchase(key, request),
         partner: null,
         account: null,
         answered: false,

@@ -142,6 +142,12 @@ export interface StoredAnswer {
   readonly authorization_id: string | null;
 }
 
+/** A message that was answered. */
+export interface KnownMessage {
+  readonly contentHash: string;
+  readonly answer: StoredAnswer;
+}
+
 export interface BatchSnapshotKey {
   readonly vendor: string;
   readonly cardToken: string;
@@ -155,7 +161,7 @@ export type BatchSnapshot =
       readonly kind: 'found';
       readonly state: AccountState;
       readonly card: CardSnapshot;
-      readonly knownMessage: { readonly contentHash: string; readonly answer: StoredAnswer } | null;
+      readonly knownMessage: KnownMessage | null;
       /** The network took the purchase back, or cleared it, before it asked for it: nothing may be held. */
       readonly endedBefore: boolean;
       /** The purchase is known: what is asked now changes it. */
@@ -304,6 +310,23 @@ export function snapshotOf(state: AccountState, card: CardSnapshot | null, marke
 export async function loadMarket(client: Pool | PoolClient): Promise<Market> {
   const { rows } = await client.query<{ market: MarketJson }>({ name: 'authorization-market', text: MARKET_SQL });
   return toMarket(required(rows[0], 'the market').market);
+}
+
+/** The first message of an authorization with its answer; null where it has none of its own. Runs as the hot path's own role. */
+export async function loadFirstMessage(
+  client: Pool | PoolClient,
+  { organizationId, authorizationId }: { readonly organizationId: string; readonly authorizationId: string },
+): Promise<KnownMessage | null> {
+  const { rows } = await client.query<NonNullable<BatchRow['known_authorization']>>({
+    name: 'authorization-first-message',
+    text: `SELECT id, message_id, content_hash, receipt, decline_reason, balance::text AS balance FROM authorizations
+      WHERE organization_id = $1 AND id = $2`,
+    values: [organizationId, authorizationId],
+  });
+  const [known] = rows;
+  return known === undefined || known.content_hash === null
+    ? null
+    : { contentHash: known.content_hash, answer: firstAnswer(known) };
 }
 
 /** The answer of an authorization's own first message. */
