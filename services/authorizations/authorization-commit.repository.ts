@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
-import { binaryRows, binaryTexts, type Fields } from '../database/binary-rows';
+import { binaryRows, binaryTexts, type RowWriter } from '../database/binary-rows';
 import { required } from '../shared/assert';
 
 /**
@@ -87,61 +87,67 @@ export interface Committed {
   readonly late: boolean;
 }
 
-const ITEM_FIELDS: Fields<CommitItem> = [
-  ['ordinal', 'int'],
-  ['organization_id', 'uuid'],
-  ['account_id', 'uuid'],
-  ['expected_version', 'bigint'],
-  ['program_version', 'bigint'],
-  ['respond_by', 'timestamptz'],
-  ['vendor', 'text'],
-  ['message_id', 'text'],
-  ['content_hash', 'text'],
-  ['kind', 'text'],
-  ['processor_authorization_id', 'text'],
-  ['ended_before', 'boolean'],
-  ['authorization_id', 'uuid'],
-  ['card_id', 'uuid'],
-  ['program_id', 'uuid'],
-  ['state', 'text'],
-  ['decline_reason', 'text'],
-  ['currency', 'text'],
-  ['requested_amount', 'bigint'],
-  ['approved_amount', 'bigint'],
-  ['hold_amount', 'bigint'],
-  ['fee_amount', 'bigint'],
-  ['cash_amount', 'bigint'],
-  ['balance', 'bigint'],
-  ['merchant_amount', 'bigint'],
-  ['merchant_currency', 'text'],
-  ['merchant', 'json'],
-  ['channel', 'text'],
-  ['avs', 'text'],
-  ['cvc', 'text'],
-  ['occurred_at', 'timestamptz'],
-  ['expires_at', 'timestamptz'],
-  ['loan_hold', 'numeric'],
-  ['holds', 'boolean'],
-  ['decided_at', 'timestamptz'],
-  ['account_windows', 'json'],
-  ['card_windows', 'json'],
-];
+const ITEM_FIELDS = 37;
 
-const LEG_FIELDS: Fields<CommitLeg> = [
-  ['ordinal', 'int'],
-  ['leg_id', 'uuid'],
-  ['leg_ordinal', 'smallint'],
-  ['kind', 'text'],
-  ['asset', 'text'],
-  ['amount', 'numeric'],
-  ['amount_usd', 'bigint'],
-  ['price_usd_e8', 'numeric'],
-  ['transfer_id', 'uuid'],
-  ['label', 'text'],
-  ['debit_account_id', 'uuid'],
-  ['debit_key', 'text'],
-  ['credit_account_id', 'uuid'],
-];
+/** The attributes of `authorization_commit_item`, in order. */
+function writeItem(item: CommitItem, out: RowWriter): void {
+  out.int(item.ordinal);
+  out.uuid(item.organization_id);
+  out.uuid(item.account_id);
+  out.bigint(item.expected_version);
+  out.bigint(item.program_version);
+  out.timestamptz(item.respond_by);
+  out.text(item.vendor);
+  out.text(item.message_id);
+  out.text(item.content_hash);
+  out.text(item.kind);
+  out.text(item.processor_authorization_id);
+  out.boolean(item.ended_before);
+  out.uuid(item.authorization_id);
+  out.uuid(item.card_id);
+  out.uuid(item.program_id);
+  out.text(item.state);
+  out.text(item.decline_reason);
+  out.text(item.currency);
+  out.bigint(item.requested_amount);
+  out.bigint(item.approved_amount);
+  out.bigint(item.hold_amount);
+  out.bigint(item.fee_amount);
+  out.bigint(item.cash_amount);
+  out.bigint(item.balance);
+  out.bigint(item.merchant_amount);
+  out.text(item.merchant_currency);
+  out.json(item.merchant);
+  out.text(item.channel);
+  out.text(item.avs);
+  out.text(item.cvc);
+  out.timestamptz(item.occurred_at);
+  out.timestamptz(item.expires_at);
+  out.numeric(item.loan_hold);
+  out.boolean(item.holds);
+  out.timestamptz(item.decided_at);
+  out.json(item.account_windows);
+  out.json(item.card_windows);
+}
+
+const LEG_FIELDS = 13;
+
+/** The attributes of `authorization_commit_leg`, in order. */
+function writeLeg(leg: CommitLeg, out: RowWriter): void {
+  out.int(leg.ordinal);
+  out.uuid(leg.leg_id);
+  out.smallint(leg.leg_ordinal);
+  out.text(leg.kind);
+  out.text(leg.asset);
+  out.numeric(leg.amount);
+  out.bigint(leg.amount_usd);
+  out.numeric(leg.price_usd_e8);
+  out.uuid(leg.transfer_id);
+  out.text(leg.label);
+  out.uuid(leg.debit_account_id);
+  out.text(leg.debit_key);
+  out.uuid(leg.credit_account_id);
+}
 
 const BATCH = {
   /** Apart from the items: a receipt is many times as long as all else of an item, and nothing but its row needs it. */
@@ -260,8 +266,8 @@ export async function commitDecisions(
     name: 'authorization-commit',
     text: COMMIT_SQL,
     values: [
-      binaryRows(types.item, ITEM_FIELDS, items),
-      binaryRows(types.leg, LEG_FIELDS, legs),
+      binaryRows(types.item, ITEM_FIELDS, items, writeItem),
+      binaryRows(types.leg, LEG_FIELDS, legs, writeLeg),
       binaryTexts(receipts),
       id,
       market,

@@ -88,6 +88,8 @@ export interface Authorizer {
 /** A request on its way, and the promise that its repetitions share. */
 interface Job {
   readonly key: string;
+  /** The card as the memory of accounts knows it: tokens are the vendor's own. */
+  readonly card: string;
   readonly request: AuthorizationRequest;
   readonly authorizationId: string;
   readonly promise: Promise<AuthorizationReply>;
@@ -131,11 +133,6 @@ function storedReply(answer: StoredAnswer): AuthorizationReply {
     balance: answer.balance === null ? null : BigInt(answer.balance),
     authorizationId: answer.authorization_id,
   };
-}
-
-/** A card as the memory of accounts knows it: tokens are the vendor's own. */
-function cardOf({ request }: Job): string {
-  return `${request.vendor}:${request.cardToken}`;
 }
 
 function subjectOf({ authorizationId, request }: Job): ReceiptSubject {
@@ -248,7 +245,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     const bases: Basis[] = [];
     const unread: Job[] = [];
     for (const job of batch) {
-      const cached = job.conflicts === 0 && job.reuses === null ? accounts.find(cardOf(job)) : null;
+      const cached = job.conflicts === 0 && job.reuses === null ? accounts.find(job.card) : null;
       if (cached && !mayAskPartner(job, cached.state.account.policy))
         bases.push({ job, ...cached, endedBefore: false });
       else unread.push(job);
@@ -270,7 +267,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       const found = await withReusedMessage(client, job, snapshot);
       read.set(job, found);
       if (found.kind !== 'found') continue;
-      accounts.keep(cardOf(job), found.state, found.card);
+      accounts.keep(job.card, found.state, found.card);
       if (found.knownMessage === null && found.knownAuthorizationId === null) {
         bases.push({ job, state: found.state, card: found.card, endedBefore: found.endedBefore });
       }
@@ -404,11 +401,11 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       const { job, reply, item } = draft;
       const late = lateByOrdinal.get(item.ordinal);
       if (late === undefined) {
-        accounts.forget(cardOf(job));
+        accounts.forget(job.card);
         conflicted.push(job);
         continue;
       }
-      accounts.apply(cardOf(job), late ? null : draft);
+      accounts.apply(job.card, late ? null : draft);
       messages.keep(job.key, {
         organizationId: item.organization_id,
         authorizationId: item.authorization_id,
@@ -434,7 +431,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       return result;
     } catch (error) {
       // What was decided in memory may not have been committed, nor the accounts that it wrote to.
-      for (const job of batch) accounts.forget(cardOf(job));
+      for (const job of batch) accounts.forget(job.card);
       positions.clear();
       client.release(true);
       throw error;
@@ -477,7 +474,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     } catch (error) {
       observer.failed(error);
       commitTypes = null;
-      for (const job of live) accounts.forget(cardOf(job));
+      for (const job of live) accounts.forget(job.card);
       if (live.length === 1) {
         live[0]?.settle(declinedReply('internal_error'));
       } else {
@@ -500,7 +497,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     return retried;
   }
 
-  const queue = new BatchQueue<Job>(deps.limits, runBatch, (job) => accounts.accountIdOf(cardOf(job)) ?? cardOf(job));
+  const queue = new BatchQueue<Job>(deps.limits, runBatch, (job) => accounts.accountIdOf(job.card) ?? job.card);
 
   function giveUpLate(): void {
     const now = performance.now();
@@ -551,6 +548,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       const waitMs = Math.max(request.respondBy.getTime() - clock.now().getTime(), 0) + GRACE_MS;
       const job: Job = {
         key,
+        card: `${request.vendor}:${request.cardToken}`,
         request,
         authorizationId: authorizationId ?? newId(),
         promise,

@@ -69,8 +69,8 @@ export class BatchQueue<T> {
     const share = Math.ceil(this.size / this.limits.inFlightMax);
     const most = Math.min(this.limits.batchMax, share);
     for (const item of this.waiting) {
-      const lane = this.laneOf(item);
-      if (batch.size < most && !this.busyLanes.has(lane)) {
+      const lane = batch.size < most ? this.laneOf(item) : null;
+      if (lane !== null && !this.busyLanes.has(lane)) {
         this.busyLanes.add(lane);
         batch.set(lane, item);
       } else {

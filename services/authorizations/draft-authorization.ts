@@ -33,22 +33,28 @@ export interface DraftInput {
   readonly now: Date;
 }
 
-/** Ids of ledger accounts follow from their names; hashing the few that come again and again is saved. */
-const ledgerIds = new Map<string, string>();
-const LEDGER_IDS_KEPT_MAX = 100_000;
+/** Ids of ledger accounts follow from their names, by owner and asset; hashing the few that come again and again is saved. */
+const ledgerIds = new Map<string, Map<string, string>>();
+const OWNERS_KEPT_MAX = 100_000;
 
-function fundsAndPositionId(name: string, make: () => string): string {
-  const known = ledgerIds.get(name);
-  if (known !== undefined) return known;
-  if (ledgerIds.size >= LEDGER_IDS_KEPT_MAX) ledgerIds.clear();
-  const id = make();
-  ledgerIds.set(name, id);
+function fundsAndPositionId(owner: string, asset: string, make: () => string): string {
+  let ofOwner = ledgerIds.get(owner);
+  if (ofOwner === undefined) {
+    if (ledgerIds.size >= OWNERS_KEPT_MAX) ledgerIds.clear();
+    ofOwner = new Map();
+    ledgerIds.set(owner, ofOwner);
+  }
+  let id = ofOwner.get(asset);
+  if (id === undefined) {
+    id = make();
+    ofOwner.set(asset, id);
+  }
   return id;
 }
 
 /** The ledger account that holds an asset's position within an organization. */
 export function positionAccountId(organizationId: string, asset: string): string {
-  return fundsAndPositionId(`${organizationId}:${asset}`, () => ledgerAccountId(organizationId, positionOf(asset)));
+  return fundsAndPositionId(organizationId, asset, () => ledgerAccountId(organizationId, positionOf(asset)));
 }
 
 /** The rows of one decided request. */
@@ -77,7 +83,7 @@ export function draftAuthorization(input: DraftInput): AuthorizationDraft {
       // A loan leg has an account of its own, never seen before.
       debit_account_id: isLoan
         ? ledgerAccountId(organizationId, source)
-        : fundsAndPositionId(`${accountId}:${leg.asset}`, () => ledgerAccountId(organizationId, source)),
+        : fundsAndPositionId(accountId, leg.asset, () => ledgerAccountId(organizationId, source)),
       debit_key: source.key,
       credit_account_id: positionAccountId(organizationId, leg.asset),
     });

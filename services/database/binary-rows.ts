@@ -1,11 +1,13 @@
+import { invariant } from '../shared/assert';
+
 /**
  * Rows as one parameter: an array of a composite type in PostgreSQL's binary form (`array_recv` and `record_recv` of its
  * source; the value of each type as its `*_recv` function reads it). The server takes such a parameter apart four times as
  * fast as a column of text for each field, and nothing in a value can be mistaken for what separates values.
  */
 
-/** Field types by their SQL name, with the object id that PostgreSQL's catalog fixes for each. */
-const TYPE_OIDS = {
+/** Object ids that PostgreSQL's catalog fixes for its own types. */
+const OID = {
   boolean: 16,
   bigint: 20,
   smallint: 21,
@@ -17,35 +19,16 @@ const TYPE_OIDS = {
   uuid: 2950,
 } as const;
 
-export type FieldType = keyof typeof TYPE_OIDS;
-
-/** What a field of each type is written from. `numeric` are integers here: base units. */
-interface FieldValues {
-  readonly boolean: boolean;
-  readonly bigint: bigint;
-  readonly smallint: number;
-  readonly int: number;
-  readonly text: string;
-  readonly json: string;
-  readonly timestamptz: Date;
-  readonly numeric: bigint;
-  readonly uuid: string;
-}
-
-/** The names of `T` with types that can carry their values, in the order of the composite type's attributes. */
-export type Fields<T> = readonly {
-  readonly [Name in keyof T & string]: readonly [
-    name: Name,
-    type: { [Type in FieldType]: T[Name] extends FieldValues[Type] | null ? Type : never }[FieldType],
-  ];
-}[keyof T & string][];
-
 const FIRST_BYTES = 1 << 16;
 /** A number of any type, with its length and type before it, fits; longer values ask for room themselves. */
 const FIXED_BYTES = 64;
 /** PostgreSQL counts from the year 2000. */
 const EPOCH_2000_MS = Date.UTC(2000, 0, 1);
+/** The length of a field that is null. */
+const NULL = -1;
 const NUMERIC_NEGATIVE = 0x4000;
+const UUID_LENGTH = 36;
+const HYPHEN = 0x2d;
 const SHORT_TEXT = 40;
 const SMALLINT_MAX = 2 ** 15 - 1;
 const INT_MAX = 2 ** 31 - 1;
@@ -56,20 +39,13 @@ for (let value = 0; value < 16; value += 1) {
   NIBBLES[value.toString(16).toUpperCase().charCodeAt(0)] = value;
 }
 
-/** Bytes written one value after the other; grows. */
-class Bytes {
+/** Writes fields in the order of the composite type's attributes. Bytes grow as they must. */
+export class RowWriter {
   private bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);
   private view = new DataView(this.bytes.buffer);
   private at = 0;
 
-  start(): void {
-    this.at = 0;
-  }
-
-  /** A copy of what was written since the start. */
-  taken(): Buffer {
-    return Buffer.from(this.bytes.subarray(0, this.at));
-  }
+  private fields = 0;
 
   private room(count: number): void {
     if (this.at + count <= this.bytes.length) return;
@@ -79,125 +55,134 @@ class Bytes {
     this.view = new DataView(larger.buffer);
   }
 
-  int32(value: number): void {
+  private int32(value: number): void {
     this.room(FIXED_BYTES);
     this.view.setInt32(this.at, value);
     this.at += 4;
   }
 
-  /** Leaves four bytes for a length that is known later; returns where they are. */
-  length(): number {
-    this.int32(0);
-    return this.at;
-  }
-
-  /** What was written since is as long as it is. */
-  lengthIsKnown(start: number): void {
-    this.view.setInt32(start - 4, this.at - start);
-  }
-
-  field<Type extends FieldType>(type: Type, value: FieldValues[Type] | null | undefined): void;
-  field(type: FieldType, value: FieldValues[FieldType] | null | undefined): void {
+  /** The type and length of a field; its value follows. */
+  private field(oid: number, length: number): void {
     this.room(FIXED_BYTES);
-    this.view.setInt32(this.at, TYPE_OIDS[type]);
+    this.view.setInt32(this.at, oid);
+    this.view.setInt32(this.at + 4, length);
+    this.at += 8;
+    this.fields += 1;
+  }
+
+  boolean(value: boolean): void {
+    this.field(OID.boolean, 1);
+    this.view.setUint8(this.at, value ? 1 : 0);
+    this.at += 1;
+  }
+
+  smallint(value: number): void {
+    this.field(OID.smallint, 2);
+    this.view.setInt16(this.at, integer(value, SMALLINT_MAX));
+    this.at += 2;
+  }
+
+  int(value: number): void {
+    this.field(OID.int, 4);
+    this.view.setInt32(this.at, integer(value, INT_MAX));
     this.at += 4;
-    if (value === null || value === undefined) {
-      this.view.setInt32(this.at, -1);
-      this.at += 4;
+  }
+
+  bigint(value: bigint | null): void {
+    if (value === null) {
+      this.field(OID.bigint, NULL);
       return;
     }
-    switch (type) {
-      case 'boolean':
-        this.view.setInt32(this.at, 1);
-        this.view.setUint8(this.at + 4, value ? 1 : 0);
-        this.at += 5;
-        return;
-      case 'smallint':
-        this.view.setInt32(this.at, 2);
-        this.view.setInt16(this.at + 4, integer(value as number, SMALLINT_MAX));
-        this.at += 6;
-        return;
-      case 'int':
-        this.view.setInt32(this.at, 4);
-        this.view.setInt32(this.at + 4, integer(value as number, INT_MAX));
-        this.at += 8;
-        return;
-      case 'bigint':
-        this.view.setInt32(this.at, 8);
-        this.view.setBigInt64(this.at + 4, bigint64(value as bigint));
-        this.at += 12;
-        return;
-      case 'timestamptz':
-        this.timestamp(value as Date);
-        return;
-      case 'uuid':
-        this.uuid(value as string);
-        return;
-      case 'numeric':
-        this.numeric(value as bigint);
-        return;
-      case 'text':
-      case 'json':
-        this.text(value as string);
-        return;
-    }
+    if (BigInt.asIntN(64, value) !== value) throw new RangeError(`${value} does not fit a bigint column`);
+    this.field(OID.bigint, 8);
+    this.view.setBigInt64(this.at, value);
+    this.at += 8;
   }
 
-  private timestamp(value: Date): void {
+  timestamptz(value: Date | null): void {
+    if (value === null) {
+      this.field(OID.timestamptz, NULL);
+      return;
+    }
     const sinceEpoch = value.getTime() - EPOCH_2000_MS;
     if (Number.isNaN(sinceEpoch)) throw new RangeError(`${value} is no instant`);
-    this.view.setInt32(this.at, 8);
-    this.view.setBigInt64(this.at + 4, BigInt(sinceEpoch) * 1000n);
-    this.at += 12;
+    this.field(OID.timestamptz, 8);
+    this.view.setBigInt64(this.at, BigInt(sinceEpoch) * 1000n);
+    this.at += 8;
   }
 
-  private uuid(value: string): void {
-    this.view.setInt32(this.at, 16);
-    let at = this.at + 4;
-    const end = at + 16;
-    if (value.length === 36) {
-      for (let index = 0; index < 36; index += 2) {
+  uuid(value: string | null): void {
+    if (value === null) {
+      this.field(OID.uuid, NULL);
+      return;
+    }
+    this.field(OID.uuid, 16);
+    const end = this.at + 16;
+    if (value.length === UUID_LENGTH) {
+      for (let index = 0; index < UUID_LENGTH; index += 2) {
         if (index === 8 || index === 13 || index === 18 || index === 23) {
-          if (value.charCodeAt(index) !== 0x2d) break;
+          if (value.charCodeAt(index) !== HYPHEN) break;
           index += 1;
         }
         const high = NIBBLES[value.charCodeAt(index)] ?? 0xff;
         const low = NIBBLES[value.charCodeAt(index + 1)] ?? 0xff;
         if ((high | low) > 0x0f) break;
-        this.bytes[at] = (high << 4) | low;
-        at += 1;
+        this.bytes[this.at] = (high << 4) | low;
+        this.at += 1;
       }
     }
-    if (at !== end) throw new RangeError(`${value} is no UUID`);
-    this.at = end;
+    if (this.at !== end) throw new RangeError(`${value} is no UUID`);
   }
 
-  /** Digits in groups of four, the last groups left out where they are zero. */
-  private numeric(value: bigint): void {
+  /** Base units: digits in groups of four, the last groups left out where they are zero. */
+  numeric(value: bigint | null): void {
+    if (value === null) {
+      this.field(OID.numeric, NULL);
+      return;
+    }
     const digits = (value < 0n ? -value : value).toString();
     const groups = value === 0n ? 0 : Math.ceil(digits.length / 4);
+    this.field(OID.numeric, 0);
     this.room(FIXED_BYTES + groups * 2);
-    const lengthAt = this.at;
-    let at = lengthAt + 12;
+    const start = this.at;
+    let at = start + 8;
     let kept = 0;
     let end = digits.length - (groups - 1) * 4;
-    for (let group = 0, start = 0; group < groups; group += 1, start = end, end += 4) {
-      const four = Number(digits.slice(start, end));
+    for (let group = 0, from = 0; group < groups; group += 1, from = end, end += 4) {
+      const four = Number(digits.slice(from, end));
       this.view.setInt16(at, four);
       at += 2;
       if (four !== 0) kept = group + 1;
     }
-    this.view.setInt32(lengthAt, 8 + kept * 2);
-    this.view.setInt16(lengthAt + 4, kept);
-    this.view.setInt16(lengthAt + 6, groups === 0 ? 0 : groups - 1);
-    this.view.setInt16(lengthAt + 8, value < 0n ? NUMERIC_NEGATIVE : 0);
-    this.view.setInt16(lengthAt + 10, 0);
-    this.at = lengthAt + 12 + kept * 2;
+    this.view.setInt32(start - 4, 8 + kept * 2);
+    this.view.setInt16(start, kept);
+    this.view.setInt16(start + 2, groups === 0 ? 0 : groups - 1);
+    this.view.setInt16(start + 4, value < 0n ? NUMERIC_NEGATIVE : 0);
+    this.view.setInt16(start + 6, 0);
+    this.at = start + 8 + kept * 2;
   }
 
-  private text(value: string): void {
+  text(value: string | null): void {
+    if (value === null) {
+      this.field(OID.text, NULL);
+      return;
+    }
+    this.field(OID.text, 0);
+    this.characters(value);
+  }
+
+  json(value: string | null): void {
+    if (value === null) {
+      this.field(OID.json, NULL);
+      return;
+    }
+    this.field(OID.json, 0);
+    this.characters(value);
+  }
+
+  private characters(value: string): void {
     this.room(FIXED_BYTES + value.length * 3);
-    const start = this.at + 4;
+    const start = this.at;
     let written = 0;
     if (value.length <= SHORT_TEXT) {
       // A call into the runtime costs more than these few bytes.
@@ -209,16 +194,46 @@ class Bytes {
       }
     }
     if (written < value.length) written = this.bytes.write(value, start);
-    this.view.setInt32(this.at, written);
+    this.view.setInt32(start - 4, written);
     this.at = start + written;
   }
 
-  /** Bytes as they are, with their length before them. */
-  blob(value: Uint8Array): void {
+  /** Starts over with the head of an array. */
+  startArray(elementOid: number, count: number): void {
+    this.at = 0;
+    this.int32(count === 0 ? 0 : 1);
+    this.int32(0);
+    this.int32(elementOid);
+    if (count === 0) return;
+    this.int32(count);
+    this.int32(1);
+  }
+
+  /** Its fields follow. Returns where the row starts. */
+  startRow(fieldCount: number): number {
+    this.int32(0);
+    const start = this.at;
+    this.int32(fieldCount);
+    this.fields = 0;
+    return start;
+  }
+
+  endRow(start: number, fieldCount: number): void {
+    invariant(this.fields === fieldCount, `${this.fields} fields were written of a row of ${fieldCount}`);
+    this.view.setInt32(start - 4, this.at - start);
+  }
+
+  /** One text of an array, in UTF-8. */
+  element(value: Uint8Array): void {
     this.room(FIXED_BYTES + value.length);
     this.view.setInt32(this.at, value.length);
     this.bytes.set(value, this.at + 4);
     this.at += 4 + value.length;
+  }
+
+  /** A copy of what was written since the start. */
+  taken(): Buffer {
+    return Buffer.from(this.bytes.subarray(0, this.at));
   }
 }
 
@@ -228,42 +243,31 @@ function integer(value: number, max: number): number {
   return value;
 }
 
-function bigint64(value: bigint): bigint {
-  if (BigInt.asIntN(64, value) !== value) throw new RangeError(`${value} does not fit a bigint column`);
-  return value;
-}
-
 /** Shared, because writing is synchronous: nothing else writes before the bytes are taken. */
-const bytes = new Bytes();
-
-function startArray(elementOid: number, count: number): void {
-  bytes.start();
-  bytes.int32(count === 0 ? 0 : 1);
-  bytes.int32(0);
-  bytes.int32(elementOid);
-  if (count === 0) return;
-  bytes.int32(count);
-  bytes.int32(1);
-}
+const writer = new RowWriter();
 
 /**
- * The parameter for `$n::type[]`, where `elementOid` is the object id of the composite type and `fields` its attributes in
- * order. Throws RangeError for a value that its type cannot hold; nothing is cut or rounded.
+ * The parameter for `$n::type[]`, where `elementOid` is the object id of the composite type and `write` writes its
+ * `fieldCount` attributes in order. Throws RangeError for a value that its type cannot hold; nothing is cut or rounded.
  */
-export function binaryRows<T>(elementOid: number, fields: Fields<T>, rows: readonly T[]): Buffer {
-  startArray(elementOid, rows.length);
+export function binaryRows<T>(
+  elementOid: number,
+  fieldCount: number,
+  rows: readonly T[],
+  write: (row: T, out: RowWriter) => void,
+): Buffer {
+  writer.startArray(elementOid, rows.length);
   for (const row of rows) {
-    const start = bytes.length();
-    bytes.int32(fields.length);
-    for (const [name, type] of fields) bytes.field(type, row[name] as never);
-    bytes.lengthIsKnown(start);
+    const start = writer.startRow(fieldCount);
+    write(row, writer);
+    writer.endRow(start, fieldCount);
   }
-  return bytes.taken();
+  return writer.taken();
 }
 
 /** The parameter for `$n::text[]`, from texts in UTF-8. */
 export function binaryTexts(texts: readonly Uint8Array[]): Buffer {
-  startArray(TYPE_OIDS.text, texts.length);
-  for (const text of texts) bytes.blob(text);
-  return bytes.taken();
+  writer.startArray(OID.text, texts.length);
+  for (const text of texts) writer.element(text);
+  return writer.taken();
 }

@@ -267,8 +267,19 @@ function unless(standard: string, name: string, value: string): string {
   return value === standard ? '' : `"${name}":${canonicalString(value)},`;
 }
 
+/** Documents are read once and kept by the account or card that has them; a decision does not change them. */
+const texts = new WeakMap<object, string>();
+
+function keptText<T extends object>(document: T, textOf: (document: T) => string): string {
+  const known = texts.get(document);
+  if (known !== undefined) return known;
+  const text = textOf(document);
+  texts.set(document, text);
+  return text;
+}
+
 function controls(name: string, value: SpendControls): string {
-  for (const _ in value) return `"${name}":${canonicalJson(value)},`;
+  for (const _ in value) return `"${name}":${keptText(value, canonicalJson)},`;
   return '';
 }
 
@@ -327,15 +338,8 @@ function programText(snapshot: SpendSnapshot, request: SpendRequest): string {
   return `{${text.slice(0, -1)}}`;
 }
 
-/** Policies are read once and kept by the account that has them; a decision does not change them. */
-const fundingTexts = new WeakMap<FundingPolicy, string>();
-
 function fundingText(policy: FundingPolicy): string {
-  const known = fundingTexts.get(policy);
-  if (known !== undefined) return known;
-  const text = canonicalJson(fundingPolicyToStored(policy));
-  fundingTexts.set(policy, text);
-  return text;
+  return keptText(policy, (value) => canonicalJson(fundingPolicyToStored(value)));
 }
 
 function optionalString(value: string | null): string {

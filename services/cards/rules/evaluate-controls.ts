@@ -400,6 +400,22 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
 ];
 
+/** The checks that look at a field of a document, by their place in {@link USE_CHECKS}. */
+const CHECKS_OF_FIELD = new Map<string, number[]>();
+for (const [place, { control }] of USE_CHECKS.entries()) {
+  const field = control.split('.')[0] ?? control;
+  CHECKS_OF_FIELD.set(field, [...(CHECKS_OF_FIELD.get(field) ?? []), place]);
+}
+
+/** The checks that can refuse under these documents, in their order: of a field that none has, nothing is to be checked. */
+function checksOf(documents: ControlsInForce): readonly UseCheck[] {
+  const places = new Set<number>();
+  for (const { controls } of documents) {
+    for (const field in controls) for (const place of CHECKS_OF_FIELD.get(field) ?? []) places.add(place);
+  }
+  return places.size === 0 ? [] : USE_CHECKS.filter((_, place) => places.has(place));
+}
+
 function volumeRefusal(limit: number | undefined, { fleet }: ControlledSpend, what: string): string | null {
   const volume = fleet?.fuelVolumeMl;
   if (limit === undefined || volume === null || volume === undefined || volume <= BigInt(limit)) return null;
@@ -427,7 +443,7 @@ export function refuseByControls(input: UseInput): ControlRefusal | null {
     timeZone,
     card: input.cardCounters,
   };
-  for (const { control, reason, about, refuses } of USE_CHECKS) {
+  for (const { control, reason, about, refuses } of checksOf(input.controls)) {
     if (about && spend.unsaid?.includes(about)) continue;
     for (const { level, controls, path } of input.controls) {
       const detail = refuses(controls, context);

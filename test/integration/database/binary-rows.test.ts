@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { Client } from 'pg';
-import { binaryRows, binaryTexts, type Fields } from '../../../services/database/binary-rows';
+import { binaryRows, binaryTexts, type RowWriter } from '../../../services/database/binary-rows';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 interface Row {
-  readonly flag: boolean | null;
-  readonly small: number | null;
-  readonly whole: number | null;
+  readonly flag: boolean;
+  readonly small: number;
+  readonly whole: number;
   readonly big: bigint | null;
   readonly base_units: bigint | null;
   readonly id: string | null;
@@ -15,17 +15,31 @@ interface Row {
   readonly document: string | null;
 }
 
-const FIELDS: Fields<Row> = [
-  ['flag', 'boolean'],
-  ['small', 'smallint'],
-  ['whole', 'int'],
-  ['big', 'bigint'],
-  ['base_units', 'numeric'],
-  ['id', 'uuid'],
-  ['at', 'timestamptz'],
-  ['words', 'text'],
-  ['document', 'json'],
-];
+const FIELDS = 9;
+
+function writeRow(row: Row, out: RowWriter): void {
+  out.boolean(row.flag);
+  out.smallint(row.small);
+  out.int(row.whole);
+  out.bigint(row.big);
+  out.numeric(row.base_units);
+  out.uuid(row.id);
+  out.timestamptz(row.at);
+  out.text(row.words);
+  out.json(row.document);
+}
+
+const none: Row = {
+  flag: false,
+  small: 0,
+  whole: 0,
+  big: null,
+  base_units: null,
+  id: null,
+  at: null,
+  words: null,
+  document: null,
+};
 
 let database: TestDatabase;
 let client: Client;
@@ -52,7 +66,7 @@ async function asRead(rows: readonly Row[]): Promise<readonly unknown[]> {
     name: 'every-field',
     text: `SELECT flag, small, whole, big::text, base_units::text, id, (extract(epoch FROM at) * 1000000)::numeric(30, 0)::text AS at,
       words, document::text FROM unnest($1::every_field[])`,
-    values: [binaryRows(typeOid, FIELDS, rows)],
+    values: [binaryRows(typeOid, FIELDS, rows, writeRow)],
   });
   return result.rows;
 }
@@ -74,9 +88,9 @@ function asWritten(row: Row) {
 
 const text = fc.string({ unit: 'grapheme', maxLength: 120 }).filter((value) => !value.includes('\u0000'));
 const anyRow: fc.Arbitrary<Row> = fc.record({
-  flag: fc.option(fc.boolean()),
-  small: fc.option(fc.integer({ min: -(2 ** 15), max: 2 ** 15 - 1 })),
-  whole: fc.option(fc.integer()),
+  flag: fc.boolean(),
+  small: fc.integer({ min: -(2 ** 15), max: 2 ** 15 - 1 }),
+  whole: fc.integer(),
   big: fc.option(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
   base_units: fc.option(
     fc.oneof(
@@ -102,16 +116,6 @@ test('every row of every batch is read as it was written', async () => {
 
 test('a batch larger than what is kept for it', async () => {
   const words = 'ä'.repeat(40_000);
-  const none = {
-    flag: null,
-    small: null,
-    whole: null,
-    big: null,
-    base_units: null,
-    id: null,
-    at: null,
-    document: null,
-  };
   const rows = await asRead(Array.from({ length: 30 }, () => ({ ...none, words })));
   expect(rows).toHaveLength(30);
   expect(rows.every((row) => (row as Row).words === words)).toBe(true);
@@ -127,18 +131,7 @@ test('texts keep their order and their bytes', async () => {
 });
 
 describe('what a type cannot hold is refused, not cut', () => {
-  const none: Row = {
-    flag: null,
-    small: null,
-    whole: null,
-    big: null,
-    base_units: null,
-    id: null,
-    at: null,
-    words: null,
-    document: null,
-  };
-  const write = (row: Partial<Row>) => () => binaryRows(typeOid, FIELDS, [{ ...none, ...row }]);
+  const write = (row: Partial<Row>) => () => binaryRows(typeOid, FIELDS, [{ ...none, ...row }], writeRow);
 
   test('integers', () => {
     expect(write({ big: 2n ** 63n })).toThrow(RangeError);
@@ -148,6 +141,10 @@ describe('what a type cannot hold is refused, not cut', () => {
     expect(write({ whole: 1.5 })).toThrow(RangeError);
     expect(write({ small: 2 ** 15 })).toThrow(RangeError);
     expect(write({ small: -(2 ** 15) })).not.toThrow();
+  });
+
+  test('rows with a field too few', () => {
+    expect(() => binaryRows(typeOid, FIELDS + 1, [none], writeRow)).toThrow('9 fields were written of a row of 10');
   });
 
   test('instants', () => {
