@@ -29,9 +29,9 @@ export interface HoldChange {
   readonly left: readonly HeldLeg[];
 }
 
-/** Cents still held. */
+/** Cents still held: a leg whose tokens are used up holds nothing, whatever cents they fell short of. */
 export function heldUsd(legs: readonly HeldLeg[]): bigint {
-  return sumBigint(legs.map((leg) => leg.leftUsd));
+  return sumBigint(legs.filter((leg) => leg.leftAmount > 0n).map((leg) => leg.leftUsd));
 }
 
 /**
@@ -82,12 +82,15 @@ export function releaseAll(legs: readonly HeldLeg[]): HoldChange {
   };
 }
 
-/** Gives back the buffers of legs that no longer hold anything for the purchase. */
+/**
+ * Gives back what is left of legs that no longer hold anything for the purchase: the buffer of one that covered all it was held
+ * for, and the cents of one whose tokens a fallen price has used up before.
+ */
 export function releaseBuffers(legs: readonly HeldLeg[]): HoldChange {
-  const finished = legs.filter((leg) => leg.leftUsd === 0n);
+  const isFinished = (leg: HeldLeg): boolean => leg.leftUsd === 0n || leg.leftAmount === 0n;
   return {
-    shares: finished.map((leg) => shareOf(leg, leg.leftAmount, 0n)),
-    left: legs.map((leg) => (leg.leftUsd === 0n ? { ...leg, leftAmount: 0n } : leg)),
+    shares: legs.filter(isFinished).map((leg) => shareOf(leg, leg.leftAmount, leg.leftUsd)),
+    left: legs.map((leg) => (isFinished(leg) ? { ...leg, leftAmount: 0n, leftUsd: 0n } : leg)),
   };
 }
 

@@ -61,6 +61,16 @@ test('a leg never gives more tokens than it holds, and one without tokens covers
   expect(empty.uncoveredUsd).toBe(10n);
 });
 
+test('a leg whose tokens a fallen price used up holds nothing more, and the cents that it fell short of go back', () => {
+  // 90 of its 100 cents, because its tokens reached no further.
+  const consumed = consumeLegs([leg('a', 100n, 900_000n), leg('b', 50n, 502_500n)], 95n, price, () => 90n);
+  expect(consumed.uncoveredUsd).toBe(0n);
+  expect(heldUsd(consumed.left)).toBe(45n);
+  const released = releaseBuffers(consumed.left);
+  expect(released.shares.map((share) => [share.legId, share.amount, share.amountUsd])).toEqual([['a', 0n, 10n]]);
+  expect(released.left.map((each) => each.leftUsd)).toEqual([0n, 45n]);
+});
+
 test('whatever is consumed or released, Σ is conserved', () => {
   fc.assert(
     fc.property(legs, fc.bigInt(0n, 60_000n), (held, usd) => {
