@@ -312,6 +312,8 @@ export async function reservationsOf(
 /** A refund as its reversal, or the next one, looks at it. Cents. */
 export interface RefundRow {
   readonly id: string;
+  /** Null where it came before the purchase was known: that one does not count it as refunded. */
+  readonly authorization_id: string | null;
   readonly amount: bigint;
   readonly fee_amount: bigint;
 }
@@ -326,7 +328,7 @@ export async function refundsOf(trx: Transaction, key: PurchaseKey): Promise<rea
     .where({ kind: 'refund' })
     .whereNotIn('id', takenBack)
     .orderBy('id', 'desc')
-    .select('id', 'amount', 'fee_amount');
+    .select('id', 'authorization_id', 'amount', 'fee_amount');
 }
 
 /** The program's policy as it was at an instant. */

@@ -77,7 +77,7 @@ export async function recordRefundReversal(trx: Transaction, context: CardEventC
     cashAmount: 0n,
     originalTransactionId: refund?.id ?? null,
   });
-  if (authorization !== null && refund !== undefined) {
+  if (authorization !== null && refund?.authorization_id === authorization.id) {
     const refunded = -minBigint(event.amount, refund.amount);
     await changeAuthorization(trx, organizationId, authorization.id, { state: authorization.state, refunded });
   }

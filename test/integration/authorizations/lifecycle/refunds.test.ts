@@ -123,6 +123,15 @@ test('a refund that is taken back is spent again, and belongs to the purchase', 
   expect(await holder.books(purchase)).toMatchObject({ refunded: 10_000n, free: 500n * USDC, owedToNetwork: 0n });
 });
 
+test('a refund from before its purchase was known is none of what the purchase counts as refunded, also when it is taken back', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  await purchase.tell('RETURN', 10_000);
+  await purchase.ask(4_000);
+  await purchase.tell('RETURN_REVERSAL', 10_000, { polarity: 'DEBIT', holdLeft: 4_000 });
+  expect(await holder.books(purchase)).toMatchObject({ refunded: 0n, held: 4_000n, owedToNetwork: 0n, overdue: 0n });
+});
+
 test('of a purchase on a loan: the refund, its reversal and the next refund leave nothing owed', async () => {
   const holder = await onLoan();
   const purchase = await bought(holder, 10_000);
