@@ -71,17 +71,21 @@ const RULES: Readonly<Record<string, string>> = {
     SELECT format('%s says cleared %s, refunded %s; its transactions say %s and %s', a.processor_authorization_id, a.cleared_amount,
       a.refunded_amount, t.cleared, t.refunded) AS breach
     FROM authorizations a CROSS JOIN LATERAL (
-      SELECT coalesce(sum(amount) FILTER (WHERE kind = 'clearing'), 0) AS cleared,
-        coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0) AS refunded
-      FROM card_transactions WHERE organization_id = a.organization_id AND authorization_id = a.id
+      SELECT coalesce(sum(c.amount) FILTER (WHERE c.kind = 'clearing'), 0) AS cleared,
+        coalesce(sum(c.amount - coalesce(r.taken_back, 0)) FILTER (WHERE c.kind = 'refund'), 0) AS refunded
+      FROM card_transactions c LEFT JOIN LATERAL (
+        SELECT least(x.amount, c.amount) AS taken_back FROM card_transactions x
+        WHERE x.organization_id = c.organization_id AND x.original_transaction_id = c.id AND x.kind = 'refund_reversal'
+      ) r ON true
+      WHERE c.organization_id = a.organization_id AND c.authorization_id = a.id
     ) t
     WHERE a.organization_id = $1 AND (a.cleared_amount <> t.cleared OR a.refunded_amount <> t.refunded)`,
-  'the parts of a clearing come to its amount': `
-    SELECT format('%s of %s cents has parts of %s', t.message_id, t.amount, coalesce(p.parts, 0)) AS breach
+  'the parts of a clearing come to its amount and its fee': `
+    SELECT format('%s of %s cents and %s has parts of %s', t.message_id, t.amount, t.fee_amount, coalesce(p.parts, 0)) AS breach
     FROM card_transactions t LEFT JOIN (
       SELECT card_transaction_id, sum(amount_usd) AS parts FROM leg_postings WHERE organization_id = $1 GROUP BY card_transaction_id
     ) p ON p.card_transaction_id = t.id
-    WHERE t.organization_id = $1 AND t.kind <> 'refund' AND t.amount IS DISTINCT FROM coalesce(p.parts, 0)`,
+    WHERE t.organization_id = $1 AND t.kind <> 'refund' AND t.amount + t.fee_amount IS DISTINCT FROM coalesce(p.parts, 0)`,
   'the account adds up what its holds, draws and overdue parts come to': `
     SELECT format('account %s: loan hold %s, legs %s; overdue %s, ledger %s; shares %s, draws %s', a.id, a.loan_hold, h.held,
       a.overdue_amount, coalesce(o.overdue, 0), a.debt_shares, d.shares) AS breach

@@ -2,35 +2,59 @@ import { randomUUID } from 'node:crypto';
 import type { Knex } from 'knex';
 import type { Client } from 'pg';
 import { lockAccount } from '../../services/accounts/account.repository';
-import type { Authorizer } from '../../services/authorizations/authorize-spend';
 import { expireAuthorization } from '../../services/authorizations/expire-authorization';
-import { type CardEventOutcome, recordCardEvent } from '../../services/authorizations/record-card-event';
+import type { CardEventOutcome } from '../../services/authorizations/record-card-event';
 import { voidUnheardAuthorization } from '../../services/authorizations/void-unheard-authorization';
 import { newId } from '../../services/database/new-id';
 import { inOrganization } from '../../services/database/transaction';
-import { fundingPolicyForMode } from '../../services/funding/rules/funding-policy';
+import type { FundingSource } from '../../services/funding/rules/funding-policy';
+import { collateralOf } from '../../services/ledger/account-refs';
 import { postTransactions } from '../../services/ledger/post-transactions';
 import { creditDeposit } from '../../services/ledger/templates/record-deposit';
 import { DEFAULT_PROGRAM_POLICY, type ProgramPolicy } from '../../services/programs/rules/program-policy';
 import type { AuthorizationReply, AuthorizationRequest, CardEvent } from '../../services/providers/processor/port';
 import { required } from '../../services/shared/assert';
 import type { Clock } from '../../services/shared/clock';
-import { ACCOUNTS, atRestaurant, type Journey, type Move, PURCHASES } from './model-journey';
-import { COINS, type ModelPolicy, type PurchaseState, type Reply, type Standing } from './model-spending';
-import { cardEvent, createSpendingWorld, purchase, type SpendingWorld, type WorldAccount } from './spending-world';
+import { ACCOUNTS, CATEGORIES, type Journey, type Move, PURCHASES, type Terms } from './model-journey';
+import {
+  COINS,
+  type Market,
+  type ModelPolicy,
+  type PurchaseState,
+  type Reply,
+  type Source,
+  type Standing,
+} from './model-spending';
+import {
+  cardEvent,
+  createSpendingWorld,
+  deposit,
+  purchase,
+  type SpendingWorld,
+  type WorldAccount,
+} from './spending-world';
 
 /** Of all messages alike: which of them is older than a total that was told is a matter of tests of their own. */
 const NETWORK_TIME = new Date();
-const ALLOWANCE_BPS = 2_000;
-const BUFFER_BPS = 50;
+const LTV_BPS = 5_500;
+const COLLATERAL = 'WETH';
 
 export interface JourneyDeps {
   readonly superuser: Client;
   readonly superuserUrl: string;
   readonly knex: Knex;
   readonly clock: Clock;
-  /** Two, each with a memory of its own, as two processes have. */
-  readonly authorizers: readonly [Authorizer, Authorizer];
+  /** Windows of limits whose counters are compared: left out, all of them, which takes one moment for everything. */
+  readonly windows?: readonly string[];
+  /** Where messages of the network are brought to: a new one for each journey, and when prices have moved. */
+  readonly openDoor: () => Promise<Door>;
+}
+
+/** Takes messages of the network in, by way of several processes or what is as good as that. */
+export interface Door {
+  request(request: AuthorizationRequest): Promise<Reply>;
+  event(event: CardEvent): Promise<CardEventOutcome['kind']>;
+  close(): Promise<void>;
 }
 
 /** What was sent: to be sent again, as it was or with another amount. */
@@ -41,28 +65,47 @@ type Sent =
 /** What came of sending something: an answer to a request, or how an event was taken. Null for what is no message. */
 export type Outcome = { readonly reply: Reply } | { readonly recorded: CardEventOutcome['kind'] } | null;
 
-export function modelPolicy(limit: bigint | null): ModelPolicy {
+export function modelPolicy({ sources, places, fees, bufferBps }: Terms, limit: bigint | null): ModelPolicy {
   return {
-    allowanceBps: (number) => (atRestaurant(number) ? BigInt(ALLOWANCE_BPS) : 0n),
-    bufferBps: BigInt(BUFFER_BPS),
+    sources,
+    shops: places.map(({ category, foreign, cash }) => ({ ...CATEGORIES[category], foreign, cash })),
+    fees,
+    bufferBps,
+    ltvBps: BigInt(LTV_BPS),
     limit,
   };
 }
 
-function programPolicy(limit: bigint | null): Partial<ProgramPolicy> {
+function programPolicy({ fees, bufferBps }: Terms, limit: bigint | null): Partial<ProgramPolicy> {
   return {
     stablecoins: COINS,
     partial_approvals: true,
-    hold_allowance_bps: { restaurants: ALLOWANCE_BPS },
-    conversion_buffer_bps: BUFFER_BPS,
+    hold_allowance_bps: {
+      restaurants: Number(CATEGORIES.restaurant.allowanceBps),
+      hotels: Number(CATEGORIES.hotel.allowanceBps),
+    },
+    conversion_buffer_bps: Number(bufferBps),
+    foreign_currency_fee_bps: Number(fees.foreignBps),
+    cash_withdrawal_fee: { fixed: fees.cashFixed.toString(), bps: Number(fees.cashBps), cashback: fees.till },
     limits: limit === null ? {} : { day_amount: limit.toString() },
+    credit: {
+      ...DEFAULT_PROGRAM_POLICY.credit,
+      collateral: {
+        [COLLATERAL]: { ltv_bps: LTV_BPS, liquidation_threshold_bps: 7_500, liquidation_bonus_bps: 350 },
+      },
+    },
   };
+}
+
+function fundingSource(source: Source): FundingSource {
+  return source === 'loan'
+    ? { kind: 'loan', ltvMaxBps: null }
+    : { kind: 'stablecoin', asset: required(COINS[source], 'coin'), keep: 0n };
 }
 
 /** The product in an organization of its own, made to live through a journey. */
 export class JourneyWorld {
   readonly sent: Sent[] = [];
-  private sentBy = 0;
   private policyVersion = 1;
   private runOut = 0;
   /** Messages whose answer was never heard: it is another one from then on. */
@@ -71,31 +114,43 @@ export class JourneyWorld {
   private constructor(
     private readonly deps: JourneyDeps,
     readonly world: SpendingWorld,
+    private readonly terms: Terms,
     /** The processor's id of each purchase. */
     private readonly purchaseIds: readonly string[],
+    private door: Door,
   ) {}
 
   static async open(deps: JourneyDeps, journey: Journey): Promise<JourneyWorld> {
+    const { terms, limit, market, owns } = journey;
     const world = await createSpendingWorld(deps.superuserUrl, {
       accounts: ACCOUNTS,
-      policy: programPolicy(journey.limit),
-      fundingPolicy: fundingPolicyForMode('sell', COINS),
+      policy: programPolicy(terms, limit),
+      fundingPolicy: { mode: 'custom', sources: terms.sources.map(fundingSource) },
+      credit: terms.sources.includes('loan'),
     });
+    await setPrices(deps.superuser, market);
     const opened = new JourneyWorld(
       deps,
       world,
+      terms,
       Array.from({ length: PURCHASES }, () => randomUUID()),
+      await deps.openDoor(),
     );
-    for (const [account, purse] of journey.tokens.entries()) {
-      for (const [coin, tokens] of purse.entries()) if (tokens > 0n) await opened.deposit(account, coin, tokens);
+    for (const [account, { tokens, pledged }] of owns.entries()) {
+      for (const [coin, amount] of tokens.entries()) if (amount > 0n) await opened.deposit(account, coin, amount);
+      if (pledged > 0n) await opened.pledge(account, pledged);
     }
     return opened;
+  }
+
+  async close(): Promise<void> {
+    await this.door.close();
   }
 
   async changeLimit(limit: bigint | null): Promise<void> {
     const { organizationId, programId } = this.world;
     this.policyVersion += 1;
-    const document = JSON.stringify({ ...DEFAULT_PROGRAM_POLICY, ...programPolicy(limit) });
+    const document = JSON.stringify({ ...DEFAULT_PROGRAM_POLICY, ...programPolicy(this.terms, limit) });
     await this.deps.superuser.query(
       'INSERT INTO program_policies (organization_id, program_id, version, document) VALUES ($1, $2, $3, $4)',
       [organizationId, programId, this.policyVersion, document],
@@ -105,6 +160,13 @@ export class JourneyWorld {
       programId,
       this.policyVersion,
     ]);
+  }
+
+  /** Prices move, and whoever remembers them for a moment has forgotten them. */
+  async movePrices(market: Market): Promise<void> {
+    await setPrices(this.deps.superuser, market);
+    await this.door.close();
+    this.door = await this.deps.openDoor();
   }
 
   /** Makes something happen, and remembers the message it came by. */
@@ -129,11 +191,15 @@ export class JourneyWorld {
   messageOf({ account, what }: Move): Sent {
     switch (what.kind) {
       case 'authorization':
-        return this.request(account, what.purchase, what.cents, { partialApprovalAllowed: what.partial });
+        return this.request(account, what.purchase, what.cents, {
+          partialApprovalAllowed: what.partial,
+          ...this.tillCash(what.purchase, what.cents),
+        });
       case 'increment':
         return this.request(account, what.purchase, what.cents, { amountBasis: what.basis });
       case 'late':
         return this.request(account, what.purchase, what.cents, {
+          ...this.tillCash(what.purchase, what.cents),
           respondBy: new Date(this.deps.clock.now().getTime() - 1),
         });
       case 'inquiry':
@@ -157,36 +223,48 @@ export class JourneyWorld {
               originalProcessorAuthorizationId: this.idOf(what.purchase),
             });
       case 'refund_reversal':
-        return this.event(account, null, 'refund_reversal', what.cents);
+        return what.purchase === null
+          ? this.event(account, null, 'refund_reversal', what.cents)
+          : this.event(account, what.purchase, 'refund_reversal', what.cents, {
+              originalProcessorAuthorizationId: this.idOf(what.purchase),
+            });
       case 'unheard':
       case 'deposit':
         throw new Error(`${what.kind} comes by no message`);
     }
   }
 
-  /** Sends a message, over one authorizer or the other. */
   async send(message: Sent): Promise<Outcome> {
     this.sent.push(message);
     return this.deliver(message);
   }
 
   async deliver(message: Sent): Promise<Outcome> {
-    if (message.kind === 'event') {
-      const { kind } = await recordCardEvent(this.deps, message.event);
-      return { recorded: kind };
-    }
-    this.sentBy += 1;
-    const authorizer = required(this.deps.authorizers[this.sentBy % 2], 'authorizer');
-    const reply = await authorizer.authorize(message.request);
-    authorizer.answered(message.request);
-    return { reply: toReply(reply) };
+    return message.kind === 'event'
+      ? { recorded: await this.door.event(message.event) }
+      : { reply: await this.door.request(message.request) };
+  }
+
+  /** What the network is owed and what fees were earned, on the ledger. */
+  async earned(): Promise<{ readonly owed: bigint; readonly fees: bigint }> {
+    const { rows } = await this.deps.superuser.query<{ type: string; balance: bigint }>(
+      `SELECT a.type, coalesce(sum(CASE WHEN t.credit_account_id = a.id THEN t.amount ELSE -t.amount END), 0) AS balance
+       FROM ledger_accounts a JOIN ledger_transfers t ON t.organization_id = a.organization_id AND t.kind IN ('posted', 'post_pending')
+         AND a.id IN (t.debit_account_id, t.credit_account_id)
+       WHERE a.organization_id = $1 AND a.type IN ('network.payable', 'revenue.fees') GROUP BY a.type`,
+      [this.world.organizationId],
+    );
+    const of = (type: string) => BigInt(rows.find((row) => row.type === type)?.balance ?? 0n);
+    return { owed: of('network.payable'), fees: of('revenue.fees') };
   }
 
   /** The accounts as they stand, in the model's words. */
   async standings(): Promise<readonly Standing[]> {
     const { organizationId, accounts } = this.world;
     const found = await this.deps.superuser.query<AccountRow>(
-      `SELECT a.id, a.overdue_amount AS overdue, a.spend_counters AS account_counters,
+      `SELECT a.id, a.overdue_amount AS overdue, a.spend_counters AS account_counters, a.loan_hold, a.loan_unconfirmed,
+         (SELECT coalesce(sum(l.posted_debits - l.posted_credits), 0) FROM ledger_accounts l
+           WHERE l.organization_id = a.organization_id AND l.account_id = a.id AND l.type = 'cardholder.loan') AS lent,
          (SELECT windows FROM limit_counters c WHERE c.organization_id = a.organization_id AND c.scope_id <> a.id AND c.account_id = a.id)
            AS card_counters,
          ARRAY(SELECT coalesce(l.posted_credits - l.posted_debits, 0)::text || ' ' || coalesce(l.pending_debits, 0)
@@ -210,7 +288,7 @@ export class JourneyWorld {
         found.rows.find(({ id }) => id === accountId),
         'account',
       );
-      const { spent, count } = countersOf(row);
+      const { spent, count } = countersOf(row, this.deps.windows ?? WINDOWS);
       const standing = purchases.rows.flatMap((each) => {
         const number = this.purchaseIds.indexOf(each.processor_authorization_id);
         if (each.account_id !== accountId || number === -1) return [];
@@ -222,8 +300,11 @@ export class JourneyWorld {
       const purse = row.purse.map((coin) => coin.split(' ').map(BigInt));
       const tokens = purse.map(([all]) => all ?? 0n);
       const held = purse.map(([, held]) => held ?? 0n);
-      const { overdue } = row;
-      return { tokens, held, overdue, spent, count, purchases: Object.fromEntries(standing) };
+      const { overdue, loan_hold: loanHeld, loan_unconfirmed: unconfirmed, lent } = row;
+      // Nothing reaches the chain here, so that all that is lent has yet to be confirmed.
+      if (unconfirmed !== lent) throw new Error(`${lent} are lent, and ${unconfirmed} are not confirmed`);
+      const numbered = Object.fromEntries(standing);
+      return { tokens, held, loanHeld, lent, overdue, spent, count, purchases: numbered };
     });
   }
 
@@ -240,9 +321,9 @@ export class JourneyWorld {
     return required(this.world.accounts[account], `account ${account}`);
   }
 
-  private merchant(number: number | null) {
-    const mcc = number !== null && atRestaurant(number) ? '5812' : '5411';
-    return { id: `M-${mcc}`, name: 'A merchant', city: 'Berlin', country: 'DEU', mcc };
+  /** Half of what is asked for. */
+  private tillCash(number: number, cents: bigint): Partial<AuthorizationRequest> {
+    return this.terms.places[number]?.cash === 'till' ? { cashAmount: cents / 2n } : {};
   }
 
   private request(
@@ -251,14 +332,26 @@ export class JourneyWorld {
     cents: bigint,
     overrides: Partial<AuthorizationRequest>,
   ): Sent {
-    const request = purchase(this.holder(account), cents, {
+    return { kind: 'request', request: this.asked(account, number, cents, overrides) };
+  }
+
+  private asked(
+    account: number,
+    number: number | null,
+    cents: bigint,
+    overrides: Partial<AuthorizationRequest> = {},
+  ): AuthorizationRequest {
+    const place = number === null ? undefined : required(this.terms.places[number], `place of ${number}`);
+    const { mcc } = CATEGORIES[place?.category ?? 'grocer'];
+    return purchase(this.holder(account), cents, {
       amountBasis: 'delta',
-      merchant: this.merchant(number),
+      merchant: { id: `M-${mcc}`, name: 'A merchant', city: 'Berlin', country: 'DEU', mcc },
       occurredAt: NETWORK_TIME,
       ...(number === null ? {} : { processorAuthorizationId: this.idOf(number) }),
+      ...(place?.foreign ? { merchantCurrency: 'EUR' } : {}),
+      ...(place?.cash === 'machine' ? { kind: 'cash_withdrawal', channel: 'atm', cashAmount: cents } : {}),
       ...overrides,
     });
-    return { kind: 'request', request };
   }
 
   private event(
@@ -268,11 +361,15 @@ export class JourneyWorld {
     cents: bigint,
     overrides: Partial<CardEvent> = {},
   ): Sent {
-    const asked = purchase(this.holder(account), cents, {
-      merchant: this.merchant(number),
-      ...(number === null ? {} : { processorAuthorizationId: this.idOf(number) }),
-    });
-    return { kind: 'event', event: cardEvent(asked, kind, { effectiveAt: NETWORK_TIME, ...overrides }) };
+    const event = cardEvent(this.asked(account, number, cents), kind, { effectiveAt: NETWORK_TIME, ...overrides });
+    return { kind: 'event', event };
+  }
+
+  private async pledge(account: number, amount: bigint): Promise<void> {
+    const { organizationId } = this.world;
+    await deposit(this.deps.superuser, organizationId, [this.holder(account)], COLLATERAL, amount, (accountId) =>
+      collateralOf(accountId, COLLATERAL),
+    );
   }
 
   private async deposit(account: number, coin: number, tokens: bigint): Promise<void> {
@@ -339,9 +436,23 @@ export function tampered(message: Sent): Sent {
       };
 }
 
+async function setPrices(superuser: Client, { coins, collateral }: Market): Promise<void> {
+  const prices = [
+    ...coins.map((price, coin) => [required(COINS[coin], 'coin'), price] as const),
+    [COLLATERAL, collateral] as const,
+  ];
+  await superuser.query(
+    `UPDATE asset_prices p SET price_usd_e8 = w.price FROM unnest($1::text[], $2::numeric[]) AS w(asset, price) WHERE p.asset = w.asset`,
+    [prices.map(([asset]) => asset), prices.map(([, price]) => price.toString())],
+  );
+}
+
 interface AccountRow {
   readonly id: string;
   readonly overdue: bigint;
+  readonly loan_hold: bigint;
+  readonly loan_unconfirmed: bigint;
+  readonly lent: bigint;
   readonly account_counters: Readonly<Record<string, unknown>> | null;
   readonly card_counters: Readonly<Record<string, unknown>> | null;
   /** `all held` of each coin. */
@@ -363,10 +474,10 @@ interface PurchaseRow {
 const WINDOWS = ['day', 'week', 'month', 'year', 'all_time'];
 
 /** What all windows of the account and of its card say; they must agree, because everything happens within one moment. */
-function countersOf(row: AccountRow): { readonly spent: bigint; readonly count: number } {
+function countersOf(row: AccountRow, windows: readonly string[]): { readonly spent: bigint; readonly count: number } {
   const said = new Set<string>();
   for (const counters of [row.account_counters, row.card_counters]) {
-    for (const window of WINDOWS) {
+    for (const window of windows) {
       const stored = counters?.[window];
       said.add(Array.isArray(stored) ? `${stored[1]} in ${stored[2]}` : '0 in 0');
     }
@@ -377,6 +488,6 @@ function countersOf(row: AccountRow): { readonly spent: bigint; readonly count: 
   return { spent: BigInt(spent ?? '0'), count: Number(count) };
 }
 
-function toReply(reply: AuthorizationReply): Reply {
+export function toReply(reply: AuthorizationReply): Reply {
   return { outcome: reply.outcome, approved: reply.approvedAmount, reason: reply.declineReason };
 }

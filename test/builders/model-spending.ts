@@ -1,28 +1,80 @@
 /**
- * What an account with two stablecoins at par comes to after any message of the network, in as few words as the rules need.
- * Written against docs/authorization.md, without the product's code, so that the two can disagree.
+ * What an account comes to after any message of the network, in as few words as the rules need: two stablecoins, a loan against
+ * collateral, prices, fees, limits. Written against docs/authorization.md, without the product's code, so that the two can
+ * disagree.
  *
- * Amounts are bigint: cents, and `tokens` in millionths of a dollar.
+ * Amounts are bigint: cents, millionths of a coin (`tokens`), and 10^-8 USD (`E8`).
  */
 
-/** What an account spends, in this order. */
+/** What a program sells; loans are of the first. */
 export const COINS = ['USDC', 'EURC'];
 
-const TOKENS_PER_CENT = 10_000n;
+const E8 = 100_000_000n;
+/** A cent's worth of a coin of one dollar is 10^4 tokens; of one whose price has 8 decimals, this over the price. */
+const TOKENS_E8_PER_CENT = 10_000n * E8;
+const BPS = 10_000n;
+const WEI = 10n ** 18n;
 
 export type PurchaseState = 'declined' | 'pending' | 'partially_cleared' | 'cleared' | 'reversed' | 'expired';
 
+/** Where money comes from: a coin by its number, or the loan. */
+export type Source = number | 'loan';
+
+/** What all purchases of one number have in common. */
+export interface Shop {
+  /** Added to the hold, basis points. */
+  readonly allowanceBps: bigint;
+  /** Sells in another currency than the card's. */
+  readonly foreign: boolean;
+  /** All of it is cash from a machine, half of it cash at the till, or none. */
+  readonly cash: 'machine' | 'till' | 'none';
+}
+
+export interface Fees {
+  readonly foreignBps: bigint;
+  readonly cashFixed: bigint;
+  readonly cashBps: bigint;
+  /** Cash at the till is charged like cash from a machine. */
+  readonly till: boolean;
+}
+
+export interface ModelPolicy {
+  readonly sources: readonly Source[];
+  readonly shops: readonly Shop[];
+  readonly fees: Fees;
+  readonly bufferBps: bigint;
+  readonly ltvBps: bigint;
+  /** Cents a day; null is no limit. */
+  readonly limit: bigint | null;
+}
+
+/** Prices in 10^-8 USD: of each coin, and of a whole unit of the collateral, which has 18 decimals. */
+export interface Market {
+  readonly coins: readonly bigint[];
+  readonly collateral: bigint;
+}
+
 /**
- * What pays for part of a purchase: the cents that are held, the tokens of one coin that are held for them, and the cents that
- * clearings took of it and refunds gave back.
+ * What pays for part of a purchase: the cents that are held, the tokens that are held for them, and the cents and tokens that
+ * clearings took of it and refunds gave back. An overdue part has none and only keeps its place.
  */
 interface Part {
-  readonly coin: number;
+  readonly source: Source;
   readonly order: number;
   cents: bigint;
   tokens: bigint;
   posted: bigint;
+  postedTokens: bigint;
+}
+
+/** What a purchase has cost: clearings and refunds that were taken back, and the fees that they brought. */
+interface Costs {
+  amount: bigint;
+  fees: bigint;
+  /** Of refunds that found something to refund. */
   refunded: bigint;
+  /** Refunds that stand, oldest first; one that came before the purchase was known is not counted on it. */
+  refunds: { readonly amount: bigint; readonly fee: bigint; readonly counted: boolean }[];
 }
 
 interface Purchase {
@@ -32,6 +84,8 @@ interface Purchase {
   reversed: bigint;
   refunded: bigint;
   parts: Part[];
+  /** Cents that the first message said were cash at the till. */
+  readonly tillCash: bigint;
   /** The network has said something about it after it asked for it. */
   spokenOf: boolean;
 }
@@ -39,24 +93,24 @@ interface Purchase {
 interface Account {
   /** Tokens that are the cardholder's, held or not, by coin. */
   readonly tokens: bigint[];
+  /** Base units of what is pledged. */
+  readonly pledged: bigint;
+  /** Tokens that are lent for what was cleared. */
+  lent: bigint;
   /** Cents that the network took and nothing covered. */
   overdue: bigint;
+  /** Cents that the network is owed, and fees that were charged. */
+  owed: bigint;
+  fees: bigint;
   /** What the limits count: cents and purchases. */
   spent: bigint;
   count: number;
   readonly purchases: Map<number, Purchase>;
+  readonly costs: Map<number, Costs>;
   /** Purchases that were taken back or cleared before they were asked for. */
   readonly endedBefore: Set<number>;
   /** Parts of purchases that were cleared before they were known. */
   readonly forced: Map<number, Part[]>;
-}
-
-export interface ModelPolicy {
-  /** Added to the hold at a merchant, basis points. */
-  readonly allowanceBps: (purchase: number) => bigint;
-  readonly bufferBps: bigint;
-  /** Cents; null is no limit. */
-  readonly limit: bigint | null;
 }
 
 export interface Reply {
@@ -80,7 +134,7 @@ export type Happening =
   | { readonly kind: 'reversal'; readonly purchase: number; readonly cents: bigint }
   | { readonly kind: 'expiry'; readonly purchase: number; readonly by: 'network' | 'us' }
   | { readonly kind: 'refund'; readonly purchase: number | null; readonly cents: bigint }
-  | { readonly kind: 'refund_reversal'; readonly cents: bigint }
+  | { readonly kind: 'refund_reversal'; readonly purchase: number | null; readonly cents: bigint }
   | { readonly kind: 'unheard'; readonly purchase: number }
   | { readonly kind: 'deposit'; readonly coin: number; readonly tokens: bigint };
 
@@ -88,6 +142,9 @@ export type Happening =
 export interface Standing {
   readonly tokens: readonly bigint[];
   readonly held: readonly bigint[];
+  /** Of the loan: tokens that are held, and that are lent. */
+  readonly loanHeld: bigint;
+  readonly lent: bigint;
   readonly overdue: bigint;
   readonly spent: bigint;
   readonly count: number;
@@ -110,42 +167,85 @@ const up = (dividend: bigint, divisor: bigint) => (dividend + divisor - 1n) / di
 const sum = (amounts: readonly bigint[]) => amounts.reduce((total, amount) => total + amount, 0n);
 const open = (purchase: Purchase) => purchase.state === 'pending' || purchase.state === 'partially_cleared';
 
+/** A message that wants an answer. */
+interface Asked {
+  readonly cents: bigint;
+  readonly basis: 'total' | 'delta';
+  readonly partial: boolean;
+  readonly tillCash: bigint;
+  /** Its time for an answer is over. */
+  readonly late: boolean;
+}
+
+/** What a message says of a purchase beside its amount, as far as its fee depends on it. */
+interface Told {
+  /** The purchase is under way, so that the fixed part of its fee was charged. */
+  readonly continues: boolean;
+  /** Cents that are cash at the till. */
+  readonly tillCash: bigint;
+}
+
 export class ModelSpending {
   private constructor(
     private policy: ModelPolicy,
+    private market: Market,
     private readonly account: Account,
   ) {}
 
-  static start(tokens: readonly bigint[], policy: ModelPolicy): ModelSpending {
-    return new ModelSpending(policy, {
-      tokens: [...tokens],
+  static start(
+    owns: { readonly tokens: readonly bigint[]; readonly pledged: bigint },
+    policy: ModelPolicy,
+    market: Market,
+  ): ModelSpending {
+    return new ModelSpending(policy, market, {
+      tokens: [...owns.tokens],
+      pledged: owns.pledged,
+      lent: 0n,
       overdue: 0n,
+      owed: 0n,
+      fees: 0n,
       spent: 0n,
       count: 0,
       purchases: new Map(),
+      costs: new Map(),
       endedBefore: new Set(),
       forced: new Map(),
     });
   }
 
   copy(): ModelSpending {
-    return new ModelSpending(this.policy, structuredClone(this.account));
+    return new ModelSpending(this.policy, this.market, structuredClone(this.account));
   }
 
   follow(policy: ModelPolicy): void {
     this.policy = policy;
   }
 
+  priced(market: Market): void {
+    this.market = market;
+  }
+
+  /** Cents that the network is owed for this account, and the fees that it was charged. */
+  earned(): { readonly owed: bigint; readonly fees: bigint } {
+    return { owed: this.account.owed, fees: this.account.fees };
+  }
+
   standing(): Standing {
-    const { tokens, overdue, spent, count, purchases } = this.account;
-    const standingOf = ({ parts, spokenOf: _unseen, ...purchase }: Purchase): PurchaseStanding => ({
-      ...purchase,
-      heldCents: sum(parts.map((part) => part.cents)),
-      heldTokens: sum(parts.map((part) => part.tokens)),
+    const { tokens, lent, overdue, spent, count, purchases } = this.account;
+    const standingOf = (purchase: Purchase): PurchaseStanding => ({
+      state: purchase.state,
+      approved: purchase.approved,
+      cleared: purchase.cleared,
+      reversed: purchase.reversed,
+      refunded: purchase.refunded,
+      heldCents: sum(purchase.parts.map((part) => part.cents)),
+      heldTokens: sum(purchase.parts.map((part) => part.tokens)),
     });
     return {
       tokens,
       held: tokens.map((_tokens, coin) => this.held(coin)),
+      loanHeld: this.held('loan'),
+      lent,
       overdue,
       spent,
       count,
@@ -157,11 +257,17 @@ export class ModelSpending {
   happen(what: Happening): Reply | null {
     switch (what.kind) {
       case 'authorization':
-        return this.ask(what.purchase, what.cents, 'delta', what.partial, false);
+        return this.ask(what.purchase, { ...what, basis: 'delta', tillCash: this.tillCash(what), late: false });
       case 'increment':
-        return this.ask(what.purchase, what.cents, what.basis, false, false);
+        return this.ask(what.purchase, { ...what, partial: false, tillCash: 0n, late: false });
       case 'late':
-        return this.ask(what.purchase, what.cents, 'delta', false, true);
+        return this.ask(what.purchase, {
+          ...what,
+          basis: 'delta',
+          partial: false,
+          tillCash: this.tillCash(what),
+          late: true,
+        });
       case 'inquiry':
         return { outcome: 'approved', approved: 0n, reason: null };
       case 'verification':
@@ -181,19 +287,19 @@ export class ModelSpending {
       case 'refund':
         return this.refund(what.purchase, what.cents);
       case 'refund_reversal':
-        this.spend(what.cents, []);
-        return null;
+        return this.takeRefundBack(what.purchase, what.cents);
       case 'unheard':
         return this.giveUp(what.purchase);
       case 'deposit':
-        this.account.tokens[what.coin] = this.all(what.coin) + what.tokens;
+        this.give(what.coin, what.tokens);
         return null;
     }
   }
 
-  private ask(number: number, cents: bigint, basis: 'total' | 'delta', partial: boolean, late: boolean): Reply {
+  private ask(number: number, asked: Asked): Reply {
+    const { cents, basis, partial, tillCash, late } = asked;
     const known = this.account.purchases.get(number);
-    if (known === undefined) return this.begin(number, cents, partial, late);
+    if (known === undefined) return this.begin(number, asked);
     known.spokenOf = true;
     if (late) return declined('late');
     const total = stillDue(known) + known.cleared;
@@ -203,45 +309,35 @@ export class ModelSpending {
       this.takeBack(known, -more);
       return { outcome: 'approved', approved: cents, reason: null };
     }
-    const answer = this.decide(number, more, partial);
+    const told = { continues: open(known), tillCash };
+    const answer = this.decide(number, more, partial, told);
     if (answer.outcome === 'declined') return answer;
-    if (more > 0n || open(known)) this.extend(known, total, answer.approved, this.wantedHold(number, answer.approved));
+    if (more > 0n || open(known)) this.extend(known, total, answer.approved, this.hold(number, answer.approved, told));
     return basis === 'total' ? { ...answer, approved: total + answer.approved } : answer;
   }
 
-  private begin(number: number, cents: bigint, partial: boolean, late: boolean): Reply {
-    let answer = this.decide(number, cents, partial);
-    const ended = this.account.endedBefore.has(number) && (answer.approved > 0n || this.wouldBePartial(number, answer));
+  private begin(number: number, { cents, partial, tillCash, late }: Asked): Reply {
+    const told = { continues: false, tillCash };
+    let answer = this.decide(number, cents, partial, told);
+    const couldBePartial = answer.reason === 'insufficient_funds' && this.largest(number, told) > 0n;
+    const ended = this.account.endedBefore.has(number) && (answer.approved > 0n || couldBePartial);
     if (ended || (late && answer.outcome !== 'declined')) answer = declined('late');
-    const declinedNow = answer.outcome === 'declined';
     const holds = answer.approved > 0n;
-    const purchase: Purchase = {
-      state: declinedNow ? 'declined' : holds ? 'pending' : 'cleared',
-      approved: answer.approved,
-      cleared: 0n,
-      reversed: 0n,
-      refunded: 0n,
-      parts: [],
-      spokenOf: false,
-    };
-    if (holds) this.hold(purchase, this.wantedHold(number, answer.approved));
+    const state = answer.outcome === 'declined' ? 'declined' : holds ? 'pending' : 'cleared';
+    const purchase = newPurchase(state, answer.approved, tillCash);
+    if (holds) this.place(purchase, this.hold(number, answer.approved, told));
     this.account.purchases.set(number, purchase);
     if (holds) this.countPurchase(answer.approved);
     return answer;
   }
 
-  /** Too much was asked for a purchase that had ended, but something could have been had: what is said is that it ended. */
-  private wouldBePartial(number: number, answer: Reply): boolean {
-    return answer.reason === 'insufficient_funds' && this.largest(number) > 0n;
-  }
-
-  private decide(number: number, cents: bigint, partial: boolean): Reply {
+  private decide(number: number, cents: bigint, partial: boolean, told: Told): Reply {
     if (this.account.overdue > 0n) return declined('account_overdue');
     if (cents === 0n) return { outcome: 'approved', approved: 0n, reason: null };
     const room = this.room();
     const overLimit = room !== null && cents > room;
     if (overLimit && (!partial || room === 0n)) return declined('amount_limit_exceeded');
-    const largest = this.largest(number);
+    const largest = this.largest(number, told);
     if (cents <= largest) return { outcome: 'approved', approved: cents, reason: null };
     if (partial && largest > 0n) return { outcome: 'partially_approved', approved: largest, reason: null };
     return declined(overLimit ? 'amount_limit_exceeded' : 'insufficient_funds');
@@ -252,55 +348,108 @@ export class ModelSpending {
     return limit === null ? null : most(limit - this.account.spent, 0n);
   }
 
-  /** The most that would be approved at a merchant. */
-  private largest(number: number): bigint {
-    const fundable = (this.capacity() * 10_000n) / (10_000n + this.policy.allowanceBps(number));
+  /** The most that would be approved at a merchant: sought, because its hold only grows with it. */
+  private largest(number: number, told: Told): bigint {
+    const capacity = sum(this.policy.sources.map((source) => this.reach(source, this.policy.bufferBps)));
+    let [fits, tooMuch] = [0n, capacity + 1n];
+    while (tooMuch - fits > 1n) {
+      const middle = (fits + tooMuch) / 2n;
+      if (this.hold(number, middle, told) <= capacity) fits = middle;
+      else tooMuch = middle;
+    }
     const room = this.room();
-    return room === null ? fundable : least(fundable, room);
+    return room === null ? fits : least(fits, room);
   }
 
-  /** Cents that a hold can cover. */
-  private capacity(): bigint {
-    return sum(this.account.tokens.map((_tokens, coin) => this.reach(coin, this.policy.bufferBps)));
+  private shop(number: number): Shop {
+    const shop = this.policy.shops[number];
+    if (shop === undefined) throw new Error(`no shop for purchase ${number}`);
+    return shop;
   }
 
-  /** Cents that the free tokens of a coin cover with a buffer on top. */
-  private reach(coin: number, bufferBps: bigint): bigint {
-    return (this.free(coin) * 10_000n) / (TOKENS_PER_CENT * (10_000n + bufferBps));
+  /** Half of what is asked for. */
+  private tillCash({ purchase, cents }: { readonly purchase: number; readonly cents: bigint }): bigint {
+    return this.shop(purchase).cash === 'till' ? cents / 2n : 0n;
   }
 
-  /** Cents to hold for a purchase. */
-  private wantedHold(number: number, cents: bigint): bigint {
-    return cents + up(cents * this.policy.allowanceBps(number), 10_000n);
+  /** Cents to hold for a purchase: the worst case of what it may come to, with its fee. */
+  private hold(number: number, cents: bigint, told: Told): bigint {
+    const worst = cents + up(cents * this.shop(number).allowanceBps, BPS);
+    return worst + this.fee(number, worst, told);
   }
 
-  /** Holds as much of `cents` as the coins reach, one after the other, as parts behind those there are. */
-  private hold(purchase: Purchase, cents: bigint): void {
+  private fee(number: number, cents: bigint, told: Told): bigint {
+    const { fees } = this.policy;
+    const { cash, foreign } = this.shop(number);
+    const fixed = told.continues ? 0n : fees.cashFixed;
+    const abroad = foreign ? fees.foreignBps : 0n;
+    if (cents === 0n) return 0n;
+    if (cash === 'machine') return fixed + (cents * (abroad + fees.cashBps)) / BPS;
+    const till = fees.till && told.tillCash > 0n ? fixed + (told.tillCash * fees.cashBps) / BPS : 0n;
+    return till + (cents * abroad) / BPS;
+  }
+
+  private price(coin: number): bigint {
+    const price = this.market.coins[coin];
+    if (price === undefined) throw new Error(`no price of coin ${coin}`);
+    return price;
+  }
+
+  /** Loans are of the first coin. */
+  private priceOf(source: Source): bigint {
+    return this.price(source === 'loan' ? 0 : source);
+  }
+
+  /** Tokens that cover cents, with a buffer on top. */
+  private tokensFor(source: Source, cents: bigint, bufferBps: bigint): bigint {
+    return up(cents * TOKENS_E8_PER_CENT * (BPS + bufferBps), this.priceOf(source) * BPS);
+  }
+
+  /** Cents that what is left of a source covers with a buffer on top. */
+  private reach(source: Source, bufferBps: bigint): bigint {
+    const tokens = source === 'loan' ? this.lendable() : this.free(source);
+    return (tokens * this.priceOf(source) * BPS) / (TOKENS_E8_PER_CENT * (BPS + bufferBps));
+  }
+
+  /** Tokens that the collateral still carries: what is held or lent counts as debt, and a dollar never counts as less. */
+  private lendable(): bigint {
+    const { pledged, lent } = this.account;
+    const limit = (((pledged * this.market.collateral) / WEI) * this.policy.ltvBps) / BPS;
+    const price = most(this.price(0), E8);
+    const debt = up((lent + this.held('loan')) * price, 1_000_000n);
+    return (most(limit - debt, 0n) * 1_000_000n) / price;
+  }
+
+  /** Holds as much of `cents` as the sources reach, one after the other, as parts behind those there are. */
+  private place(purchase: Purchase, cents: bigint): void {
+    const { sources, bufferBps } = this.policy;
     let left = cents;
-    const placed: Part[] = [];
     let order = orderBehind(purchase.parts);
-    for (const coin of this.account.tokens.keys()) {
-      const taken = least(left, this.reach(coin, this.policy.bufferBps));
+    for (const source of sources) {
+      const taken = least(left, this.reach(source, bufferBps));
       if (taken === 0n) continue;
       left -= taken;
-      const tokens = up(taken * TOKENS_PER_CENT * (10_000n + this.policy.bufferBps), 10_000n);
-      placed.push({ coin, order, cents: taken, tokens, posted: 0n, refunded: 0n });
+      purchase.parts.push({
+        ...newPart(source, order),
+        cents: taken,
+        tokens: this.tokensFor(source, taken, bufferBps),
+      });
       order += 1;
     }
-    purchase.parts.push(...placed);
   }
 
-  private held(coin: number): bigint {
+  private held(source: Source): bigint {
     const parts = [...this.account.purchases.values()].flatMap((purchase) => purchase.parts);
-    return sum(parts.filter((part) => part.coin === coin).map((part) => part.tokens));
-  }
-
-  private all(coin: number): bigint {
-    return this.account.tokens[coin] ?? 0n;
+    return sum(parts.filter((part) => part.source === source).map((part) => part.tokens));
   }
 
   private free(coin: number): bigint {
-    return this.all(coin) - this.held(coin);
+    return (this.account.tokens[coin] ?? 0n) - this.held(coin);
+  }
+
+  /** Tokens to the cardholder, or (negative) from. */
+  private give(coin: number, tokens: bigint): void {
+    this.account.tokens[coin] = (this.account.tokens[coin] ?? 0n) + tokens;
   }
 
   private countPurchase(cents: bigint): void {
@@ -322,7 +471,7 @@ export class ModelSpending {
     }
     purchase.reversed += lapsed;
     purchase.approved = total + purchase.reversed + granted;
-    this.hold(purchase, wantedHold);
+    this.place(purchase, wantedHold);
     if (!open(purchase)) purchase.state = purchase.cleared > 0n ? 'partially_cleared' : 'pending';
   }
 
@@ -330,7 +479,7 @@ export class ModelSpending {
     let purchase = this.account.purchases.get(number);
     const begins = purchase === undefined;
     if (purchase === undefined) {
-      purchase = { state: 'pending', approved: 0n, cleared: 0n, reversed: 0n, refunded: 0n, parts: [], spokenOf: true };
+      purchase = newPurchase('pending', 0n, 0n);
       this.account.purchases.set(number, purchase);
     }
     purchase.spokenOf = true;
@@ -338,32 +487,25 @@ export class ModelSpending {
     const more = most(cents, purchase.cleared) - total;
     if (more < 0n) this.takeBack(purchase, -more);
     if (more <= 0n) return null;
-    this.extend(purchase, total, more, this.wantedHold(number, more));
+    const told = { continues: open(purchase) && !begins, tillCash: 0n };
+    this.extend(purchase, total, more, this.hold(number, more, told));
     if (begins) this.account.count += 1;
     return null;
   }
 
   private clear(number: number, cents: bigint, final: boolean): null {
     const purchase = this.account.purchases.get(number);
+    const fee = this.feeOfClearing(number, cents, purchase?.tillCash ?? 0n);
     if (purchase === undefined) {
       this.account.endedBefore.add(number);
-      const forced = this.account.forced.get(number) ?? [];
-      this.spend(cents, forced, 0);
-      this.account.forced.set(number, forced);
+      const forced = this.forcedParts(number);
+      this.spend(cents + fee, forced, 0);
       return null;
     }
     purchase.spokenOf = true;
     const wasOpen = open(purchase);
-    let left = cents;
-    for (const part of wasOpen ? purchase.parts : []) {
-      const taken = least(left, part.cents);
-      if (taken === 0n) continue;
-      left -= taken;
-      this.account.tokens[part.coin] = this.all(part.coin) - taken * TOKENS_PER_CENT;
-      part.posted += taken;
-      part.cents -= taken;
-      part.tokens = part.cents === 0n ? 0n : part.tokens - taken * TOKENS_PER_CENT;
-    }
+    let left = cents + fee;
+    for (const part of wasOpen ? purchase.parts : []) left -= this.consume(part, left);
     const ends = wasOpen && (final || sum(purchase.parts.map((part) => part.cents)) === 0n);
     if (ends) release(purchase.parts);
     this.spend(left, purchase.parts);
@@ -375,21 +517,73 @@ export class ModelSpending {
     return null;
   }
 
-  /** Money that is gone without a hold: from what is free, coin by coin, and what that does not cover is overdue. */
+  /** Takes up to `cents` of what a part holds, as far as its tokens reach at today's price, a cent begun for a whole one. */
+  private consume(part: Part, cents: bigint): bigint {
+    if (part.tokens === 0n) return 0n;
+    const worth = up(part.tokens * this.priceOf(part.source), TOKENS_E8_PER_CENT);
+    const taken = least(cents, least(part.cents, worth));
+    if (taken === 0n) return 0n;
+    const tokens = least(this.tokensFor(part.source, taken, 0n), part.tokens);
+    part.cents -= taken;
+    part.tokens = part.cents === 0n ? 0n : part.tokens - tokens;
+    // What fell short of the cents it was held for holds nothing any more.
+    if (part.tokens === 0n) part.cents = 0n;
+    this.post(part, taken, tokens);
+    return taken;
+  }
+
+  private post(part: Part, cents: bigint, tokens: bigint): void {
+    part.posted += cents;
+    part.postedTokens += tokens;
+    if (part.source === 'loan') this.account.lent += tokens;
+    else this.give(part.source, -tokens);
+  }
+
+  private costsOf(number: number): Costs {
+    const known = this.account.costs.get(number);
+    if (known !== undefined) return known;
+    const costs = { amount: 0n, fees: 0n, refunded: 0n, refunds: [] };
+    this.account.costs.set(number, costs);
+    return costs;
+  }
+
+  private forcedParts(number: number): Part[] {
+    const forced = this.account.forced.get(number) ?? [];
+    this.account.forced.set(number, forced);
+    return forced;
+  }
+
+  /** The fee on all that is cleared by now, less what was charged before. */
+  private feeOfClearing(number: number, cents: bigint, tillCash: bigint): bigint {
+    const costs = this.costsOf(number);
+    const fee = most(this.fee(number, costs.amount + cents, { continues: false, tillCash }) - costs.fees, 0n);
+    this.charge(costs, cents, fee);
+    return fee;
+  }
+
+  private charge(costs: Costs, cents: bigint, fee: bigint): void {
+    costs.amount += cents;
+    costs.fees += fee;
+    this.account.owed += cents;
+    this.account.fees += fee;
+  }
+
+  /** Money that is gone without a hold: from what is free, source by source, and what that does not cover is overdue. */
   private spend(cents: bigint, parts: Part[], from = orderBehind(parts)): void {
     let left = cents;
     let order = from;
-    for (const coin of this.account.tokens.keys()) {
-      const taken = least(left, this.reach(coin, 0n));
+    const reached = this.policy.sources.map((source) => [source, this.reach(source, 0n)] as const);
+    for (const [source, reach] of reached) {
+      const taken = least(left, reach);
       if (taken === 0n) continue;
       left -= taken;
-      this.account.tokens[coin] = this.all(coin) - taken * TOKENS_PER_CENT;
-      parts.push({ coin, order, cents: 0n, tokens: 0n, posted: taken, refunded: 0n });
+      const part = newPart(source, order);
+      this.post(part, taken, this.tokensFor(source, taken, 0n));
+      parts.push(part);
       order += 1;
     }
     this.account.overdue += left;
-    // What is overdue is a part of its own, which only keeps its place.
-    if (left > 0n) parts.push({ coin: 0, order, cents: 0n, tokens: 0n, posted: 0n, refunded: 0n });
+    if (left > 0n) parts.push(newPart(0, order));
   }
 
   private reverse(number: number, cents: bigint): null {
@@ -429,24 +623,64 @@ export class ModelSpending {
     return null;
   }
 
-  /** What is overdue first, then the parts of the purchase from the last to the first, then the first coin. */
+  /** What is overdue first, then the purchase's loans and then its coins, the last first, then the first coin. */
   private refund(number: number | null, cents: bigint): null {
-    const paid = least(cents, this.account.overdue);
+    const fee = number === null ? 0n : this.feeGivenBack(number, cents);
+    this.account.owed -= cents;
+    this.account.fees -= fee;
+    const paid = least(cents + fee, this.account.overdue);
     this.account.overdue -= paid;
-    let left = cents - paid;
+    let left = cents + fee - paid;
     const purchase = number === null ? undefined : this.account.purchases.get(number);
-    const forced = number === null ? [] : (this.account.forced.get(number) ?? []);
-    const inOrder = [...forced, ...(purchase?.parts ?? [])].sort((a, b) => a.order - b.order);
-    for (const part of inOrder.reverse()) {
-      const given = least(left, part.posted - part.refunded);
-      part.refunded += given;
-      left -= given;
-      this.account.tokens[part.coin] = this.all(part.coin) + given * TOKENS_PER_CENT;
+    const forced = number === null ? [] : this.forcedParts(number);
+    const lastFirst = [...forced, ...(purchase?.parts ?? [])].sort((a, b) => a.order - b.order).reverse();
+    for (const loans of [true, false]) {
+      for (const part of lastFirst) {
+        if ((part.source === 'loan') !== loans) continue;
+        const given = least(left, part.posted);
+        if (given === 0n) continue;
+        left -= given;
+        const tokens = given === part.posted ? part.postedTokens : (part.postedTokens * given) / part.posted;
+        this.post(part, -given, -tokens);
+      }
     }
-    this.account.tokens[0] = this.all(0) + left * TOKENS_PER_CENT;
+    this.give(0, (left * TOKENS_E8_PER_CENT) / this.price(0));
     if (purchase === undefined) return null;
     purchase.refunded += cents;
     purchase.spokenOf = true;
+    return null;
+  }
+
+  /** Nothing of a part of the purchase; of what completes the whole, all that was charged. */
+  private feeGivenBack(number: number, cents: bigint): bigint {
+    const costs = this.costsOf(number);
+    const { amount, refunded } = costs;
+    const completes = amount > 0n && refunded < amount && refunded + cents >= amount;
+    const fee = completes ? most(costs.fees - sum(costs.refunds.map((refund) => refund.fee)), 0n) : 0n;
+    if (amount > 0n) costs.refunded += cents;
+    costs.refunds.push({ amount: cents, fee, counted: this.account.purchases.has(number) });
+    return fee;
+  }
+
+  /** Spent again, from what is free, with the fee that the refund gave back. */
+  private takeRefundBack(number: number | null, cents: bigint): null {
+    if (number === null) {
+      this.account.owed += cents;
+      this.spend(cents, []);
+      return null;
+    }
+    const purchase = this.account.purchases.get(number);
+    const costs = this.costsOf(number);
+    const lastFirst = costs.refunds.toReversed();
+    const refund = lastFirst.find(({ amount }) => amount === cents) ?? lastFirst[0];
+    const fee = refund?.fee ?? 0n;
+    this.charge(costs, cents, fee);
+    if (purchase === undefined) this.spend(cents + fee, this.forcedParts(number), 0);
+    else this.spend(cents + fee, purchase.parts);
+    if (refund !== undefined) costs.refunds.splice(costs.refunds.lastIndexOf(refund), 1);
+    if (purchase === undefined) return null;
+    purchase.spokenOf = true;
+    if (refund?.counted) purchase.refunded -= least(cents, refund.amount);
     return null;
   }
 
@@ -456,6 +690,14 @@ export class ModelSpending {
     this.takeBack(purchase, purchase.approved);
     return null;
   }
+}
+
+function newPurchase(state: PurchaseState, approved: bigint, tillCash: bigint): Purchase {
+  return { state, approved, cleared: 0n, reversed: 0n, refunded: 0n, parts: [], tillCash, spokenOf: false };
+}
+
+function newPart(source: Source, order: number): Part {
+  return { source, order, cents: 0n, tokens: 0n, posted: 0n, postedTokens: 0n };
 }
 
 /** What may still be cleared of a purchase. */
