@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from 'pg';
 import request from 'supertest';
+import { snapshotForAmendment } from '../../../services/authorizations/rules/amendment';
+import { amendmentReceiptText } from '../../../services/authorizations/rules/amendment-receipt';
 import { decideAuthorization } from '../../../services/authorizations/rules/decide-authorization';
 import { receiptText } from '../../../services/authorizations/rules/receipt';
 import { newId } from '../../../services/database/new-id';
@@ -10,6 +12,29 @@ import { NOW, requestOf, snapshotOf } from '../../builders/snapshots';
 /** One thing of every kind, as the API names it. */
 export type SeededIds = Readonly<Partial<Record<IdKind, string>>> &
   Readonly<Record<'program' | 'cardholder' | 'account' | 'card' | 'authorization', string>>;
+
+/** Which kind of id each parameter of a path stands for. A new parameter has to be added here, or tests fail. */
+export const KIND_OF_PARAMETER: Readonly<Record<string, IdKind>> = {
+  organization_id: 'organization',
+  api_key_id: 'apiKey',
+  program_id: 'program',
+  cardholder_id: 'cardholder',
+  account_id: 'account',
+  card_id: 'card',
+  card_product_id: 'cardProduct',
+  product_id: 'cardProduct',
+  authorization_id: 'authorization',
+  amendment_id: 'amendment',
+  transaction_id: 'cardTransaction',
+  draw_id: 'loanDraw',
+  repayment_id: 'repayment',
+  deposit_id: 'deposit',
+  collateral_operation_id: 'collateralOperation',
+  settlement_id: 'settlement',
+  control_version_id: 'controlVersion',
+  backtest_id: 'backtest',
+  ledger_transaction_id: 'ledgerTransaction',
+};
 
 function uuidOf(kind: IdKind, id: string): string {
   const parsed = parseId(kind, id);
@@ -23,6 +48,20 @@ function receiptOf(authorizationId: string): string {
   const decision = decideAuthorization(snapshot, asked, NOW);
   const subject = { authorizationId, contentHash: '0'.repeat(64) };
   return receiptText(subject, snapshot, asked, decision, NOW, '0'.repeat(64));
+}
+
+function amendmentReceiptOf(authorizationId: string, amendmentId: string): string {
+  const [snapshot, asked] = [snapshotOf(), requestOf(1_000n)];
+  const purchase = { total: 4_250n, begunAt: NOW, open: true };
+  const decision = decideAuthorization(snapshotForAmendment(snapshot, purchase), asked, NOW);
+  return amendmentReceiptText({ amendmentId, authorizationId, contentHash: '0'.repeat(64) }, purchase, {
+    snapshot,
+    request: asked,
+    decision,
+    narrowed: false,
+    now: NOW,
+    marketHash: '0'.repeat(64),
+  });
 }
 
 /**
@@ -63,6 +102,25 @@ export async function seedEverything(
     receipt: receiptOf(authorization),
     occurred_at: new Date(),
     respond_by: new Date(),
+  });
+  const amendment = newId();
+  await insert('authorization_amendments', {
+    id: amendment,
+    authorization_id: authorization,
+    account_id: account,
+    card_id: card,
+    vendor: 'lithic',
+    message_id: randomUUID(),
+    content_hash: '0'.repeat(64),
+    processor_authorization_id: randomUUID(),
+    kind: 'authorization',
+    outcome: 'approved',
+    requested_amount: 1000,
+    total_before: 4250,
+    granted: 1000,
+    occurred_at: new Date(),
+    answer_state: 'given',
+    receipt: amendmentReceiptOf(authorization, amendment),
   });
   const leg = newId();
   await insert('funding_legs', {
@@ -186,6 +244,7 @@ export async function seedEverything(
     cardProduct,
     apiKey: formatId('apiKey', apiKeys.rows[0].id),
     authorization: formatId('authorization', authorization),
+    amendment: formatId('amendment', amendment),
     fundingLeg: formatId('fundingLeg', leg),
     cardTransaction: formatId('cardTransaction', transaction),
     loanDraw: formatId('loanDraw', leg),

@@ -2,34 +2,12 @@ import request from 'supertest';
 import { newId } from '../../../services/database/new-id';
 import { formatId, type IdKind } from '../../../services/shared/ids';
 import { type ApiUnderTest, startApiUnderTest } from './api-under-test';
-import { type SeededIds, seedEverything } from './seed-everything';
+import { KIND_OF_PARAMETER, type SeededIds, seedEverything } from './seed-everything';
 
 interface Operation {
   readonly parameters?: readonly { readonly name: string; readonly in: string }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: unknown }>> };
 }
-
-/** Which kind of id each parameter of a path stands for. A new parameter has to be added here, or the test fails. */
-const KIND_OF_PARAMETER: Readonly<Record<string, IdKind>> = {
-  organization_id: 'organization',
-  api_key_id: 'apiKey',
-  program_id: 'program',
-  cardholder_id: 'cardholder',
-  account_id: 'account',
-  card_id: 'card',
-  card_product_id: 'cardProduct',
-  product_id: 'cardProduct',
-  authorization_id: 'authorization',
-  transaction_id: 'cardTransaction',
-  draw_id: 'loanDraw',
-  repayment_id: 'repayment',
-  deposit_id: 'deposit',
-  collateral_operation_id: 'collateralOperation',
-  settlement_id: 'settlement',
-  control_version_id: 'controlVersion',
-  backtest_id: 'backtest',
-  ledger_transaction_id: 'ledgerTransaction',
-};
 
 /** Bodies that are right in everything but whose things they name. */
 function bodies(ids: SeededIds): Readonly<Record<string, object>> {
