@@ -14,26 +14,26 @@ export interface AnsweredPurchase {
  * own table, where the commit looks.
  */
 export class AnsweredMessages {
-  private readonly purchases = new Map<string, AnsweredPurchase>();
+  private latest = new Map<string, AnsweredPurchase>();
+  private before: ReadonlyMap<string, AnsweredPurchase> = new Map();
 
   constructor(
-    /** Messages kept; the oldest are let go first. Each takes some 200 bytes. */
-    private readonly messagesMax: number,
+    /** So many of the latest messages are known for certain, and up to twice as many. Each takes some 200 bytes. */
+    private readonly messagesMin: number,
   ) {}
 
   /** `key` names the message within its vendor. */
   keep(key: string, purchase: AnsweredPurchase): void {
-    this.purchases.set(key, purchase);
-    if (this.purchases.size <= this.messagesMax) return;
-    for (const oldest of this.purchases.keys()) {
-      this.purchases.delete(oldest);
-      return;
-    }
+    this.latest.set(key, purchase);
+    if (this.latest.size < this.messagesMin) return;
+    // As a whole: a map that loses its oldest entry each time looks for the next behind all that were lost before.
+    this.before = this.latest;
+    this.latest = new Map();
   }
 
   /** The purchase that a message of this id began, where it is another one than the message names now. */
   otherPurchase(key: string, request: AuthorizationRequest): AnsweredPurchase | null {
-    const known = this.purchases.get(key);
+    const known = this.latest.get(key) ?? this.before.get(key);
     return known === undefined || known.processorAuthorizationId === request.processorAuthorizationId ? null : known;
   }
 }

@@ -113,8 +113,8 @@ const CONFLICTS_BEFORE_LOCKING = 2;
 const CONFLICTS_MAX = 20;
 /** Prices and reserves are read again after this: far below any feed's heartbeat. */
 const MARKET_KEPT_MS = 100;
-/** First messages remembered by id. */
-const MESSAGES_KEPT_MAX = 50_000;
+/** The latest first messages, remembered by id. */
+const MESSAGES_KEPT_MIN = 10_000;
 const ANSWERED_NOTED_EVERY_MS = 100;
 /** One look at all that wait is cheaper than a timer for each. */
 const LATE_LOOKED_FOR_EVERY_MS = 25;
@@ -187,7 +187,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
   const accounts = new AccountCache(deps.accountsKeptMax);
   const positions = new Set<string>();
   const unanswered = new UnansweredBatches();
-  const messages = new AnsweredMessages(MESSAGES_KEPT_MAX);
+  const messages = new AnsweredMessages(MESSAGES_KEPT_MIN);
   let commitTypes: CommitTypes | null = null;
   let current: CurrentMarket | null = null;
   let noting: NodeJS.Timeout | null = null;

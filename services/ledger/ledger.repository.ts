@@ -137,7 +137,7 @@ export async function insertLedgerTransaction(
 ): Promise<boolean> {
   const result: { rows: unknown[] } = await trx.raw(
     `INSERT INTO ledger_transactions (organization_id, id, template, idempotency_key, effective_at) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT (organization_id, idempotency_key) DO NOTHING RETURNING id`,
+     ON CONFLICT (organization_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING id`,
     [organizationId, row.id, row.template, row.idempotencyKey, row.effectiveAt],
   );
   return result.rows.length > 0;
