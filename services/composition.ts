@@ -42,7 +42,7 @@ import { createBank } from './providers/off-ramp/bank';
 import { createBridge } from './providers/off-ramp/bridge';
 import { createLithic } from './providers/processor/lithic';
 import { publishSigningKey } from './receipts/publish-signing-key';
-import { createReceiptSealer } from './receipts/seal-receipts';
+import { createReceiptSealer, type ReceiptSealer } from './receipts/seal-receipts';
 import { signingKeyOf } from './receipts/signing-key';
 import { required } from './shared/assert';
 import { type Clock, systemClock } from './shared/clock';
@@ -124,6 +124,7 @@ export interface AuthorizerParts {
   readonly authorizer: Authorizer;
   /** Of the role `escudo_authorizer`. */
   readonly pool: Pool;
+  readonly sealer: ReceiptSealer;
   close(): Promise<void>;
 }
 
@@ -145,6 +146,7 @@ export async function composeAuthorizer(
   pool.on('error', (error) => logger.error({ err: error }, 'a connection of the authorizer was lost'));
   const signingKey = signingKeyOf(config.receiptSigningKey);
   await publishSigningKey(knex, signingKey);
+  const sealer = createReceiptSealer(signingKey);
   const partner = createPartnerDesk({
     pool,
     knex,
@@ -158,8 +160,8 @@ export async function composeAuthorizer(
     clock,
     limits: wiring.limits,
     accountsKeptMax: ACCOUNTS_KEPT_MAX,
-    sealer: createReceiptSealer(signingKey),
-    amend: (request, known) => amendAuthorization({ knex, clock }, request, known),
+    sealer,
+    amend: (request, known) => amendAuthorization({ knex, clock, sealer }, request, known),
     partner,
     observer: {
       decided: () => undefined,
@@ -172,6 +174,7 @@ export async function composeAuthorizer(
   return {
     authorizer,
     pool,
+    sealer,
     async close() {
       await authorizer.close();
       await Promise.allSettled([partner.close(), pool.end()]);
@@ -260,7 +263,7 @@ export async function composeApi(config: ApiConfig, logTo?: DestinationStream): 
       inbox: { knex, clock },
       webhooks: {
         '/processors/lithic/events': createCardEventSource(lithic.ingress, (event) =>
-          recordCardEvent({ knex, clock }, event),
+          recordCardEvent({ knex, clock, sealer: authorization.sealer }, event),
         ),
         '/webhooks/sumsub': createKycHintSource(sumsub.ingress, (hint) =>
           handleKycHint({ knex, kyc: sumsub.vendor }, hint),

@@ -21,7 +21,9 @@ function failed(decision: ReplayedDecision): boolean {
 }
 
 function describe(decision: ReplayedDecision): string {
-  const lines = [`${formatId('authorization', decision.authorizationId)}  ${decision.answer}, ${decision.seal}`];
+  const { amendmentId } = decision;
+  const id = `${formatId('authorization', decision.authorizationId)}${amendmentId === null ? '' : ` ${formatId('amendment', amendmentId)}`}`;
+  const lines = [`${id}  ${decision.answer}, ${decision.seal}`];
   if (decision.detail !== null) lines.push(`    ${decision.detail}`);
   for (const { field, stored, again } of decision.differences)
     lines.push(`    ${field}: stored ${stored ?? 'nothing'}, again ${again ?? 'nothing'}`);

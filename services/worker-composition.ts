@@ -34,6 +34,7 @@ import { registerTokens, watchPrices } from './pricing/watch-prices';
 import { watchReserves } from './pricing/watch-reserves';
 import { createProgramUsageSummer } from './programs/sum-program-usage';
 import { createDeniedAddressList } from './providers/screening/denied-address-list';
+import type { ReceiptSealer } from './receipts/seal-receipts';
 import { createTemporalClient, type TemporalSettings } from './temporal/client';
 import { createWorkflowStarter } from './temporal/workflow-starter';
 import { sweepUnbookedGas } from './treasury/book-gas';
@@ -105,7 +106,7 @@ export async function composeWorker(config: WorkerConfig): Promise<WorkerParts> 
     metrics,
     temporal: config.temporal,
     activities: registerActivities(workflowDependencies),
-    jobs: composeJobs(config, platform, workerKnex, workflowDependencies),
+    jobs: composeJobs(config, platform, workerKnex, { ...workflowDependencies, sealer: authorization.sealer }),
     dependencies: [
       ...platformDependencies(platform, config.temporal.address),
       outboxDependency(() => readBacklog(workerKnex)),
@@ -202,11 +203,12 @@ function composeJobs(
   config: WorkerConfig,
   platform: Platform,
   workerKnex: WorkerKnex,
-  deps: ReturnType<typeof composeWorkflowDependencies>,
+  deps: ReturnType<typeof composeWorkflowDependencies> & { readonly sealer: ReceiptSealer },
 ): readonly PeriodicJob[] {
+  const { sealer } = deps;
   const { bridge, clock, deployment, knex, lithic, logger, reader, sumsub } = platform;
   const inboxSources = [
-    createCardEventSource(lithic.ingress, (event) => recordCardEvent({ knex, clock }, event)),
+    createCardEventSource(lithic.ingress, (event) => recordCardEvent({ knex, clock, sealer }, event)),
     createKycHintSource(sumsub.ingress, (hint) => handleKycHint({ knex, kyc: sumsub.vendor }, hint)),
     createOffRampHintSource(bridge.ingress, (hint) => handleOffRampHint({ knex, offRamp: bridge.offRamp }, hint)),
   ];

@@ -1,32 +1,32 @@
 import type { Knex } from 'knex';
 import { lockAccount } from '../accounts/account.repository';
-import { newId } from '../database/new-id';
 import { inOrganization, type Transaction } from '../database/transaction';
 import { appendCommand } from '../outbox/append-command';
 import { appendEvent } from '../outbox/append-event';
 import type { AuthorizationReply, AuthorizationRequest } from '../providers/processor/port';
+import type { ReceiptSealer } from '../receipts/seal-receipts';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
-import { insertAmendment } from './amendment.repository';
 import { type AuthorizationRow, findAuthorization } from './authorization.repository';
 import { findAnswer, insertAnsweredMessage } from './card-event.repository';
 import { authorizationEventData } from './card-event-context';
 import { extendHold } from './extend-hold';
 import { advise } from './record-advice';
+import { recordAmendment } from './record-amendment';
 import { reversePart } from './reverse-part';
-import { type Amendment, amendmentOf, snapshotForIncrement } from './rules/amendment';
+import { type Amendment, amendmentOf, snapshotForAmendment } from './rules/amendment';
 import { isOpen } from './rules/authorization-state';
 import { type Decision, decideAuthorization, type SpendRequest } from './rules/decide-authorization';
 import type { DeclineReason } from './rules/decline-reason';
 import { holdExpiry } from './rules/hold-amount';
 import type { SpendSnapshot } from './rules/spend-snapshot';
-import { UNHEARD_GRACE_MS } from './rules/unheard-answers';
 import { loadSpendSnapshot, type StoredAnswer } from './spend-snapshot.repository';
 
 export interface AmendAuthorizationDeps {
   /** Of the app's role. */
   readonly knex: Knex;
   readonly clock: Clock;
+  readonly sealer: ReceiptSealer;
 }
 
 /** The purchase that a message names, as the authorizer found it. */
@@ -38,6 +38,7 @@ export interface KnownPurchase {
 }
 
 interface AmendContext {
+  readonly sealer: ReceiptSealer;
   readonly known: KnownPurchase;
   readonly request: AuthorizationRequest;
   readonly authorization: AuthorizationRow;
@@ -97,6 +98,7 @@ async function amend(
       overtaken || now > request.respondBy
         ? declined('late')
         : await answerTo(trx, {
+            sealer: deps.sealer,
             known,
             request,
             authorization,
@@ -154,8 +156,8 @@ async function answerTo(trx: Transaction, context: AmendContext): Promise<Answer
         authorization,
         snapshot: context.snapshot,
         amendment,
-        messageId: request.messageId,
-        effectiveAt: request.occurredAt,
+        message: request,
+        sealer: context.sealer,
         now: context.now,
       });
       return approved(request.amount);
@@ -184,12 +186,27 @@ async function lower(trx: Transaction, context: AmendContext): Promise<Answer> {
 async function raise(trx: Transaction, context: AmendContext): Promise<Answer> {
   const { authorization, request, amendment, snapshot, now, known } = context;
   const open = isOpen(authorization.state);
-  const view = open
-    ? snapshotForIncrement(snapshot, { total: amendment.total, since: authorization.created_at })
-    : { ...snapshot, begunAt: authorization.created_at };
+  const purchase = { total: amendment.total, begunAt: authorization.created_at, open };
   const kind = request.kind === 'cash_withdrawal' ? 'cash_withdrawal' : 'authorization';
-  const decision = decideAuthorization(view, spendOf(request, kind, amendment.more), now);
-  if (decision.outcome === 'declined') {
+  const spend = spendOf(request, kind, amendment.more);
+  const decision = decideAuthorization(snapshotForAmendment(snapshot, purchase), spend, now);
+  const { outcome, approvedAmount: granted } = decision;
+  const record = (legIds: readonly string[]) =>
+    recordAmendment(trx, context.sealer, {
+      authorization,
+      cardId: known.cardId,
+      message: request,
+      purchase,
+      snapshot,
+      request: spend,
+      decision,
+      narrowed: false,
+      granted,
+      legIds,
+      now,
+    });
+  if (outcome === 'declined') {
+    await record([]);
     await appendEvent(trx, {
       organizationId: known.organizationId,
       type: 'authorization.increment_declined',
@@ -202,62 +219,34 @@ async function raise(trx: Transaction, context: AmendContext): Promise<Answer> {
     });
     return declined(decision.reason ?? 'internal_error');
   }
-  const granted = decision.approvedAmount;
-  const { outcome } = decision;
-  const answer: Answer = {
+  const answer = {
     ...approved(request.amountBasis === 'total' ? amendment.total + granted : granted),
     outcome,
   };
-  const nothingEnded = amendment.more === 0n && !open;
-  if (!nothingEnded) {
-    const change = await extendHold(trx, {
-      authorization,
-      amendment,
-      granted,
-      decision,
-      cardId: known.cardId,
-      messageId: request.messageId,
-      effectiveAt: request.occurredAt,
-      // Nothing more may be asked only to keep a hold that is there: it starts its days anew.
-      expiresAt: decision.expiresAt ?? holdExpiry(now, authorization.merchant.mcc, snapshot.policy),
-    });
-    await appendEvent(trx, {
-      organizationId: known.organizationId,
-      type: 'authorization.incremented',
-      resourceKind: 'authorization',
-      resourceId: authorization.id,
-      data: authorizationEventData(authorization, change),
-    });
-    if (granted > 0n) return { ...answer, amendment: await awaitHearing(trx, context, granted, change.legIds) };
+  if (amendment.more === 0n && !open) {
+    await record([]);
+    return answer;
   }
-  return answer;
-}
-
-/** Until the answer is known to have been handed over, the processor is to be asked whether it counts what was approved. */
-async function awaitHearing(
-  trx: Transaction,
-  { request, known }: AmendContext,
-  granted: bigint,
-  legIds: readonly string[],
-): Promise<NonNullable<AuthorizationReply['amendment']>> {
-  const { organizationId, authorizationId, accountId } = known;
-  const id = newId();
-  await insertAmendment(trx, {
-    organization_id: organizationId,
-    id,
-    authorization_id: authorizationId,
-    account_id: accountId,
-    vendor: request.vendor,
-    message_id: request.messageId,
-    processor_authorization_id: request.processorAuthorizationId,
+  const change = await extendHold(trx, {
+    authorization,
+    amendment,
     granted,
-    leg_ids: legIds,
-    occurred_at: request.occurredAt,
-    respond_by: request.respondBy,
-    answer_state: 'awaited',
-    ask_at: new Date(request.respondBy.getTime() + UNHEARD_GRACE_MS),
+    decision,
+    cardId: known.cardId,
+    messageId: request.messageId,
+    effectiveAt: request.occurredAt,
+    // Nothing more may be asked only to keep a hold that is there: it starts its days anew.
+    expiresAt: decision.expiresAt ?? holdExpiry(now, authorization.merchant.mcc, snapshot.policy),
   });
-  return { organizationId, id };
+  const id = await record(change.legIds);
+  await appendEvent(trx, {
+    organizationId: known.organizationId,
+    type: 'authorization.incremented',
+    resourceKind: 'authorization',
+    resourceId: authorization.id,
+    data: authorizationEventData(authorization, change),
+  });
+  return granted > 0n ? { ...answer, amendment: { organizationId: known.organizationId, id } } : answer;
 }
 
 function spendOf(request: AuthorizationRequest, kind: SpendRequest['kind'], amount: bigint): SpendRequest {

@@ -1,33 +1,55 @@
 import type { Knex } from 'knex';
 import type { Pool } from 'pg';
 import type { Transaction } from '../database/transaction';
+import type { AuthorizationRequestKind } from '../providers/processor/port';
+import type { Decision } from './rules/decide-authorization';
+import type { DeclineReason } from './rules/decline-reason';
 import type { StoredAnswer } from './spend-snapshot.repository';
 
 /** `awaited`: not known to have been heard. Every other state is final. */
 export type AmendmentAnswerState = 'awaited' | 'given' | 'counted' | 'taken_back' | 'overtaken';
 
-/** A row of `authorization_amendments`: what one message approved on top of a purchase. Amounts are cents. */
+/** A row of `authorization_amendments`: what one message made of a purchase that was known. Amounts are cents. */
 export interface AmendmentRow {
   readonly organization_id: string;
   readonly id: string;
   readonly authorization_id: string;
   readonly account_id: string;
+  readonly card_id: string;
   readonly vendor: string;
   readonly message_id: string;
+  /** Of the raw message. */
+  readonly content_hash: string;
   readonly processor_authorization_id: string;
+  readonly kind: AuthorizationRequestKind;
+  readonly outcome: Decision['outcome'];
+  readonly decline_reason: DeclineReason | null;
+  /** Asked for on top of `total_before`. */
+  readonly requested_amount: bigint;
+  readonly total_before: bigint;
+  /** Approved on top of it; told by the network, it may be more than is held. */
   readonly granted: bigint;
   readonly leg_ids: readonly string[];
   /** When the network says that it asked. */
   readonly occurred_at: Date;
-  readonly respond_by: Date;
-  readonly answer_state: AmendmentAnswerState;
+  /** Null: nobody waited for an answer. */
+  readonly respond_by: Date | null;
+  /** Null: nothing depends on whether an answer was heard. */
+  readonly answer_state: AmendmentAnswerState | null;
   readonly ask_at: Date | null;
   readonly asked: number;
+  /** Canonical JSON; null where it was decided before these receipts were kept. */
+  readonly receipt: string | null;
+  /** Its sealed batch, which has no other leaf. */
+  readonly batch_id: string | null;
+  readonly created_at: Date;
 }
 
 export async function insertAmendment(trx: Transaction, row: Omit<AmendmentRow, 'asked'>): Promise<void> {
   await trx('authorization_amendments').insert({
     ...row,
+    requested_amount: row.requested_amount.toString(),
+    total_before: row.total_before.toString(),
     granted: row.granted.toString(),
     leg_ids: [...row.leg_ids],
   });
@@ -42,6 +64,14 @@ export async function findAmendment(
   return trx<AmendmentRow>('authorization_amendments')
     .where({ organization_id: organizationId, vendor, message_id: messageId })
     .first();
+}
+
+export async function findAmendmentById(
+  trx: Transaction,
+  organizationId: string,
+  id: string,
+): Promise<AmendmentRow | undefined> {
+  return trx<AmendmentRow>('authorization_amendments').where({ organization_id: organizationId, id }).first();
 }
 
 /** Says what became of an answer that was awaited; nothing where that is known. Whether it was awaited. */

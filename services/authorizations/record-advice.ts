@@ -1,22 +1,24 @@
-import { createHash } from 'node:crypto';
 import { bumpAccountVersion } from '../accounts/account.repository';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
 import { appendEvent } from '../outbox/append-event';
 import type { CardEvent } from '../providers/processor/port';
+import type { ReceiptSealer } from '../receipts/seal-receipts';
 import { required } from '../shared/assert';
 import type { AuthorizationRow } from './authorization.repository';
 import { changeAuthorization, insertAdvisedAuthorization } from './card-event.repository';
 import { authorizationEventData, type CardEventContext, type RecordedCardEvent } from './card-event-context';
 import { extendHold } from './extend-hold';
 import { narrowStatusCheck } from './narrow-status-check';
+import { type AmendingMessage, recordAmendment } from './record-amendment';
 import { reversePart } from './reverse-part';
-import { type Amendment, amendmentOf, snapshotForIncrement } from './rules/amendment';
+import { type Amendment, amendmentOf, snapshotForAmendment } from './rules/amendment';
 import { isOpen } from './rules/authorization-state';
 import { decideAuthorization, type SpendRequest } from './rules/decide-authorization';
 import { holdExpiry } from './rules/hold-amount';
 import { marketRecord, receiptText } from './rules/receipt';
 import type { SpendSnapshot } from './rules/spend-snapshot';
+import { marketHashOf, sealAlone } from './seal-alone';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
 
 /**
@@ -25,7 +27,11 @@ import { loadSpendSnapshot } from './spend-snapshot.repository';
  * clearing posts in any case), less is given back, and a purchase that we never heard of begins with it. A message from
  * before the last total is part of that total already.
  */
-export async function recordAdvice(trx: Transaction, context: CardEventContext): Promise<RecordedCardEvent> {
+export async function recordAdvice(
+  trx: Transaction,
+  context: CardEventContext,
+  sealer: ReceiptSealer,
+): Promise<RecordedCardEvent> {
   const { organizationId, account, cardId, event, now } = context;
   const snapshot = required(
     await loadSpendSnapshot(trx, organizationId, account.id, cardId),
@@ -39,7 +45,7 @@ export async function recordAdvice(trx: Transaction, context: CardEventContext):
     await bumpAccountVersion(trx, organizationId, account.id);
     return { authorizationId: null, cardTransactionId: null };
   }
-  const authorization = known ?? (await begin(trx, context, snapshot));
+  const authorization = known ?? (await begin(trx, context, snapshot, sealer));
   const standing = {
     state: authorization.state,
     approved: authorization.approved_amount,
@@ -51,8 +57,14 @@ export async function recordAdvice(trx: Transaction, context: CardEventContext):
     snapshot,
     amendment: amendmentOf(standing, event.amount, event.amountBasis),
     begins: known === null,
-    messageId: event.messageId,
-    effectiveAt: event.effectiveAt,
+    message: {
+      kind: 'advice',
+      messageId: event.messageId,
+      contentHash: event.contentHash,
+      occurredAt: event.effectiveAt,
+      respondBy: null,
+    },
+    sealer,
     now,
   });
   return { authorizationId: authorization.id, cardTransactionId: null };
@@ -65,14 +77,15 @@ export async function advise(
     readonly authorization: AuthorizationRow;
     readonly snapshot: SpendSnapshot;
     readonly amendment: Amendment;
-    /** The purchase begins with this message. */
+    /** The purchase begins with this message: its own row has the receipt. */
     readonly begins?: boolean;
-    readonly messageId: string;
-    readonly effectiveAt: Date;
+    readonly message: AmendingMessage;
+    readonly sealer: ReceiptSealer;
     readonly now: Date;
   },
 ): Promise<void> {
-  const { authorization, snapshot, amendment, messageId, effectiveAt, now } = input;
+  const { authorization, snapshot, amendment, message, now } = input;
+  const { messageId, occurredAt: effectiveAt } = message;
   const { organization_id: organizationId, id: authorizationId } = authorization;
   if (amendment.more < 0n) {
     return reversePart(trx, {
@@ -92,13 +105,16 @@ export async function advise(
     });
     return;
   }
-  const open = isOpen(authorization.state);
-  const continues = open && input.begins !== true;
-  const view = continues
-    ? snapshotForIncrement(snapshot, { total: amendment.total, since: authorization.created_at })
-    : { ...snapshot, begunAt: authorization.created_at };
-  const told = decideAuthorization(view, spendOf(authorization, amendment.more), now);
-  const narrowed = continues && (await narrowStatusCheck(trx, input));
+  const begins = input.begins === true;
+  const purchase = {
+    total: amendment.total,
+    begunAt: authorization.created_at,
+    open: isOpen(authorization.state) && !begins,
+  };
+  const spend = spendOf(authorization, amendment.more);
+  const told = decideAuthorization(snapshotForAmendment(snapshot, purchase), spend, now);
+  const narrowed =
+    purchase.open && (await narrowStatusCheck(trx, { authorization, snapshot, amendment, messageId, effectiveAt }));
   const change = await extendHold(trx, {
     authorization,
     amendment,
@@ -110,6 +126,21 @@ export async function advise(
     expiresAt: holdExpiry(now, authorization.merchant.mcc, snapshot.policy),
     advisedAt: effectiveAt,
   });
+  if (!begins) {
+    await recordAmendment(trx, input.sealer, {
+      authorization,
+      cardId: authorization.card_id,
+      message,
+      purchase,
+      snapshot,
+      request: spend,
+      decision: told,
+      narrowed,
+      granted: amendment.more,
+      legIds: change.legIds,
+      now,
+    });
+  }
   await appendEvent(trx, {
     organizationId,
     type: 'authorization.advised',
@@ -141,18 +172,25 @@ function spendOf(authorization: AuthorizationRow, amount: bigint): SpendRequest 
 }
 
 /** The row of a purchase that begins with what the network told; its hold is placed like that of any other advice. */
-async function begin(trx: Transaction, context: CardEventContext, snapshot: SpendSnapshot): Promise<AuthorizationRow> {
+async function begin(
+  trx: Transaction,
+  context: CardEventContext,
+  snapshot: SpendSnapshot,
+  sealer: ReceiptSealer,
+): Promise<AuthorizationRow> {
   const { organizationId, account, cardId, event, now } = context;
   const id = newId();
   const opening = { id, organizationId, accountId: account.id, cardId, programId: account.program_id, event, now };
   const row = openingRow(opening);
   const spend = spendOf(row, event.amount);
-  const marketHash = createHash('sha256').update(marketRecord(snapshot)).digest('hex');
+  const market = marketRecord(snapshot);
   const subject = { authorizationId: id, contentHash: event.contentHash };
   const told = decideAuthorization(snapshot, spend, now);
-  const receipt = receiptText(subject, snapshot, spend, told, now, marketHash);
-  await insertAdvisedAuthorization(trx, { ...row, receipt }, event.contentHash);
-  return { ...row, receipt };
+  const receipt = receiptText(subject, snapshot, spend, told, now, marketHashOf(market));
+  const batchId = await sealAlone(trx, sealer, receipt, market);
+  const sealed = { ...row, receipt, batch_id: batchId, batch_ordinal: 0 };
+  await insertAdvisedAuthorization(trx, sealed, event.contentHash);
+  return sealed;
 }
 
 function openingRow(opening: {

@@ -3,6 +3,7 @@ import { lockAccount } from '../accounts/account.repository';
 import { inOrganization, type Transaction } from '../database/transaction';
 import { appendCommand } from '../outbox/append-command';
 import type { CardEvent } from '../providers/processor/port';
+import type { ReceiptSealer } from '../receipts/seal-receipts';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import { findAuthorizationOf, findCardRoute, findMessage, insertEventMessage } from './card-event.repository';
@@ -32,7 +33,10 @@ export type CardEventOutcome =
 const BILLING_CURRENCY = 'USD';
 
 const RECORD: Readonly<
-  Record<CardEvent['kind'], (trx: Transaction, context: CardEventContext) => Promise<RecordedCardEvent>>
+  Record<
+    CardEvent['kind'],
+    (trx: Transaction, context: CardEventContext, sealer: ReceiptSealer) => Promise<RecordedCardEvent>
+  >
 > = {
   clearing: recordClearing,
   reversal: recordReversal,
@@ -48,7 +52,7 @@ const RECORD: Readonly<
  * or a message that comes before the one it belongs to.
  */
 export async function recordCardEvent(
-  deps: { readonly knex: Knex; readonly clock: Clock },
+  deps: { readonly knex: Knex; readonly clock: Clock; readonly sealer: ReceiptSealer },
   event: CardEvent,
 ): Promise<CardEventOutcome> {
   const route = await deps.knex.transaction((trx) => findCardRoute(trx, event.vendor, event.cardToken));
@@ -69,14 +73,15 @@ export async function recordCardEvent(
       event.vendor,
       event.processorAuthorizationId,
     );
-    const recorded = await RECORD[event.kind](trx, {
+    const context: CardEventContext = {
       organizationId,
       account,
       cardId: route.card_id,
       authorization: authorization ?? null,
       event,
       now: deps.clock.now(),
-    });
+    };
+    const recorded = await RECORD[event.kind](trx, context, deps.sealer);
     await insertEventMessage(trx, organizationId, event, account.id, recorded.authorizationId);
     await signalWorkflow(trx, organizationId, recorded);
     return { kind: 'recorded', organizationId, accountId: account.id, ...recorded };

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import type { Transaction } from '../database/transaction';
 import type { ProgramPolicy } from '../programs/rules/program-policy';
-import type { DecidedLeg, DecidedRow } from './rules/receipt-of-row';
+import type { DecidedAmendment, DecidedLeg, DecidedRow } from './rules/receipt-of-row';
 
 /** The document of a policy version; versions never change. */
 export async function findPolicyVersion(
@@ -23,7 +23,16 @@ export interface ReplayedRow extends DecidedRow {
 }
 
 export interface ReplayedLeg extends DecidedLeg {
+  readonly id: string;
   readonly authorization_id: string;
+}
+
+/** What replaying reads of more for a known purchase. */
+export interface ReplayedAmendment extends DecidedAmendment {
+  readonly program_id: string;
+  readonly leg_ids: readonly string[];
+  readonly receipt: string | null;
+  readonly batch_id: string | null;
 }
 
 const COLUMNS = [
@@ -88,10 +97,61 @@ export async function findLegsToReplay(
 ): Promise<readonly ReplayedLeg[]> {
   const organizations = [...new Set(rows.map((row) => row.organization_id))];
   return db<ReplayedLeg>('funding_legs')
-    .select('authorization_id', 'ordinal', 'kind', 'asset', 'held_amount', 'held_usd', 'price_usd_e8')
+    .select('id', 'authorization_id', 'ordinal', 'kind', 'asset', 'held_amount', 'held_usd', 'price_usd_e8')
     .whereIn('organization_id', organizations)
     .whereIn(
       'authorization_id',
       rows.map((row) => row.id),
     );
+}
+
+const AMENDMENT_COLUMNS = [
+  'm.id',
+  'm.organization_id',
+  'm.authorization_id',
+  'm.account_id',
+  'm.card_id',
+  'm.content_hash',
+  'm.kind',
+  'm.outcome',
+  'm.decline_reason',
+  'm.requested_amount',
+  'm.total_before',
+  'm.granted',
+  'm.leg_ids',
+  'm.receipt',
+  'm.batch_id',
+  'a.program_id',
+] as const;
+
+function amendmentsToReplay(db: Knex): Knex.QueryBuilder<ReplayedAmendment, ReplayedAmendment[]> {
+  return db('authorization_amendments AS m')
+    .join('authorizations AS a', { 'a.organization_id': 'm.organization_id', 'a.id': 'm.authorization_id' })
+    .select([...AMENDMENT_COLUMNS]);
+}
+
+/** What came on top of an authorization, in the order of its decisions. */
+export async function findAmendmentsToReplay(
+  db: Knex,
+  authorization: Pick<ReplayedRow, 'organization_id' | 'id'>,
+): Promise<readonly ReplayedAmendment[]> {
+  return amendmentsToReplay(db)
+    .where('m.organization_id', authorization.organization_id)
+    .where('m.authorization_id', authorization.id)
+    .orderBy('m.id');
+}
+
+/** One page of an organization's amendments decided in [from, to), in the order of their ids. */
+export async function findAmendmentPage(
+  db: Knex,
+  page: Parameters<typeof findPageToReplay>[1],
+): Promise<readonly ReplayedAmendment[]> {
+  return amendmentsToReplay(db)
+    .where('m.organization_id', page.organizationId)
+    .where('m.id', '>', page.afterId)
+    .where('m.id', '<=', page.untilId)
+    .where('m.created_at', '>=', page.from)
+    .where('m.created_at', '<', page.to)
+    .orderBy('m.id')
+    .limit(page.limit);
 }

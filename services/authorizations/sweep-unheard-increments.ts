@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { inOrganization } from '../database/transaction';
 import type { Processor } from '../providers/processor/port';
+import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import {
   type AmendmentRow,
@@ -77,7 +78,8 @@ async function settle(deps: SweepUnheardIncrementsDeps, amendment: AmendmentRow)
     );
     return true;
   }
-  const sinceDueMs = deps.clock.now().getTime() - amendment.respond_by.getTime();
+  const due = required(amendment.respond_by, 'the time for an answer that is awaited');
+  const sinceDueMs = deps.clock.now().getTime() - due.getTime();
   if (found.value === 'not_recorded' && sinceDueMs < RECORDED_BY_THEN_MS) return false;
   await voidUnheardIncrement(deps, amendment);
   return true;

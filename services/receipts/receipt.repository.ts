@@ -34,6 +34,10 @@ export async function putKeyInUse(knex: Knex, id: string, publicKey: Buffer): Pr
   });
 }
 
+export async function insertReceiptBatch(trx: Transaction, batch: Omit<ReceiptBatchRow, 'created_at'>): Promise<void> {
+  await trx('receipt_batches').insert(batch);
+}
+
 /** Newest first. */
 export async function findReceiptKeys(db: Knex | Transaction): Promise<readonly ReceiptKeyRow[]> {
   return db<ReceiptKeyRow>('receipt_keys').orderBy([{ column: 'created_at', order: 'desc' }, 'id']);

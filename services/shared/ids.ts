@@ -11,6 +11,7 @@ export const ID_PREFIX = {
   card: 'card',
   cardProduct: 'cprd',
   authorization: 'auth',
+  amendment: 'amnd',
   cardTransaction: 'ctx',
   fundingLeg: 'leg',
   saleOrder: 'sale',

@@ -80,12 +80,19 @@ const RULES: Readonly<Record<string, string>> = {
       WHERE c.organization_id = a.organization_id AND c.authorization_id = a.id
     ) t
     WHERE a.organization_id = $1 AND (a.cleared_amount <> t.cleared OR a.refunded_amount <> t.refunded)`,
-  'the parts of a clearing come to its amount and its fee': `
-    SELECT format('%s of %s cents and %s has parts of %s', t.message_id, t.amount, t.fee_amount, coalesce(p.parts, 0)) AS breach
+  'the parts of a clearing, and what was set aside for it, come to its amount and its fee': `
+    SELECT format('%s of %s cents and %s has parts of %s and %s set aside', t.message_id, t.amount, t.fee_amount, coalesce(p.parts, 0),
+      coalesce(s.set_aside, 0)) AS breach
     FROM card_transactions t LEFT JOIN (
       SELECT card_transaction_id, sum(amount_usd) AS parts FROM leg_postings WHERE organization_id = $1 GROUP BY card_transaction_id
     ) p ON p.card_transaction_id = t.id
-    WHERE t.organization_id = $1 AND t.kind <> 'refund' AND t.amount + t.fee_amount IS DISTINCT FROM coalesce(p.parts, 0)`,
+    LEFT JOIN LATERAL (
+      SELECT sum(w.amount) AS set_aside FROM ledger_transactions x JOIN ledger_transfers w ON w.organization_id = x.organization_id
+        AND w.transaction_id = x.id
+      WHERE x.organization_id = $1 AND x.idempotency_key = 'reservation-spent:' || t.id
+    ) s ON true
+    WHERE t.organization_id = $1 AND t.kind NOT IN ('refund', 'reservation_return')
+      AND t.amount + t.fee_amount IS DISTINCT FROM coalesce(p.parts, 0) + coalesce(s.set_aside, 0)`,
   'the account adds up what its holds, draws and overdue parts come to': `
     SELECT format('account %s: loan hold %s, legs %s; overdue %s, ledger %s; shares %s, draws %s', a.id, a.loan_hold, h.held,
       a.overdue_amount, coalesce(o.overdue, 0), a.debt_shares, d.shares) AS breach

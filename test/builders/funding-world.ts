@@ -37,7 +37,7 @@ import { startOffRampVendor } from '../../simulators/off-ramp-vendor/app';
 import type { SharedChain } from '../setup/anvil';
 import { createTestDatabase } from '../setup/database';
 import { cardEvent, createSpendingWorld, purchase, type SpendingWorldOptions } from './spending-world';
-import { createTestAuthorizer } from './test-authorizer';
+import { createTestAuthorizer, testSealer } from './test-authorizer';
 
 const STEPS_MAX = 400;
 
@@ -191,7 +191,10 @@ export async function createFundingWorld(chain: SharedChain) {
       overrides: Partial<CardEvent> = {},
     ): Promise<string[]> {
       const before = new Set((await rows('leg_postings')).map((each) => each.id));
-      await recordCardEvent({ knex, clock: systemClock }, cardEvent(request, 'clearing', { ...overrides, amount }));
+      await recordCardEvent(
+        { knex, clock: systemClock, sealer: testSealer() },
+        cardEvent(request, 'clearing', { ...overrides, amount }),
+      );
       return (await rows('leg_postings')).map((each) => each.id).filter((id) => !before.has(id));
     }
 
@@ -255,7 +258,7 @@ export async function createFundingWorld(chain: SharedChain) {
       clear,
       expectSound,
       record: (...event: Parameters<typeof cardEvent>) =>
-        recordCardEvent({ knex, clock: systemClock }, cardEvent(...event)),
+        recordCardEvent({ knex, clock: systemClock, sealer: testSealer() }, cardEvent(...event)),
       openPositions: () => inside((trx) => openPositions(trx, organizationId)),
       state: async () => required((await rows('accounts'))[0], 'account'),
       events: async () => (await rows('events')).map((event) => event.type as string),

@@ -3,6 +3,7 @@ import type { Knex } from 'knex';
 import type { Client } from 'pg';
 import { lockAccount } from '../../services/accounts/account.repository';
 import { expireAuthorization } from '../../services/authorizations/expire-authorization';
+import { followAuthorization } from '../../services/authorizations/follow-authorization';
 import type { CardEventOutcome } from '../../services/authorizations/record-card-event';
 import { voidUnheardAuthorization } from '../../services/authorizations/void-unheard-authorization';
 import { newId } from '../../services/database/new-id';
@@ -18,6 +19,7 @@ import type { Clock } from '../../services/shared/clock';
 import { ACCOUNTS, CATEGORIES, type Journey, type Move, PURCHASES, type Terms } from './model-journey';
 import {
   COINS,
+  type Earned,
   type Market,
   type ModelPolicy,
   type PurchaseState,
@@ -65,20 +67,22 @@ type Sent =
 /** What came of sending something: an answer to a request, or how an event was taken. Null for what is no message. */
 export type Outcome = { readonly reply: Reply } | { readonly recorded: CardEventOutcome['kind'] } | null;
 
-export function modelPolicy({ sources, places, fees, bufferBps }: Terms, limit: bigint | null): ModelPolicy {
+export function modelPolicy({ sources, places, fees, bufferBps, atOnce }: Terms, limit: bigint | null): ModelPolicy {
   return {
     sources,
     shops: places.map(({ category, foreign, cash }) => ({ ...CATEGORIES[category], foreign, cash })),
     fees,
     bufferBps,
     ltvBps: BigInt(LTV_BPS),
+    atOnce,
     limit,
   };
 }
 
-function programPolicy({ fees, bufferBps }: Terms, limit: bigint | null): Partial<ProgramPolicy> {
+function programPolicy({ fees, bufferBps, atOnce }: Terms, limit: bigint | null): Partial<ProgramPolicy> {
   return {
     stablecoins: COINS,
+    funding_at: atOnce ? 'authorization' : 'clearing',
     partial_approvals: true,
     hold_allowance_bps: {
       restaurants: Number(CATEGORIES.restaurant.allowanceBps),
@@ -178,6 +182,9 @@ export class JourneyWorld {
       case 'unheard':
         await this.giveUp(what.purchase);
         return null;
+      case 'look':
+        await this.lookAt(what.purchase);
+        return null;
       case 'expiry':
         if (what.by === 'network') return this.send(this.event(account, what.purchase, 'expiry', 0n));
         await this.letRunOut(what.purchase);
@@ -229,6 +236,7 @@ export class JourneyWorld {
               originalProcessorAuthorizationId: this.idOf(what.purchase),
             });
       case 'unheard':
+      case 'look':
       case 'deposit':
         throw new Error(`${what.kind} comes by no message`);
     }
@@ -245,17 +253,17 @@ export class JourneyWorld {
       : { reply: await this.door.request(message.request) };
   }
 
-  /** What the network is owed and what fees were earned, on the ledger. */
-  async earned(): Promise<{ readonly owed: bigint; readonly fees: bigint }> {
+  /** What the network is owed, what is set aside for it, and what fees were earned, on the ledger. */
+  async earned(): Promise<Earned> {
     const { rows } = await this.deps.superuser.query<{ type: string; balance: bigint }>(
       `SELECT a.type, coalesce(sum(CASE WHEN t.credit_account_id = a.id THEN t.amount ELSE -t.amount END), 0) AS balance
        FROM ledger_accounts a JOIN ledger_transfers t ON t.organization_id = a.organization_id AND t.kind IN ('posted', 'post_pending')
          AND a.id IN (t.debit_account_id, t.credit_account_id)
-       WHERE a.organization_id = $1 AND a.type IN ('network.payable', 'revenue.fees') GROUP BY a.type`,
+       WHERE a.organization_id = $1 AND a.type IN ('network.payable', 'network.reserved', 'revenue.fees') GROUP BY a.type`,
       [this.world.organizationId],
     );
     const of = (type: string) => BigInt(rows.find((row) => row.type === type)?.balance ?? 0n);
-    return { owed: of('network.payable'), fees: of('revenue.fees') };
+    return { owed: of('network.payable'), fees: of('revenue.fees'), reserved: of('network.reserved') };
   }
 
   /** The accounts as they stand, in the model's words. */
@@ -275,7 +283,7 @@ export class JourneyWorld {
     );
     const purchases = await this.deps.superuser.query<PurchaseRow>(
       `SELECT a.account_id, a.processor_authorization_id, a.state, a.approved_amount AS approved, a.cleared_amount AS cleared,
-         a.reversed_amount AS reversed, a.refunded_amount AS refunded, h.cents, h.tokens
+         a.reversed_amount AS reversed, a.refunded_amount AS refunded, a.reserved_amount AS reserved, h.cents, h.tokens
        FROM authorizations a CROSS JOIN LATERAL (
          SELECT coalesce(sum(held_usd - posted_usd - released_usd), 0) AS cents,
            coalesce(sum(held_amount - posted_amount - released_amount), 0) AS tokens
@@ -292,9 +300,9 @@ export class JourneyWorld {
       const standing = purchases.rows.flatMap((each) => {
         const number = this.purchaseIds.indexOf(each.processor_authorization_id);
         if (each.account_id !== accountId || number === -1) return [];
-        const { state, approved, cleared, reversed, refunded, cents, tokens } = each;
+        const { state, approved, cleared, reversed, refunded, reserved, cents, tokens } = each;
         return [
-          [number, { state, approved, cleared, reversed, refunded, heldCents: cents, heldTokens: tokens }],
+          [number, { state, approved, cleared, reversed, refunded, reserved, heldCents: cents, heldTokens: tokens }],
         ] as const;
       });
       const purse = row.purse.map((coin) => coin.split(' ').map(BigInt));
@@ -409,6 +417,13 @@ export class JourneyWorld {
     await expireAuthorization(this.deps, { organizationId: this.world.organizationId, authorizationId });
   }
 
+  /** As its workflow does, when it is woken. */
+  private async lookAt(number: number): Promise<void> {
+    const authorizationId = await this.authorizationId(number);
+    if (authorizationId === null) return;
+    await followAuthorization(this.deps, { organizationId: this.world.organizationId, authorizationId }, 0);
+  }
+
   private async giveUp(number: number): Promise<void> {
     const authorizationId = await this.authorizationId(number);
     if (authorizationId === null) return;
@@ -467,6 +482,7 @@ interface PurchaseRow {
   readonly cleared: bigint;
   readonly reversed: bigint;
   readonly refunded: bigint;
+  readonly reserved: bigint;
   readonly cents: bigint;
   readonly tokens: bigint;
 }

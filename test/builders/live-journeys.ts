@@ -3,7 +3,7 @@ import { required } from '../../services/shared/assert';
 import { brokenBooks } from './books';
 import { type JourneyDeps, JourneyWorld, modelPolicy, type Outcome, tampered } from './journey-world';
 import { type Journey, type Move, type Step, tell, tellBeginning } from './model-journey';
-import { ModelSpending, type Reply } from './model-spending';
+import { type Earned, ModelSpending, type Reply } from './model-spending';
 
 const CANDIDATES_MAX = 16;
 const SHRINK_LIMIT_MS = 60_000;
@@ -144,11 +144,12 @@ async function liveThrough(
   }
 }
 
-function sumOf(models: readonly ModelSpending[]): { readonly owed: bigint; readonly fees: bigint } {
+function sumOf(models: readonly ModelSpending[]): Earned {
   const earned = models.map((model) => model.earned());
   return {
     owed: earned.reduce((sum, each) => sum + each.owed, 0n),
     fees: earned.reduce((sum, each) => sum + each.fees, 0n),
+    reserved: earned.reduce((sum, each) => sum + each.reserved, 0n),
   };
 }
 
@@ -226,8 +227,10 @@ async function take(world: JourneyWorld, journey: Journey, answers: Outcome[], s
   }
 }
 
+const BY_NO_MESSAGE: ReadonlySet<Move['what']['kind']> = new Set(['deposit', 'unheard', 'look']);
+
 function comesByNoMessage({ what }: Move): boolean {
-  return what.kind === 'deposit' || what.kind === 'unheard' || (what.kind === 'expiry' && what.by === 'us');
+  return BY_NO_MESSAGE.has(what.kind) || (what.kind === 'expiry' && what.by === 'us');
 }
 
 /** The lines that differ, the model's first. */

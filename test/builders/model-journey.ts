@@ -28,6 +28,8 @@ export interface Terms {
   readonly places: readonly Place[];
   readonly fees: Fees;
   readonly bufferBps: bigint;
+  /** Purchases are funded right after their approval. */
+  readonly atOnce: boolean;
 }
 
 /** One thing that happens, on one account. */
@@ -118,6 +120,7 @@ const message: fc.Arbitrary<Move> = fc.oneof(
   { weight: 3, arbitrary: onPurchase(fc.record({ kind: fc.constant('refund'), purchase, cents })) },
   { weight: 1, arbitrary: onPurchase(fc.record({ kind: fc.constant('late'), purchase, cents })) },
   { weight: 1, arbitrary: onPurchase(fc.record({ kind: fc.constant('unheard'), purchase })) },
+  { weight: 4, arbitrary: onPurchase(fc.record({ kind: fc.constant('look'), purchase })) },
   { weight: 1, arbitrary: onAccount(fc.record({ kind: fc.constant('refund'), purchase: fc.constant(null), cents })) },
   {
     weight: 1,
@@ -167,7 +170,7 @@ const RESTAURANT: Place = { category: 'restaurant', foreign: false, cash: 'none'
 /** The first two at a grocer's, the others at a restaurant. */
 const PLAIN_PLACES = [GROCER, GROCER, RESTAURANT, RESTAURANT];
 
-const PLAIN: Terms = { sources: [0, 1], places: PLAIN_PLACES, fees: NO_FEES, bufferBps: 50n };
+const PLAIN: Terms = { sources: [0, 1], places: PLAIN_PLACES, fees: NO_FEES, bufferBps: 50n, atOnce: false };
 const sources: fc.Arbitrary<readonly Source[]> = fc.constantFrom<readonly Source[]>(
   [0, 1],
   [1, 0],
@@ -178,13 +181,17 @@ const sources: fc.Arbitrary<readonly Source[]> = fc.constantFrom<readonly Source
 );
 const places = fc.array(place, { minLength: PURCHASES, maxLength: PURCHASES });
 const bufferBps = fc.constantFrom(0n, 50n, 300n);
+const atOnce = fc.boolean();
 
 /** Each of what a program may have by itself, and all of it together. */
 const setup: fc.Arbitrary<{ readonly terms: Terms; readonly market: Market }> = fc.oneof(
   { weight: 2, arbitrary: fc.constant({ terms: PLAIN, market: PAR }) },
   {
     weight: 2,
-    arbitrary: fc.record({ terms: sources.map((each) => ({ ...PLAIN, sources: each })), market: fc.constant(PAR) }),
+    arbitrary: fc.record({
+      terms: fc.record({ sources, atOnce }).map((each) => ({ ...PLAIN, ...each })),
+      market: fc.constant(PAR),
+    }),
   },
   {
     weight: 2,
@@ -197,7 +204,10 @@ const setup: fc.Arbitrary<{ readonly terms: Terms; readonly market: Market }> = 
     weight: 2,
     arbitrary: fc.record({ terms: bufferBps.map((each) => ({ ...PLAIN, bufferBps: each })), market: offPar }),
   },
-  { weight: 4, arbitrary: fc.record({ terms: fc.record({ sources, fees, places, bufferBps }), market: offPar }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ terms: fc.record({ sources, fees, places, bufferBps, atOnce }), market: offPar }),
+  },
 );
 
 const nth = fc.nat({ max: 30 });
@@ -281,11 +291,11 @@ export function tell(one: Step): string {
 
 /** How a journey begins, in words. */
 export function tellBeginning({ owns, terms, market, limit }: Journey): string {
-  const { sources, places, fees: charged, bufferBps: buffer } = terms;
+  const { sources, places, fees: charged, bufferBps: buffer, atOnce: soon } = terms;
   return [
     `began with ${owns.map(({ tokens: each, pledged: of }) => `${each.join(' + ')} tokens, ${of} pledged`).join(' and ')}`,
     `limit ${limit ?? 'none'}; prices ${market.coins.join(', ')}; collateral ${market.collateral}`,
-    `pays from ${sources.map((source) => (source === 'loan' ? source : COINS[source])).join(', ')}; buffer ${buffer}`,
+    `pays from ${sources.map((source) => (source === 'loan' ? source : COINS[source])).join(', ')}; buffer ${buffer}${soon ? '; right after the approval' : ''}`,
     `fees: foreign ${charged.foreignBps}, cash ${charged.cashFixed} + ${charged.cashBps} bps${charged.till ? ', at the till too' : ''}`,
     `places: ${places.map(({ category, foreign, cash }) => `${category}${foreign ? ' abroad' : ''}, cash ${cash}`).join('; ')}`,
   ].join('\n');

@@ -44,6 +44,8 @@ export interface ModelPolicy {
   readonly fees: Fees;
   readonly bufferBps: bigint;
   readonly ltvBps: bigint;
+  /** Purchases are sold and lent for right after their approval, with the next look at them. */
+  readonly atOnce: boolean;
   /** Cents a day; null is no limit. */
   readonly limit: bigint | null;
 }
@@ -65,6 +67,8 @@ interface Part {
   tokens: bigint;
   posted: bigint;
   postedTokens: bigint;
+  /** Taken before any clearing, and set aside. */
+  setAside: boolean;
 }
 
 /** What a purchase has cost: clearings and refunds that were taken back, and the fees that they brought. */
@@ -83,6 +87,8 @@ interface Purchase {
   cleared: bigint;
   reversed: bigint;
   refunded: bigint;
+  /** Cents that were taken before any clearing and are not cleared yet. */
+  reserved: bigint;
   parts: Part[];
   /** Cents that the first message said were cash at the till. */
   readonly tillCash: bigint;
@@ -136,6 +142,8 @@ export type Happening =
   | { readonly kind: 'refund'; readonly purchase: number | null; readonly cents: bigint }
   | { readonly kind: 'refund_reversal'; readonly purchase: number | null; readonly cents: bigint }
   | { readonly kind: 'unheard'; readonly purchase: number }
+  /** Its workflow looks at a purchase. */
+  | { readonly kind: 'look'; readonly purchase: number }
   | { readonly kind: 'deposit'; readonly coin: number; readonly tokens: bigint };
 
 /** What can be compared with the product: the account, and each purchase by its number. */
@@ -151,12 +159,20 @@ export interface Standing {
   readonly purchases: Readonly<Record<number, PurchaseStanding>>;
 }
 
+/** Cents. */
+export interface Earned {
+  readonly owed: bigint;
+  readonly reserved: bigint;
+  readonly fees: bigint;
+}
+
 export interface PurchaseStanding {
   readonly state: PurchaseState;
   readonly approved: bigint;
   readonly cleared: bigint;
   readonly reversed: bigint;
   readonly refunded: bigint;
+  readonly reserved: bigint;
   readonly heldCents: bigint;
   readonly heldTokens: bigint;
 }
@@ -225,9 +241,10 @@ export class ModelSpending {
     this.market = market;
   }
 
-  /** Cents that the network is owed for this account, and the fees that it was charged. */
-  earned(): { readonly owed: bigint; readonly fees: bigint } {
-    return { owed: this.account.owed, fees: this.account.fees };
+  /** Cents that the network is owed for this account, what is set aside for it, and the fees that were charged. */
+  earned(): Earned {
+    const { owed, fees, purchases } = this.account;
+    return { owed, fees, reserved: sum([...purchases.values()].map((purchase) => purchase.reserved)) };
   }
 
   standing(): Standing {
@@ -238,6 +255,7 @@ export class ModelSpending {
       cleared: purchase.cleared,
       reversed: purchase.reversed,
       refunded: purchase.refunded,
+      reserved: purchase.reserved,
       heldCents: sum(purchase.parts.map((part) => part.cents)),
       heldTokens: sum(purchase.parts.map((part) => part.tokens)),
     });
@@ -290,6 +308,8 @@ export class ModelSpending {
         return this.takeRefundBack(what.purchase, what.cents);
       case 'unheard':
         return this.giveUp(what.purchase);
+      case 'look':
+        return this.look(what.purchase);
       case 'deposit':
         this.give(what.coin, what.tokens);
         return null;
@@ -504,15 +524,19 @@ export class ModelSpending {
     }
     purchase.spokenOf = true;
     const wasOpen = open(purchase);
-    let left = cents + fee;
+    const fromReserve = least(cents + fee, purchase.reserved);
+    purchase.reserved -= fromReserve;
+    let left = cents + fee - fromReserve;
     for (const part of wasOpen ? purchase.parts : []) left -= this.consume(part, left);
-    const ends = wasOpen && (final || sum(purchase.parts.map((part) => part.cents)) === 0n);
+    const kept = sum(purchase.parts.map((part) => part.cents)) + purchase.reserved;
+    const ends = wasOpen && (final || kept === 0n);
     if (ends) release(purchase.parts);
     this.spend(left, purchase.parts);
     purchase.cleared += cents;
     if (!wasOpen) return null;
     const unspent = purchase.approved - purchase.reversed - purchase.cleared;
     purchase.state = ends ? 'cleared' : 'partially_cleared';
+    if (ends) this.returnReserve(purchase, purchase.reserved);
     if (ends && unspent > 0n) this.uncount(unspent, false);
     return null;
   }
@@ -600,9 +624,13 @@ export class ModelSpending {
   private takeBack(purchase: Purchase, cents: bigint): void {
     const due = stillDue(purchase);
     const reversed = least(cents, due);
-    const heldCents = sum(purchase.parts.map((part) => part.cents));
+    const held = sum(purchase.parts.map((part) => part.cents));
+    const kept = held + purchase.reserved;
+    const freed = reversed === due ? kept : kept - up(kept * (due - reversed), due);
     if (reversed === due) release(purchase.parts);
-    else releaseFromBehind(purchase.parts, heldCents - up(heldCents * (due - reversed), due));
+    else releaseFromBehind(purchase.parts, least(freed, held));
+    // What is held goes back before what was taken already.
+    this.returnReserve(purchase, most(freed - held, 0n));
     purchase.reversed += reversed;
     const whole = reversed === due;
     const wholly = whole && purchase.state === 'pending';
@@ -619,21 +647,51 @@ export class ModelSpending {
     const wholly = purchase.state === 'pending';
     purchase.state = wholly ? 'expired' : 'cleared';
     release(purchase.parts);
+    this.returnReserve(purchase, purchase.reserved);
     if (unspent > 0n) this.uncount(unspent, wholly);
     return null;
   }
 
-  /** What is overdue first, then the purchase's loans and then its coins, the last first, then the first coin. */
+  /** Takes all that is held, as far as its tokens reach, and sets it aside for the network. */
+  private look(number: number): null {
+    const purchase = this.account.purchases.get(number);
+    if (!this.policy.atOnce || purchase === undefined || !open(purchase)) return null;
+    for (const part of purchase.parts) {
+      const taken = this.consume(part, part.cents);
+      purchase.reserved += taken;
+      if (taken > 0n) part.setAside = true;
+    }
+    release(purchase.parts);
+    return null;
+  }
+
+  private returnReserve(purchase: Purchase, cents: bigint): void {
+    purchase.reserved -= cents;
+    this.giveBack(
+      cents,
+      purchase.parts.filter((part) => part.setAside),
+    );
+  }
+
   private refund(number: number | null, cents: bigint): null {
     const fee = number === null ? 0n : this.feeGivenBack(number, cents);
     this.account.owed -= cents;
     this.account.fees -= fee;
-    const paid = least(cents + fee, this.account.overdue);
-    this.account.overdue -= paid;
-    let left = cents + fee - paid;
     const purchase = number === null ? undefined : this.account.purchases.get(number);
     const forced = number === null ? [] : this.forcedParts(number);
-    const lastFirst = [...forced, ...(purchase?.parts ?? [])].sort((a, b) => a.order - b.order).reverse();
+    this.giveBack(cents + fee, [...forced, ...(purchase?.parts ?? [])]);
+    if (purchase === undefined) return null;
+    purchase.refunded += cents;
+    purchase.spokenOf = true;
+    return null;
+  }
+
+  /** To what is overdue first, then to the loans and then the coins of these parts, the last first, then as the first coin. */
+  private giveBack(cents: bigint, parts: readonly Part[]): void {
+    const paid = least(cents, this.account.overdue);
+    this.account.overdue -= paid;
+    let left = cents - paid;
+    const lastFirst = [...parts].sort((a, b) => a.order - b.order).reverse();
     for (const loans of [true, false]) {
       for (const part of lastFirst) {
         if ((part.source === 'loan') !== loans) continue;
@@ -645,10 +703,6 @@ export class ModelSpending {
       }
     }
     this.give(0, (left * TOKENS_E8_PER_CENT) / this.price(0));
-    if (purchase === undefined) return null;
-    purchase.refunded += cents;
-    purchase.spokenOf = true;
-    return null;
   }
 
   /** Nothing of a part of the purchase; of what completes the whole, all that was charged. */
@@ -693,11 +747,21 @@ export class ModelSpending {
 }
 
 function newPurchase(state: PurchaseState, approved: bigint, tillCash: bigint): Purchase {
-  return { state, approved, cleared: 0n, reversed: 0n, refunded: 0n, parts: [], tillCash, spokenOf: false };
+  return {
+    state,
+    approved,
+    cleared: 0n,
+    reversed: 0n,
+    refunded: 0n,
+    reserved: 0n,
+    parts: [],
+    tillCash,
+    spokenOf: false,
+  };
 }
 
 function newPart(source: Source, order: number): Part {
-  return { source, order, cents: 0n, tokens: 0n, posted: 0n, postedTokens: 0n };
+  return { source, order, cents: 0n, tokens: 0n, posted: 0n, postedTokens: 0n, setAside: false };
 }
 
 /** What may still be cleared of a purchase. */

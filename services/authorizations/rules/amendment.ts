@@ -47,3 +47,19 @@ export function snapshotForIncrement(
     increment: { approvedBefore: purchase.total, since: purchase.since },
   };
 }
+
+/** How a purchase stood when more for it was decided: all that the decision reads of it. */
+export interface AmendedPurchase {
+  /** Cents that it came to before. */
+  readonly total: bigint;
+  /** When it was put on record. */
+  readonly begunAt: Date;
+  /** An ended one is decided like a purchase of its own, and opened again. */
+  readonly open: boolean;
+}
+
+/** The snapshot on which more for a purchase is decided. */
+export function snapshotForAmendment(snapshot: SpendSnapshot, purchase: AmendedPurchase): SpendSnapshot {
+  const { total, begunAt, open } = purchase;
+  return open ? snapshotForIncrement(snapshot, { total, since: begunAt }) : { ...snapshot, begunAt };
+}

@@ -75,6 +75,17 @@ function shortfallWords({ requested, largest, currency, hold }: Explanation): st
 
 /** For the cardholder: plain words, without figures or names of anybody else. */
 export function wordsForCardholder(explanation: Explanation): string {
+  return `${aboutWords(explanation)}${decisionWords(explanation)}`;
+}
+
+/** More for a known purchase is told apart from a purchase of its own. */
+function aboutWords({ amends, requested, currency }: Explanation): string {
+  if (amends === null) return '';
+  if (amends.ended) return `This is about ${money(requested, currency)} more for a purchase that had ended. `;
+  return `This is about ${money(requested, currency)} on top of a purchase of ${money(amends.approvedBefore, currency)}. `;
+}
+
+function decisionWords(explanation: Explanation): string {
   const { result, reason, requested, approved, currency, balance } = explanation;
   if (reason !== null) return DECLINED_WORDS[reason](explanation);
   if (balance !== null) return `You asked how much you can spend: ${money(balance, currency)}.`;
@@ -106,11 +117,11 @@ function sourceWords({ legs }: Explanation): string {
 /** For support: the same decision in our own words, with every figure that decided. Nothing personal in it. */
 export function wordsForSupport(explanation: Explanation): string {
   const { result, reason, requested, approved, currency, largest, checks, hold, options, partner } = explanation;
-  const parts: string[] = [];
+  const parts: string[] = explanation.amends === null ? [] : [aboutWords(explanation).trim()];
   const failed = checks.find((check) => check.result === 'failed');
   if (reason === null) {
     parts.push(
-      `${result.replaceAll('_', ' ')}: ${money(approved, currency)} of ${money(requested, currency)} asked for.`,
+      `${sentence(result.replaceAll('_', ' '))}: ${money(approved, currency)} of ${money(requested, currency)} asked for.`,
     );
   } else {
     parts.push(`Declined ${money(requested, currency)}: ${reason}. ${DECLINE_REASON_TEXT[reason]}`);

@@ -5,6 +5,7 @@ import { type PriceState, priceState } from '../../credit/rules/price-state';
 import type { ConsideredOption, PlannedLeg } from '../../funding/rules/plan-funding';
 import type { PartnerVerdict } from '../../partner-decisions/rules/partner-verdict';
 import { formatDecimal } from '../../shared/money';
+import { amendmentOfReceipt } from './amendment-receipt';
 import type { DeclineReason } from './decline-reason';
 import { feeRoundDown, feeTerms } from './fees';
 import { holdForAmountRoundUp } from './hold-amount';
@@ -123,6 +124,8 @@ export interface Explanation {
   readonly options: readonly ConsideredOption[];
   readonly prices: readonly ExplainedPrice[];
   readonly partner: PartnerVerdict | null;
+  /** The purchase that this was about more of; null for a first message. */
+  readonly amends: { readonly approvedBefore: bigint; readonly ended: boolean } | null;
 }
 
 /**
@@ -132,6 +135,7 @@ export interface Explanation {
 export function explain(receipt: Receipt, inputs: DecisionInputs, committedLate: boolean): Explanation {
   const { outcome } = receipt;
   const { request, snapshot } = inputs;
+  const amendment = amendmentOfReceipt(receipt);
   const reason = committedLate ? 'late' : (outcome.reason ?? null);
   const failed = committedLate ? 'in_time' : failedCheck(outcome);
   const limits = limitFigures(roomInput(inputs));
@@ -169,10 +173,11 @@ export function explain(receipt: Receipt, inputs: DecisionInputs, committedLate:
     })),
     limits,
     hold: holdOf(receipt, inputs, reason),
-    legs: reason === null ? legs : [],
+    legs: reason === null && amendment?.narrowed !== true ? legs : [],
     options,
     prices: pricesOf(inputs, options),
     partner: request.partner,
+    amends: amendment && { approvedBefore: BigInt(amendment.approved), ended: amendment.ended === true },
   };
 }
 
@@ -185,10 +190,12 @@ function failedCheck(outcome: Receipt['outcome']): CheckName | null {
   return isLimit ? 'limits' : 'controls';
 }
 
-function neededChecks({ request }: DecisionInputs): ReadonlySet<CheckName> {
+function neededChecks({ request, snapshot }: DecisionInputs): ReadonlySet<CheckName> {
   if (request.kind === 'advice') return new Set(['message']);
   if (request.kind === 'refund_authorization') return new Set(['message', 'currency', 'in_time']);
   const needed = new Set<CheckName>(CHECKS);
+  // The controls let the purchase in with its first message.
+  if (snapshot.increment !== undefined) needed.delete('controls');
   if (request.partner === null) needed.delete('partner');
   if (request.kind === 'balance_inquiry' || request.amount === 0n) {
     for (const check of ['limits', 'partner', 'still_wanted', 'funding'] as const) needed.delete(check);
@@ -206,7 +213,7 @@ function roomInput({ snapshot, request, now }: DecisionInputs): RoomInput {
     accountCounters: countersNow(snapshot.accountCounters, now, timeZone),
     cardCounters: card && countersNow(card.counters, now, timeZone),
     programUsage: snapshot.programUsage,
-    approvedBefore: null,
+    approvedBefore: snapshot.increment?.approvedBefore ?? null,
   };
 }
 
@@ -225,6 +232,8 @@ function holdOf(receipt: Receipt, { snapshot, request }: DecisionInputs, reason:
   const { policy } = snapshot;
   const conversionBufferBps = policy.conversion_buffer_bps;
   const placed = reason === null && outcome.hold !== '0';
+  // The hold of a status check was there already.
+  if (amendmentOfReceipt(receipt)?.narrowed === true) return null;
   if (placed) {
     const [amount, total, fee] = [BigInt(outcome.approved), BigInt(outcome.hold), BigInt(outcome.fee ?? '0')];
     return { placed, amount, allowance: total - fee - amount, fee, total, conversionBufferBps };

@@ -1,3 +1,4 @@
+import { amendmentOfReceipt } from './amendment-receipt';
 import type { Receipt } from './receipt';
 import type { Difference } from './replay';
 
@@ -34,7 +35,7 @@ export interface DecidedLeg {
  */
 export function rowDifferences(row: DecidedRow, legs: readonly DecidedLeg[], receipt: Receipt): readonly Difference[] {
   const { request, outcome, account, card } = receipt;
-  const pairs: [string, string | null, string | null][] = [
+  const pairs: Pair[] = [
     ['authorization', row.id, receipt.authorization],
     ['organization', row.organization_id, receipt.organization],
     ['account', row.account_id, account.id],
@@ -56,12 +57,64 @@ export function rowDifferences(row: DecidedRow, legs: readonly DecidedLeg[], rec
   }
   const decided = late ? [] : (outcome.legs ?? []);
   for (const [index, leg] of decided.entries()) {
-    const found = legs.find((each) => each.ordinal === index);
-    const text = found
-      ? [found.kind, found.asset, found.held_amount, found.held_usd, found.price_usd_e8].join(' ')
-      : null;
-    pairs.push([`leg ${index}`, text, leg.join(' ')]);
+    pairs.push([`leg ${index}`, legText(legs.find((each) => each.ordinal === index)), leg.join(' ')]);
   }
+  return differencesIn(pairs);
+}
+
+/** What of an amendment's row its decision fixed. Amounts are cents. */
+export interface DecidedAmendment {
+  readonly id: string;
+  readonly organization_id: string;
+  readonly authorization_id: string;
+  readonly account_id: string;
+  readonly card_id: string;
+  readonly content_hash: string;
+  readonly kind: string;
+  readonly outcome: string;
+  readonly decline_reason: string | null;
+  readonly requested_amount: bigint;
+  readonly total_before: bigint;
+  readonly granted: bigint;
+}
+
+/** Where an amendment's row and the legs that it placed, in their order, say something else than its receipt. */
+export function amendmentDifferences(
+  row: DecidedAmendment,
+  legs: readonly DecidedLeg[],
+  receipt: Receipt,
+): readonly Difference[] {
+  const { request, outcome, account, card } = receipt;
+  const amendment = amendmentOfReceipt(receipt);
+  // What the network tells is granted as a whole, whatever covers it.
+  const granted = row.kind === 'advice' ? request.amount : outcome.approved;
+  const pairs: Pair[] = [
+    ['amendment', row.id, amendment?.id ?? null],
+    ['authorization', row.authorization_id, receipt.authorization],
+    ['organization', row.organization_id, receipt.organization],
+    ['account', row.account_id, account.id],
+    ['card', row.card_id, card?.id ?? null],
+    ['message', row.content_hash, receipt.message],
+    ['requested', row.requested_amount.toString(), request.amount],
+    ['total before', row.total_before.toString(), amendment?.approved ?? null],
+    ['outcome', row.outcome, outcome.result],
+    ['reason', row.decline_reason, outcome.reason ?? null],
+    ['granted', row.granted.toString(), granted],
+  ];
+  const decided = amendment?.narrowed === true ? [] : (outcome.legs ?? []);
+  for (let index = 0; index < Math.max(decided.length, legs.length); index += 1) {
+    pairs.push([`leg ${index}`, legText(legs[index]), decided[index]?.join(' ') ?? null]);
+  }
+  return differencesIn(pairs);
+}
+
+type Pair = [field: string, stored: string | null, again: string | null];
+
+function legText(leg: DecidedLeg | undefined): string | null {
+  return leg ? [leg.kind, leg.asset, leg.held_amount, leg.held_usd, leg.price_usd_e8].join(' ') : null;
+}
+
+function differencesIn(pairs: readonly Pair[]): readonly Difference[] {
   return pairs.flatMap(([field, stored, again]) =>
     stored === again ? [] : [{ field: `row ${field}`, stored: stored ?? undefined, again: again ?? undefined }],
   );

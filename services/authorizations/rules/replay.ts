@@ -1,7 +1,8 @@
 import type { ProgramPolicy } from '../../programs/rules/program-policy';
 import { canonicalJson } from '../../receipts/rules/canonical-json';
+import { inputsOfReceipt } from './amendment-receipt';
 import type { Decision } from './decide-authorization';
-import { type DecisionInputs, decisionInputsOf, marketOfRecord, outcomeText, type Receipt } from './receipt';
+import { type DecisionInputs, marketOfRecord, outcomeText, type Receipt } from './receipt';
 import { rulesOf } from './rules-by-version';
 
 /** One figure of an outcome that came out otherwise. Values are canonical JSON; undefined where there is none. */
@@ -24,7 +25,7 @@ export interface Replay {
  * document of the version that it names. Throws {@link UnknownRulesError} when the rules are not here.
  */
 export function replay(receipt: Receipt, market: string, policy: ProgramPolicy): Replay {
-  const inputs = decisionInputsOf(receipt, marketOfRecord(market), policy);
+  const inputs = inputsOfReceipt(receipt, marketOfRecord(market), policy);
   const decision = rulesOf(receipt.rules)(inputs.snapshot, inputs.request, inputs.now);
   return { inputs, decision, differences: differencesOf(receipt.outcome, decision) };
 }

@@ -29,14 +29,18 @@ export interface LimitFigure {
 export function limitFigures(input: RoomInput): readonly LimitFigure[] {
   const { controls, spend } = input;
   if (spend.kind === 'refund_authorization') return [];
+  // Limits of one purchase are for it with its increments, which are not counted as purchases again.
+  const before = input.approvedBefore ?? 0n;
   const figures: LimitFigure[] = [];
   for (const { level, controls: document, path } of controls) {
-    const add = (control: string, unit: LimitFigure['unit'], limit: bigint, used: bigint) =>
-      figures.push(figureOf(level, path + control, unit, limit, used));
+    const add = (control: string, unit: LimitFigure['unit'], limit: bigint, used: bigint): void => {
+      if (unit === 'cents' || input.approvedBefore === null)
+        figures.push(figureOf(level, path + control, unit, limit, used));
+    };
     const fill = document.fleet?.per_fill_amount;
-    if (fill !== undefined && isFuel(spend)) add('fleet.per_fill_amount', 'cents', BigInt(fill), 0n);
+    if (fill !== undefined && isFuel(spend)) add('fleet.per_fill_amount', 'cents', BigInt(fill), before);
     const counters = level === 'card' ? input.cardCounters : input.accountCounters;
-    if (counters) addWindows(add, document, counters);
+    if (counters) addWindows(add, document, counters, before);
     for (const [index, rule] of (document.velocity ?? []).entries()) {
       const ofRule = rule.per === 'card' ? input.cardCounters : input.accountCounters;
       if (!ofRule || !covers(rule, spend.mcc)) continue;
@@ -50,10 +54,10 @@ export function limitFigures(input: RoomInput): readonly LimitFigure[] {
 
 type Add = (control: string, unit: LimitFigure['unit'], limit: bigint, used: bigint) => void;
 
-function addWindows(add: Add, { limits }: SpendControls, counters: LimitCounters): void {
+function addWindows(add: Add, { limits }: SpendControls, counters: LimitCounters, before: bigint): void {
   if (!limits) return;
   if (limits.per_transaction_amount !== undefined)
-    add('limits.per_transaction_amount', 'cents', BigInt(limits.per_transaction_amount), 0n);
+    add('limits.per_transaction_amount', 'cents', BigInt(limits.per_transaction_amount), before);
   for (const kind of WINDOW_KINDS) {
     const amount = limits[AMOUNT_OF[kind]];
     if (amount !== undefined) add(`limits.${AMOUNT_OF[kind]}`, 'cents', BigInt(amount), counters[kind].amount);
@@ -63,7 +67,7 @@ function addWindows(add: Add, { limits }: SpendControls, counters: LimitCounters
 }
 
 /** The program's caps, less their headroom. */
-function programFigures({ programLimits: caps, programUsage, now }: RoomInput): readonly LimitFigure[] {
+function programFigures({ programLimits: caps, programUsage, now, approvedBefore }: RoomInput): readonly LimitFigure[] {
   if (caps === undefined) return [];
   const used = countersNow(programUsage, now, caps.time_zone);
   const figures: LimitFigure[] = [];
@@ -74,7 +78,7 @@ function programFigures({ programLimits: caps, programUsage, now }: RoomInput): 
       figures.push(figureOf('program', `program_limits.${AMOUNT_OF[kind]}`, 'cents', limit, used[kind].amount));
     }
     const count = caps[COUNT_OF[kind]];
-    if (count !== undefined) {
+    if (count !== undefined && approvedBefore === null) {
       const limit = BigInt(count - Math.ceil((count * caps.headroom_bps) / 10_000));
       figures.push(
         figureOf('program', `program_limits.${COUNT_OF[kind]}`, 'purchases', limit, BigInt(used[kind].count)),

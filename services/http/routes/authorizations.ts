@@ -1,4 +1,6 @@
 import { type AssetCatalog, moneyJson } from '../../assets/load-asset-catalog';
+import type { AmendmentRow } from '../../authorizations/explain-amendment';
+import { listAmendments } from '../../authorizations/list-amendments';
 import { listAuthorizations } from '../../authorizations/list-authorizations';
 import { DECLINE_REASON_TEXT, DECLINE_REASONS } from '../../authorizations/rules/decline-reason';
 import {
@@ -111,6 +113,34 @@ const detailView = z
   })
   .openapi('AuthorizationDetail');
 
+const amendmentView = z
+  .strictObject({
+    id: idView('amendment'),
+    authorization_id: idView('authorization'),
+    card_id: idView('card'),
+    kind: z.enum(KINDS).openapi({
+      description: 'What the message was. `advice`: the network told of a higher total without waiting for an answer.',
+    }),
+    outcome: z.enum(['approved', 'partially_approved', 'declined']),
+    decline: z.strictObject({ reason: z.enum(DECLINE_REASONS), text: z.string() }).nullable(),
+    total_before: moneyView.openapi({ description: 'What the purchase came to before.' }),
+    requested: moneyView.openapi({ description: 'Asked for on top of that.' }),
+    approved: moneyView.openapi({
+      description: 'Approved on top of that. What the network told counts as a whole, also where less could be held.',
+    }),
+    answer: z
+      .enum(['awaited', 'given', 'counted', 'taken_back', 'overtaken'])
+      .nullable()
+      .openapi({
+        description:
+          '`awaited`: whether the network heard the approval is not known yet. `given`: it was handed over. `counted`: the processor counts it. ' +
+          '`taken_back`: it was not heard, and nothing is held for it. `overtaken`: a later message settled it. Null: nothing depends on it.',
+      }),
+    occurred_at: timestampView,
+    created_at: timestampView,
+  })
+  .openapi('Amendment');
+
 export function authorizationRoutes({ assets }: RouteDeps): AnyRoute[] {
   const access = { kind: 'organization', scope: 'read' } as const;
   return [
@@ -139,6 +169,32 @@ export function authorizationRoutes({ assets }: RouteDeps): AnyRoute[] {
             page: toPageRequest(query),
           });
           return ok(toListView(page, (row) => authorizationOf(assets, row)));
+        },
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/authorizations/{authorization_id}/amendments',
+      operationId: 'listAmendments',
+      summary: 'What later messages asked for or told on top of an authorization, newest first',
+      description:
+        'Increments, approved and declined, and higher totals that the network told: each was decided by the rules and left a receipt of its own. ' +
+        'What only gives back (a lower total, a reversal) shows in the authorization and its events.',
+      tag: 'Authorizations',
+      access,
+      params: z.strictObject({ authorization_id: idInput('authorization') }),
+      query: listQuery('amendment', {}),
+      status: 200,
+      view: listView(amendmentView),
+      handler: {
+        kind: 'read',
+        run: async (trx, { organizationId }, { params: { authorization_id }, query }) => {
+          const page = await listAmendments(trx, {
+            organizationId,
+            authorizationId: authorization_id,
+            page: toPageRequest(query),
+          });
+          return page.ok ? ok(toListView(page.value, (row) => amendmentOf(assets, row))) : page;
         },
       },
     }),
@@ -227,5 +283,23 @@ function detailOf(assets: AssetCatalog, { authorization, legs }: AuthorizationWi
       used: cents(BigInt(used)),
       rejection,
     })),
+  };
+}
+
+function amendmentOf(assets: AssetCatalog, row: AmendmentRow): z.input<typeof amendmentView> {
+  const cents = (amount: bigint) => moneyJson(assets, amount, 'USD');
+  return {
+    id: formatId('amendment', row.id),
+    authorization_id: formatId('authorization', row.authorization_id),
+    card_id: formatId('card', row.card_id),
+    kind: row.kind,
+    outcome: row.outcome,
+    decline: row.decline_reason && { reason: row.decline_reason, text: DECLINE_REASON_TEXT[row.decline_reason] },
+    total_before: cents(row.total_before),
+    requested: cents(row.requested_amount),
+    approved: cents(row.granted),
+    answer: row.answer_state,
+    occurred_at: row.occurred_at.toISOString(),
+    created_at: row.created_at.toISOString(),
   };
 }

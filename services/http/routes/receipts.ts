@@ -1,10 +1,17 @@
 import { type AssetCatalog, moneyJson } from '../../assets/load-asset-catalog';
 import {
+  type AmendmentReceipt,
+  type ExplainedAmendment,
+  explainAmendment,
+  showAmendmentReceipt,
+} from '../../authorizations/explain-amendment';
+import {
   type AuthorizationReceipt,
   type ExplainedAuthorization,
   explainAuthorization,
   showAuthorizationReceipt,
 } from '../../authorizations/explain-authorization';
+import type { ExplainedDecision } from '../../authorizations/explain-decision';
 import { DECLINE_REASON_TEXT, DECLINE_REASONS } from '../../authorizations/rules/decline-reason';
 import { CHECKS, type Explanation } from '../../authorizations/rules/explain';
 import { OPTION_REJECTION_TEXT, OPTION_REJECTIONS } from '../../funding/rules/plan-funding';
@@ -54,128 +61,150 @@ const verificationFields = {
   proof: proofView.nullable(),
 };
 
-const explanationView = z
-  .strictObject({
-    authorization_id: idView('authorization'),
-    decided_at: timestampView,
-    respond_by: timestampView,
-    rules_version: z.string(),
-    policy_version: z.int(),
-    account_version: z.string(),
-    result: z.enum(['approved', 'partially_approved', 'declined']),
-    decline: z
-      .strictObject({
-        reason: z.enum(DECLINE_REASONS),
-        text: z.string(),
-        refused_by: z
-          .strictObject({
-            level: z.enum(['program', 'account', 'card']),
-            control: z.string(),
-            detail: z.string(),
-          })
-          .nullable()
-          .openapi({ description: 'The control that refused, where it was one.' }),
-        committed_late: z.boolean().openapi({
-          description: 'Decided in time, but committed after the network had stopped listening: nothing is held.',
-        }),
-      })
-      .nullable(),
-    text: z.strictObject({
-      cardholder: z.string().openapi({ description: 'Plain words that may be shown to the cardholder.' }),
-      support: z.string().openapi({ description: 'The same with every figure, for support.' }),
-    }),
-    requested: moneyView,
-    approved: moneyView,
-    largest_amount: moneyView,
-    balance: moneyView.nullable(),
-    checks: z
-      .array(
-        z.strictObject({
-          check: z.enum(CHECKS),
-          result: z.enum(['passed', 'failed', 'not_reached', 'not_needed']),
+const explanationFields = {
+  decided_at: timestampView,
+  rules_version: z.string(),
+  policy_version: z.int(),
+  account_version: z.string(),
+  result: z.enum(['approved', 'partially_approved', 'declined']),
+  decline: z
+    .strictObject({
+      reason: z.enum(DECLINE_REASONS),
+      text: z.string(),
+      refused_by: z
+        .strictObject({
+          level: z.enum(['program', 'account', 'card']),
+          control: z.string(),
           detail: z.string(),
-        }),
-      )
-      .openapi({ description: 'In the order in which they are made; the first that fails names the reason.' }),
-    limits: z.array(
+        })
+        .nullable()
+        .openapi({ description: 'The control that refused, where it was one.' }),
+      committed_late: z.boolean().openapi({
+        description: 'Decided in time, but committed after the network had stopped listening: nothing is held.',
+      }),
+    })
+    .nullable(),
+  text: z.strictObject({
+    cardholder: z.string().openapi({ description: 'Plain words that may be shown to the cardholder.' }),
+    support: z.string().openapi({ description: 'The same with every figure, for support.' }),
+  }),
+  requested: moneyView,
+  approved: moneyView,
+  largest_amount: moneyView,
+  balance: moneyView.nullable(),
+  checks: z
+    .array(
       z.strictObject({
-        level: z.enum(['program', 'account', 'card']),
-        control: z.string(),
-        unit: z.enum(['usd', 'purchases']),
-        limit: z.string(),
-        used: z.string().openapi({ description: 'Before this purchase.' }),
-        left: z.string(),
+        check: z.enum(CHECKS),
+        result: z.enum(['passed', 'failed', 'not_reached', 'not_needed']),
+        detail: z.string(),
       }),
-    ),
-    hold: z
-      .strictObject({
-        placed: z.boolean().openapi({ description: 'False: what would have been held.' }),
-        amount: moneyView,
-        allowance: moneyView.openapi({ description: 'For tips and the like at this kind of merchant.' }),
-        fee: moneyView,
-        total: moneyView,
-        conversion_buffer_bps: z.int().openapi({ description: 'Held of tokens on top of what covers the total.' }),
-      })
-      .nullable(),
-    legs: z.array(
-      z.strictObject({
-        kind: z.enum(['stablecoin_sale', 'loan_draw']),
-        held: moneyView,
-        covers: moneyView,
-        price_usd: z.string(),
-      }),
-    ),
-    options: z.array(
-      z.strictObject({
-        kind: z.enum(['stablecoin_sale', 'loan_draw']),
-        asset: z.string(),
-        capacity: moneyView,
-        used: moneyView,
-        rejection: z
-          .strictObject({ reason: z.enum(OPTION_REJECTIONS), text: z.string() })
-          .nullable()
-          .openapi({ description: 'Why no more of it was used.' }),
-      }),
-    ),
-    prices: z.array(
-      z.strictObject({
-        asset: z.string(),
-        price_usd: z.string(),
-        feed: z.string(),
-        round_id: z.string(),
-        observed_at: timestampView,
-        age_seconds: z.int(),
-        state: z.enum(['fresh', 'aging', 'stale', 'disputed', 'missing']),
-      }),
-    ),
-    partner: z
-      .strictObject({
-        decision: z.enum(['approve', 'decline']),
-        source: z.enum(['partner', 'stand_in']),
-        cause: z.string(),
-        reason: z.string().nullable(),
-        request_id: z.string().nullable(),
-        latency_ms: z.number(),
-      })
-      .nullable(),
-    receipt: z.strictObject({
-      ...verificationFields,
-      same_answer: z.boolean().nullable().openapi({
-        description:
-          'Whether the decision, taken again from the receipt by the rules it names, is the same to the unit. Null: they are not here.',
-      }),
+    )
+    .openapi({ description: 'In the order in which they are made; the first that fails names the reason.' }),
+  limits: z.array(
+    z.strictObject({
+      level: z.enum(['program', 'account', 'card']),
+      control: z.string(),
+      unit: z.enum(['usd', 'purchases']),
+      limit: z.string(),
+      used: z.string().openapi({ description: 'Before this purchase.' }),
+      left: z.string(),
     }),
-  })
+  ),
+  hold: z
+    .strictObject({
+      placed: z.boolean().openapi({ description: 'False: what would have been held.' }),
+      amount: moneyView,
+      allowance: moneyView.openapi({ description: 'For tips and the like at this kind of merchant.' }),
+      fee: moneyView,
+      total: moneyView,
+      conversion_buffer_bps: z.int().openapi({ description: 'Held of tokens on top of what covers the total.' }),
+    })
+    .nullable(),
+  legs: z.array(
+    z.strictObject({
+      kind: z.enum(['stablecoin_sale', 'loan_draw']),
+      held: moneyView,
+      covers: moneyView,
+      price_usd: z.string(),
+    }),
+  ),
+  options: z.array(
+    z.strictObject({
+      kind: z.enum(['stablecoin_sale', 'loan_draw']),
+      asset: z.string(),
+      capacity: moneyView,
+      used: moneyView,
+      rejection: z
+        .strictObject({ reason: z.enum(OPTION_REJECTIONS), text: z.string() })
+        .nullable()
+        .openapi({ description: 'Why no more of it was used.' }),
+    }),
+  ),
+  prices: z.array(
+    z.strictObject({
+      asset: z.string(),
+      price_usd: z.string(),
+      feed: z.string(),
+      round_id: z.string(),
+      observed_at: timestampView,
+      age_seconds: z.int(),
+      state: z.enum(['fresh', 'aging', 'stale', 'disputed', 'missing']),
+    }),
+  ),
+  partner: z
+    .strictObject({
+      decision: z.enum(['approve', 'decline']),
+      source: z.enum(['partner', 'stand_in']),
+      cause: z.string(),
+      reason: z.string().nullable(),
+      request_id: z.string().nullable(),
+      latency_ms: z.number(),
+    })
+    .nullable(),
+  receipt: z.strictObject({
+    ...verificationFields,
+    same_answer: z.boolean().nullable().openapi({
+      description:
+        'Whether the decision, taken again from the receipt by the rules it names, is the same to the unit. Null: they are not here.',
+    }),
+  }),
+};
+
+const decisionView = z.strictObject(explanationFields);
+
+const explanationView = z
+  .strictObject({ authorization_id: idView('authorization'), respond_by: timestampView, ...explanationFields })
   .openapi('AuthorizationExplanation');
 
-const receiptView = z
+const amendmentExplanationView = z
   .strictObject({
     authorization_id: idView('authorization'),
-    receipt: z.string().openapi({ description: 'The receipt itself, canonical JSON (RFC 8785): verify these bytes.' }),
-    market: z.string().nullable().openapi({ description: 'Prices that the batch was decided on, canonical JSON.' }),
-    ...verificationFields,
+    amendment_id: idView('amendment'),
+    respond_by: timestampView
+      .nullable()
+      .openapi({ description: 'Null: the network told of it, and waited for no answer.' }),
+    total_before: moneyView.openapi({ description: 'What the purchase came to before.' }),
+    ended_before: z.boolean().openapi({
+      description: 'The purchase had ended: more for it is decided like a purchase of its own, and opens it again.',
+    }),
+    ...explanationFields,
   })
+  .openapi('AmendmentExplanation');
+
+const receiptFields = {
+  receipt: z.string().openapi({ description: 'The receipt itself, canonical JSON (RFC 8785): verify these bytes.' }),
+  market: z.string().nullable().openapi({ description: 'Prices that the batch was decided on, canonical JSON.' }),
+  ...verificationFields,
+};
+
+const receiptView = z
+  .strictObject({ authorization_id: idView('authorization'), ...receiptFields })
   .openapi('AuthorizationReceipt');
+
+const amendmentReceiptView = z
+  .strictObject({ authorization_id: idView('authorization'), amendment_id: idView('amendment'), ...receiptFields })
+  .openapi('AmendmentReceipt');
 
 const keyView = z
   .strictObject({
@@ -195,6 +224,10 @@ const keyView = z
 export function receiptRoutes({ assets }: RouteDeps): AnyRoute[] {
   const access = { kind: 'organization', scope: 'read' } as const;
   const params = z.strictObject({ authorization_id: idInput('authorization') });
+  const amendmentParams = z.strictObject({
+    authorization_id: idInput('authorization'),
+    amendment_id: idInput('amendment'),
+  });
   return [
     route({
       method: 'get',
@@ -202,7 +235,7 @@ export function receiptRoutes({ assets }: RouteDeps): AnyRoute[] {
       operationId: 'explainAuthorization',
       summary: 'Why an authorization was answered as it was',
       description:
-        'The first decision, approved or declined, taken apart from its signed receipt. Later messages of the purchase show in the authorization and its events.',
+        'The first decision, approved or declined, taken apart from its signed receipt. Decisions on more for the purchase are explained under its amendments.',
       tag: 'Authorizations',
       access,
       params,
@@ -232,6 +265,47 @@ export function receiptRoutes({ assets }: RouteDeps): AnyRoute[] {
         run: async (trx, { organizationId }, { params: { authorization_id } }) => {
           const shown = await showAuthorizationReceipt(trx, { organizationId, authorizationId: authorization_id });
           return shown.ok ? ok(receiptOf(shown.value)) : shown;
+        },
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/authorizations/{authorization_id}/amendments/{amendment_id}/explain',
+      operationId: 'explainAmendment',
+      summary: 'Why more for an authorization was answered as it was',
+      description:
+        'An increment that was asked for, approved or declined, or a higher total that the network told, taken apart from its signed receipt.',
+      tag: 'Authorizations',
+      access,
+      params: amendmentParams,
+      status: 200,
+      view: amendmentExplanationView,
+      handler: {
+        kind: 'read',
+        run: async (trx, { organizationId }, { params: { authorization_id, amendment_id } }) => {
+          const key = { organizationId, authorizationId: authorization_id, amendmentId: amendment_id };
+          const explained = await explainAmendment(trx, key);
+          return explained.ok ? ok(amendmentExplanationOf(assets, explained.value)) : explained;
+        },
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/authorizations/{authorization_id}/amendments/{amendment_id}/receipt',
+      operationId: 'getAmendmentReceipt',
+      summary: 'The signed receipt of a decision on more for an authorization, with its proof',
+      description: 'All it takes to verify the decision without us: save the answer and run `npm run verify-receipt`.',
+      tag: 'Authorizations',
+      access,
+      params: amendmentParams,
+      status: 200,
+      view: amendmentReceiptView,
+      handler: {
+        kind: 'read',
+        run: async (trx, { organizationId }, { params: { authorization_id, amendment_id } }) => {
+          const key = { organizationId, authorizationId: authorization_id, amendmentId: amendment_id };
+          const shown = await showAmendmentReceipt(trx, key);
+          return shown.ok ? ok(amendmentReceiptOf(shown.value)) : shown;
         },
       },
     }),
@@ -294,13 +368,49 @@ function receiptOf({ authorization, receipt, verdict }: AuthorizationReceipt): z
   };
 }
 
+function amendmentReceiptOf({
+  amendment,
+  text,
+  receipt,
+  verdict,
+}: AmendmentReceipt): z.input<typeof amendmentReceiptView> {
+  return {
+    authorization_id: formatId('authorization', amendment.authorization_id),
+    amendment_id: formatId('amendment', amendment.id),
+    receipt: text,
+    market: verdict.proof?.market ?? null,
+    ...verificationOf(verdict, receipt.market),
+  };
+}
+
 function explanationOf(assets: AssetCatalog, explained: ExplainedAuthorization): z.input<typeof explanationView> {
-  const { authorization, receipt, explanation, takenAgain, verdict } = explained;
+  return {
+    authorization_id: formatId('authorization', explained.authorization.id),
+    respond_by: explained.authorization.respond_by.toISOString(),
+    ...decisionOf(assets, explained),
+  };
+}
+
+function amendmentExplanationOf(
+  assets: AssetCatalog,
+  explained: ExplainedAmendment,
+): z.input<typeof amendmentExplanationView> {
+  const { amendment, explanation } = explained;
+  return {
+    authorization_id: formatId('authorization', amendment.authorization_id),
+    amendment_id: formatId('amendment', amendment.id),
+    respond_by: amendment.respond_by?.toISOString() ?? null,
+    total_before: moneyJson(assets, amendment.total_before, 'USD'),
+    ended_before: explanation.amends?.ended ?? false,
+    ...decisionOf(assets, explained),
+  };
+}
+
+function decisionOf(assets: AssetCatalog, explained: ExplainedDecision): z.input<typeof decisionView> {
+  const { receipt, explanation, takenAgain, verdict } = explained;
   const cents = (amount: bigint) => moneyJson(assets, amount, 'USD');
   return {
-    authorization_id: formatId('authorization', authorization.id),
     decided_at: receipt.at,
-    respond_by: authorization.respond_by.toISOString(),
     rules_version: receipt.rules,
     policy_version: receipt.policy,
     account_version: receipt.account.version,

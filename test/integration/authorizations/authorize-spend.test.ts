@@ -17,7 +17,7 @@ import {
   type SpendingWorld,
   type SpendingWorldOptions,
 } from '../../builders/spending-world';
-import { createTestAuthorizer } from '../../builders/test-authorizer';
+import { createTestAuthorizer, testSealer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 const USDC = 1_000_000n;
@@ -266,7 +266,9 @@ describe('what comes before its authorization', () => {
       if (!account) throw new Error('no account');
       const request = purchase(account, 1_000n);
       const knex = createKnex(database.urls.escudo_app, 2, 'test');
-      expect(await recordCardEvent({ knex, clock: systemClock }, cardEvent(request, kind))).toMatchObject({
+      expect(
+        await recordCardEvent({ knex, clock: systemClock, sealer: testSealer() }, cardEvent(request, kind)),
+      ).toMatchObject({
         kind: 'recorded',
       });
       await knex.destroy();
@@ -471,7 +473,7 @@ describe('an account kept in memory', () => {
     const { authorizationId } = await authorizer.authorize(first);
     const reversed = purchase(account, 1_000n);
     const knex = createKnex(database.urls.escudo_app, 1, 'test');
-    await recordCardEvent({ knex, clock: systemClock }, cardEvent(reversed, 'reversal'));
+    await recordCardEvent({ knex, clock: systemClock, sealer: testSealer() }, cardEvent(reversed, 'reversal'));
     await knex.destroy();
     expect((await authorizer.authorize(reversed)).declineReason).toBe('late');
     expect(await authorizer.authorize(first)).toMatchObject({ outcome: 'approved', authorizationId });

@@ -27,7 +27,7 @@ import type { AuthorizationRequest } from '../../../services/providers/processor
 import { required } from '../../../services/shared/assert';
 import { systemClock } from '../../../services/shared/clock';
 import { cardEvent, createSpendingWorld, purchase, type SpendingWorldOptions } from '../../builders/spending-world';
-import { createTestAuthorizer } from '../../builders/test-authorizer';
+import { createTestAuthorizer, testSealer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 const USDC = 1_000_000n;
@@ -55,7 +55,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-const deps = () => ({ knex, clock: systemClock });
+const deps = () => ({ knex, clock: systemClock, sealer: testSealer() });
 
 /** One account of a world of its own, with what a test wants to know of it. */
 async function account(options: Omit<SpendingWorldOptions, 'accounts'>) {

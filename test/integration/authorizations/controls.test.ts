@@ -19,7 +19,7 @@ import {
   type SpendingWorld,
   type WorldAccount,
 } from '../../builders/spending-world';
-import { createTestAuthorizer } from '../../builders/test-authorizer';
+import { createTestAuthorizer, testSealer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 const USDC = 1_000_000n;
@@ -50,7 +50,7 @@ beforeAll(async () => {
 function newAuthorizer(): Authorizer {
   return createTestAuthorizer(pool, {
     clock,
-    amend: (request, known) => amendAuthorization({ knex, clock }, request, known),
+    amend: (request, known) => amendAuthorization({ knex, clock, sealer: testSealer() }, request, known),
   });
 }
 
@@ -101,7 +101,7 @@ function buy(card: WorldAccount, amount: bigint, overrides: Partial<Authorizatio
 }
 
 async function happen(...[request, kind, overrides]: Parameters<typeof cardEvent>): Promise<void> {
-  const recorded = await recordCardEvent({ knex, clock }, cardEvent(request, kind, overrides));
+  const recorded = await recordCardEvent({ knex, clock, sealer: testSealer() }, cardEvent(request, kind, overrides));
   expect(recorded.kind).toBe('recorded');
 }
 

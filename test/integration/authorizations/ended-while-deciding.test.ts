@@ -3,7 +3,7 @@ import { recordCardEvent } from '../../../services/authorizations/record-card-ev
 import { createKnex } from '../../../services/database/knex';
 import { systemClock } from '../../../services/shared/clock';
 import { cardEvent, createSpendingWorld, purchase } from '../../builders/spending-world';
-import { createTestAuthorizer } from '../../builders/test-authorizer';
+import { createTestAuthorizer, testSealer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 let database: TestDatabase;
@@ -52,7 +52,10 @@ test.each([
 
   await blocker.query('BEGIN');
   await blocker.query('SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE', [account.accountId]);
-  const recorded = recordCardEvent({ knex, clock: systemClock }, cardEvent(request, kind, change));
+  const recorded = recordCardEvent(
+    { knex, clock: systemClock, sealer: testSealer() },
+    cardEvent(request, kind, change),
+  );
   await waiting(1);
   const reply = authorizer.authorize(request);
   await waiting(2);

@@ -9,7 +9,7 @@ import { sweepOverdue } from '../../../services/funding/sweep-overdue';
 import { required } from '../../../services/shared/assert';
 import { systemClock } from '../../../services/shared/clock';
 import { cardEvent, createSpendingWorld, purchase } from '../../builders/spending-world';
-import { createTestAuthorizer } from '../../builders/test-authorizer';
+import { createTestAuthorizer, testSealer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 const DAY_MS = 86_400_000;
@@ -49,7 +49,7 @@ async function approved(amount = 4_250n) {
     authorizationId,
     request,
     look: (ahead = 0, look = 0) => followAuthorization(at(ahead), { organizationId, authorizationId }, look),
-    clear: () => recordCardEvent(at(0), cardEvent(request, 'clearing')),
+    clear: () => recordCardEvent({ ...at(0), sealer: testSealer() }, cardEvent(request, 'clearing')),
     expiresAt: async () =>
       required(
         (await superuser('authorizations').where({ id: authorizationId }).first<{ expires_at: Date }>('expires_at'))
@@ -108,7 +108,10 @@ describe('following a purchase', () => {
   it('follows a transaction that no authorization went before', async () => {
     const world = await createSpendingWorld(database.superuserUrl, { accounts: 1, funds: { USDC: 500_000_000n } });
     const request = purchase(required(world.accounts[0], 'account'), 1_000n);
-    const recorded = await recordCardEvent({ knex, clock: systemClock }, cardEvent(request, 'clearing'));
+    const recorded = await recordCardEvent(
+      { knex, clock: systemClock, sealer: testSealer() },
+      cardEvent(request, 'clearing'),
+    );
     if (recorded.kind !== 'recorded') throw new Error(recorded.kind);
     const { organizationId } = world;
     const cardTransactionId = required(recorded.cardTransactionId, 'transaction');
@@ -137,7 +140,10 @@ describe('following a purchase', () => {
     const purchased = await approved(45_000n);
     const { organizationId } = purchased;
     const forced = { processorAuthorizationId: 'stand-in', amount: 10_000n };
-    await recordCardEvent({ knex, clock: systemClock }, cardEvent(purchased.request, 'clearing', forced));
+    await recordCardEvent(
+      { knex, clock: systemClock, sealer: testSealer() },
+      cardEvent(purchased.request, 'clearing', forced),
+    );
     const overdue = async () =>
       required(
         await superuser('accounts').where({ organization_id: organizationId }).first<{ overdue_amount: bigint }>(),
@@ -159,7 +165,7 @@ describe('following a purchase', () => {
       superuser('sale_orders').where({ organization_id: organizationId }).select('asset', 'covers_usd', 'state');
     await sweep();
     expect(await sales()).toEqual([]);
-    await recordCardEvent({ knex, clock: systemClock }, cardEvent(purchased.request, 'reversal'));
+    await recordCardEvent({ knex, clock: systemClock, sealer: testSealer() }, cardEvent(purchased.request, 'reversal'));
     await Promise.all([sweep(), sweep()]);
     await sweep();
     expect(await sales()).toEqual([{ asset: 'USDC', covers_usd: uncovered, state: 'requested' }]);

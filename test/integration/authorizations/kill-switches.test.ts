@@ -16,7 +16,7 @@ import {
   type SpendingWorld,
   type WorldAccount,
 } from '../../builders/spending-world';
-import { createTestAuthorizer } from '../../builders/test-authorizer';
+import { createTestAuthorizer, testSealer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 let database: TestDatabase;
@@ -157,7 +157,7 @@ test('while program and product are off, what the network clears, reverses and r
   }
   await switchProduct(world, productId, 'disabled');
   await switchProgram(world, 'disabled');
-  const deps = { knex, clock: systemClock };
+  const deps = { knex, clock: systemClock, sealer: testSealer() };
   const clearing = cardEvent(cleared, 'clearing');
   expect(await recordCardEvent(deps, clearing)).toMatchObject({ kind: 'recorded' });
   expect(await recordCardEvent(deps, cardEvent(reversed, 'reversal'))).toMatchObject({ kind: 'recorded' });

@@ -5,7 +5,7 @@ import { createKnex } from '../../../services/database/knex';
 import { required } from '../../../services/shared/assert';
 import { brokenBooks } from '../../builders/books';
 import { createSpendingWorld, purchase } from '../../builders/spending-world';
-import { createTestAuthorizer } from '../../builders/test-authorizer';
+import { createTestAuthorizer, testSealer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 let database: TestDatabase;
@@ -63,9 +63,9 @@ test.each([
   };
   let looks = 0;
   const clock = { now: () => new Date(respondBy.getTime() + (looks++ === 0 ? 0 : msLate)) };
-  expect(await amendAuthorization({ knex, clock }, { ...more, messageId: `more-${msLate}` }, known)).toMatchObject(
-    answer,
-  );
+  expect(
+    await amendAuthorization({ knex, clock, sealer: testSealer() }, { ...more, messageId: `more-${msLate}` }, known),
+  ).toMatchObject(answer);
 
   const { rows } = await superuser.query(
     `SELECT a.approved_amount::text AS approved, l.pending_debits::text AS held FROM authorizations a

@@ -9,7 +9,7 @@ import type { FundingPolicy } from '../../../services/funding/rules/funding-poli
 import { required } from '../../../services/shared/assert';
 import { systemClock } from '../../../services/shared/clock';
 import { cardEvent, createSpendingWorld, purchase, WORLD_PRICES } from '../../builders/spending-world';
-import { createTestAuthorizer } from '../../builders/test-authorizer';
+import { createTestAuthorizer, testSealer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 const BUFFER_BPS = 100n;
@@ -64,7 +64,10 @@ async function clearAtPrice(price: bigint, amount: bigint, parts = 1) {
   for (let part = 1n; part <= BigInt(parts); part += 1n) {
     const share = part === BigInt(parts) ? amount - (amount / BigInt(parts)) * (part - 1n) : amount / BigInt(parts);
     const final = part === BigInt(parts);
-    await recordCardEvent({ knex, clock: systemClock }, cardEvent(request, 'clearing', { amount: share, final }));
+    await recordCardEvent(
+      { knex, clock: systemClock, sealer: testSealer() },
+      cardEvent(request, 'clearing', { amount: share, final }),
+    );
   }
   const { organizationId } = world;
   const legs = await inOrganization(knex, organizationId, (trx) => fundingLegsOf(trx, organizationId, [id]));

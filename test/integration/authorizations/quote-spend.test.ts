@@ -28,7 +28,7 @@ import {
   WORLD_PRICES,
   type WorldAccount,
 } from '../../builders/spending-world';
-import { createTestAuthorizer } from '../../builders/test-authorizer';
+import { createTestAuthorizer, testSealer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 let database: TestDatabase;
@@ -128,7 +128,10 @@ class Journey {
     const request = half ? this.open[0] : this.open.shift();
     if (request === undefined) return;
     const amount = half ? (request.amount + 1n) / 2n : request.amount;
-    await recordCardEvent({ knex, clock: systemClock }, cardEvent(request, 'reversal', { amount }));
+    await recordCardEvent(
+      { knex, clock: systemClock, sealer: testSealer() },
+      cardEvent(request, 'reversal', { amount }),
+    );
   }
 
   async quote(amount: bigint, { mcc, merchantCurrency }: Shop): Promise<Quote> {

@@ -15,7 +15,7 @@ import { required } from '../../../services/shared/assert';
 import { systemClock } from '../../../services/shared/clock';
 import { brokenBooks } from '../../builders/books';
 import { cardEvent, createSpendingWorld, purchase } from '../../builders/spending-world';
-import { createTestAuthorizer } from '../../builders/test-authorizer';
+import { createTestAuthorizer, testSealer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 const USDC = 1_000_000n;
@@ -85,7 +85,7 @@ async function account() {
     record: (
       request: AuthorizationRequest,
       ...rest: Parameters<typeof cardEvent> extends [unknown, ...infer R] ? R : never
-    ) => recordCardEvent({ knex, clock: systemClock }, cardEvent(request, ...rest)),
+    ) => recordCardEvent({ knex, clock: systemClock, sealer: testSealer() }, cardEvent(request, ...rest)),
     state: async (authorizationId: string) =>
       (await superuser.query('SELECT state, reversed_amount FROM authorizations WHERE id = $1', [authorizationId]))
         .rows[0],

@@ -23,7 +23,7 @@ import {
   type SpendingWorld,
   type WorldAccount,
 } from '../../builders/spending-world';
-import { createTestAuthorizer } from '../../builders/test-authorizer';
+import { createTestAuthorizer, testSealer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 const USDC = 1_000_000n;
@@ -78,7 +78,10 @@ describe('backtests', () => {
   }
 
   async function reverse(request: AuthorizationRequest, amount = request.amount) {
-    const recorded = await recordCardEvent({ knex, clock: deps.clock }, cardEvent(request, 'reversal', { amount }));
+    const recorded = await recordCardEvent(
+      { knex, clock: deps.clock, sealer: testSealer() },
+      cardEvent(request, 'reversal', { amount }),
+    );
     expect(recorded.kind).toBe('recorded');
   }
 
@@ -159,9 +162,9 @@ describe('backtests', () => {
   it('gives back what a final clearing left, and nothing twice', async () => {
     const first = await spend(9_000n);
     const cleared = cardEvent(first.request, 'clearing', { amount: 3_000n, final: true });
-    expect((await recordCardEvent({ knex, clock: systemClock }, cleared)).kind).toBe('recorded');
+    expect((await recordCardEvent({ knex, clock: systemClock, sealer: testSealer() }, cleared)).kind).toBe('recorded');
     const late = cardEvent(first.request, 'clearing', { amount: 500n, final: true });
-    expect((await recordCardEvent({ knex, clock: systemClock }, late)).kind).toBe('recorded');
+    expect((await recordCardEvent({ knex, clock: systemClock, sealer: testSealer() }, late)).kind).toBe('recorded');
     const second = await spend(7_000n);
     const third = await spend(1n);
     expect([second, third].map(({ reply }) => reply.outcome)).toEqual(['approved', 'approved']);

@@ -15,7 +15,7 @@ import { type SigningKey, signingKeyOf } from '../../../services/receipts/signin
 import { required } from '../../../services/shared/assert';
 import { systemClock } from '../../../services/shared/clock';
 import { cardEvent, createSpendingWorld, purchase, type SpendingWorld } from '../../builders/spending-world';
-import { createTestAuthorizer } from '../../builders/test-authorizer';
+import { createTestAuthorizer, testSealer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 const USDC = 1_000_000n;
@@ -50,9 +50,10 @@ async function newKey(): Promise<SigningKey> {
 }
 
 function authorizerWith(signingKey: SigningKey, overrides: Partial<AuthorizerDependencies> = {}) {
+  const sealer = createReceiptSealer(signingKey);
   return createTestAuthorizer(pool, {
-    sealer: createReceiptSealer(signingKey),
-    amend: (request, known) => amendAuthorization({ knex: app, clock: systemClock }, request, known),
+    sealer,
+    amend: (request, known) => amendAuthorization({ knex: app, clock: systemClock, sealer }, request, known),
     ...overrides,
   });
 }
@@ -137,7 +138,7 @@ test('every decision of a mixed load is the same when it is taken again, and its
   for (const [index, request] of requests.entries()) {
     if (index % 5 !== 0 || replies[index]?.outcome === 'declined') continue;
     await recordCardEvent(
-      { knex: app, clock: systemClock },
+      { knex: app, clock: systemClock, sealer: testSealer() },
       cardEvent(request, index % 2 === 0 ? 'clearing' : 'reversal', { amount: 100n }),
     );
   }
@@ -148,7 +149,8 @@ test('every decision of a mixed load is the same when it is taken again, and its
   }
 
   const all = (await Promise.all(worlds.map((world) => replayed(world.organizationId)))).flat();
-  expect(all).toHaveLength(requests.length);
+  expect(all.filter(({ amendmentId }) => amendmentId === null)).toHaveLength(requests.length);
+  expect(all.filter(({ amendmentId }) => amendmentId !== null)).toHaveLength(increments.length);
   for (const decision of all) {
     expect(decision).toMatchObject({ answer: 'same', seal: 'verified', differences: [], problems: [], detail: null });
   }
@@ -304,10 +306,15 @@ test('one that was decided in time and committed late is declined, and its recei
   expect(explained.value.cardholderText).toContain('took too long');
 });
 
-test('what was told without asking has no batch: it is unsealed, not broken', async () => {
+test('what was told without asking is sealed too; what was recorded without a batch is unsealed, not broken', async () => {
   const world = await createSpendingWorld(database.superuserUrl, { accounts: 1, funds: { USDC: 500n * USDC } });
   const request = purchase(required(world.accounts[0], 'account'), 4_250n);
-  await recordCardEvent({ knex: app, clock: systemClock }, cardEvent(request, 'authorization_advice'));
+  const sealer = createReceiptSealer(key);
+  await recordCardEvent({ knex: app, clock: systemClock, sealer }, cardEvent(request, 'authorization_advice'));
+  expect(await replayed(world.organizationId)).toMatchObject([{ answer: 'same', seal: 'verified', amendmentId: null }]);
+  await superuser.query('UPDATE authorizations SET batch_id = NULL, batch_ordinal = NULL WHERE organization_id = $1', [
+    world.organizationId,
+  ]);
   expect(await replayed(world.organizationId)).toMatchObject([
     { answer: 'not_replayed', seal: 'unsealed', differences: [] },
   ]);

@@ -18,6 +18,7 @@ import { systemClock } from '../../../services/shared/clock';
 import { startCardNetwork } from '../../../simulators/card-network/app';
 import { startOffRampVendor } from '../../../simulators/off-ramp-vendor/app';
 import { createSpendingWorld, type SpendingWorld } from '../../builders/spending-world';
+import { testSealer } from '../../builders/test-authorizer';
 import { type IssuerServer, startIssuerServer } from '../../contract/support/issuer-server';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
@@ -134,7 +135,7 @@ async function told(count: number): Promise<readonly CardEvent[]> {
 
 async function record(...events: readonly CardEvent[]): Promise<void> {
   for (const event of events) {
-    expect((await recordCardEvent({ knex, clock: systemClock }, event)).kind).toBe('recorded');
+    expect((await recordCardEvent({ knex, clock: systemClock, sealer: testSealer() }, event)).kind).toBe('recorded');
     recorded += 1;
   }
 }

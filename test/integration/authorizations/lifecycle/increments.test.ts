@@ -3,6 +3,7 @@ import { amendAuthorization } from '../../../../services/authorizations/amend-au
 import { createKnex } from '../../../../services/database/knex';
 import { systemClock } from '../../../../services/shared/clock';
 import { purchase as requestOf } from '../../../builders/spending-world';
+import { testSealer } from '../../../builders/test-authorizer';
 import { type Cardholder, type Lifecycle, type LithicPurchase, startLifecycle, TAKES_PARTIAL, USDC } from './network';
 
 let network: Lifecycle;
@@ -186,7 +187,7 @@ describe('from a processor that sends new totals, or asks after it went ahead', 
     };
     const request = requestOf(holder, cents, { amountBasis: 'total', ...overrides });
     try {
-      return await amendAuthorization({ knex, clock: systemClock }, request, known);
+      return await amendAuthorization({ knex, clock: systemClock, sealer: testSealer() }, request, known);
     } finally {
       await knex.destroy();
     }

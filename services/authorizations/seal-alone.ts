@@ -1,0 +1,23 @@
+import { newId } from '../database/new-id';
+import type { Transaction } from '../database/transaction';
+import { insertReceiptBatch } from '../receipts/receipt.repository';
+import type { ReceiptSealer } from '../receipts/seal-receipts';
+import { sha256Hex } from '../receipts/sha256';
+
+/** The hash by which a receipt names the market record that it was decided on. */
+export function marketHashOf(market: string): string {
+  return sha256Hex(market);
+}
+
+/** Seals one receipt as a batch of its own: its only leaf is its root. Returns the batch's id. */
+export async function sealAlone(
+  trx: Transaction,
+  sealer: ReceiptSealer,
+  receipt: string,
+  market: string,
+): Promise<string> {
+  const { leaves, root, signature, keyId } = sealer.seal([receipt], market);
+  const id = newId();
+  await insertReceiptBatch(trx, { id, market, leaves, root, signature, key_id: keyId });
+  return id;
+}
