@@ -161,7 +161,7 @@ export async function composeAuthorizer(
     limits: wiring.limits,
     accountsKeptMax: ACCOUNTS_KEPT_MAX,
     sealer,
-    amend: (request, known) => amendAuthorization({ knex, clock, sealer }, request, known),
+    amend: (request, known) => amendAuthorization({ knex, clock, sealer, partner }, request, known),
     partner,
     observer: {
       decided: () => undefined,

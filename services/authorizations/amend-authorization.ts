@@ -3,6 +3,9 @@ import { lockAccount } from '../accounts/account.repository';
 import { inOrganization, type Transaction } from '../database/transaction';
 import { appendCommand } from '../outbox/append-command';
 import { appendEvent } from '../outbox/append-event';
+import type { PartnerDesk, PartnerQuestion } from '../partner-decisions/ask-partner';
+import { type PartnerVerdict, partnerDecisionDocument } from '../partner-decisions/rules/partner-verdict';
+import type { PartnerDecisionPolicy } from '../programs/rules/program-policy';
 import type { AuthorizationReply, AuthorizationRequest } from '../providers/processor/port';
 import type { ReceiptSealer } from '../receipts/seal-receipts';
 import { required } from '../shared/assert';
@@ -27,7 +30,12 @@ export interface AmendAuthorizationDeps {
   readonly knex: Knex;
   readonly clock: Clock;
   readonly sealer: ReceiptSealer;
+  /** Asks the fintech, where a program wants to be asked; null: none is. */
+  readonly partner: PartnerDesk | null;
 }
+
+/** What the fintech is asked must leave time for the decision after it, as with first messages. */
+const TIME_AFTER_PARTNER_MS = 300;
 
 /** The purchase that a message names, as the authorizer found it. */
 export interface KnownPurchase {
@@ -39,6 +47,10 @@ export interface KnownPurchase {
 
 interface AmendContext {
   readonly sealer: ReceiptSealer;
+  /** Whether the fintech is to be asked before more is approved. */
+  readonly mayAskPartner: boolean;
+  /** What it said, once it was asked. */
+  readonly partner: PartnerVerdict | null;
   readonly known: KnownPurchase;
   readonly request: AuthorizationRequest;
   readonly authorization: AuthorizationRow;
@@ -53,8 +65,8 @@ type Answer = Pick<AuthorizationReply, 'outcome' | 'approvedAmount' | 'declineRe
 /**
  * Answers a further message on a purchase that we know: more for it, a new total, or an advice that wants an answer. What is
  * asked on top is decided by the rules of every authorization, as one more part of the same purchase; a declined one leaves what
- * was approved before as it is. A repeated message gets its stored answer; past `respondBy` nothing is held, also when the
- * time ran out while it was written.
+ * was approved before as it is. Where the program's fintech has a say, it is asked before more is approved. A repeated message
+ * gets its stored answer; past `respondBy` nothing is held, also when the time ran out while it was written.
  */
 export async function amendAuthorization(
   deps: AmendAuthorizationDeps,
@@ -62,21 +74,44 @@ export async function amendAuthorization(
   known: KnownPurchase,
 ): Promise<AuthorizationReply> {
   try {
-    return await amend(deps, request, known);
+    return await amendInTime(deps, request, known, null);
+  } catch (error) {
+    if (!(error instanceof PartnerWantedError) || deps.partner === null) throw error;
+    // Asked with nothing locked and nothing written: whatever happens meanwhile counts when it is decided anew.
+    return amendInTime(deps, request, known, await deps.partner.ask(error.question));
+  }
+}
+
+async function amendInTime(
+  deps: AmendAuthorizationDeps,
+  request: AuthorizationRequest,
+  known: KnownPurchase,
+  partner: PartnerVerdict | null,
+): Promise<AuthorizationReply> {
+  try {
+    return await amend(deps, request, known, partner);
   } catch (error) {
     if (!(error instanceof TooLateError)) throw error;
     // Taken back as a whole; the second time it is late from the start, and stored as that.
-    return amend(deps, request, known);
+    return amend(deps, request, known, partner);
   }
 }
 
 /** The time for the answer ran out between the decision and its commit. */
 class TooLateError extends Error {}
 
+/** It would be approved with a hold, and the fintech has a say. */
+class PartnerWantedError extends Error {
+  constructor(readonly question: PartnerQuestion) {
+    super('the fintech is to be asked');
+  }
+}
+
 async function amend(
   deps: AmendAuthorizationDeps,
   request: AuthorizationRequest,
   known: KnownPurchase,
+  partner: PartnerVerdict | null,
 ): Promise<AuthorizationReply> {
   const { organizationId, accountId, authorizationId } = known;
   return inOrganization(deps.knex, organizationId, async (trx) => {
@@ -99,6 +134,8 @@ async function amend(
         ? declined('late')
         : await answerTo(trx, {
             sealer: deps.sealer,
+            mayAskPartner: deps.partner !== null && partner === null,
+            partner,
             known,
             request,
             authorization,
@@ -188,9 +225,13 @@ async function raise(trx: Transaction, context: AmendContext): Promise<Answer> {
   const open = isOpen(authorization.state);
   const purchase = { total: amendment.total, begunAt: authorization.created_at, open };
   const kind = request.kind === 'cash_withdrawal' ? 'cash_withdrawal' : 'authorization';
-  const spend = spendOf(request, kind, amendment.more);
+  const spend = { ...spendOf(request, kind, amendment.more), partner: context.partner };
   const decision = decideAuthorization(snapshotForAmendment(snapshot, purchase), spend, now);
   const { outcome, approvedAmount: granted } = decision;
+  const { partner_decision: policy } = snapshot.policy;
+  if (context.mayAskPartner && policy?.enabled === true && outcome !== 'declined' && decision.legs.length > 0) {
+    throw new PartnerWantedError(questionOf(context, decision, policy));
+  }
   const record = (legIds: readonly string[]) =>
     recordAmendment(trx, context.sealer, {
       authorization,
@@ -215,6 +256,7 @@ async function raise(trx: Transaction, context: AmendContext): Promise<Answer> {
       data: {
         ...authorizationEventData(authorization, { state: authorization.state }),
         increment_decline_reason: decision.reason,
+        ...partnerDataOf(context),
       },
     });
     return declined(decision.reason ?? 'internal_error');
@@ -244,9 +286,32 @@ async function raise(trx: Transaction, context: AmendContext): Promise<Answer> {
     type: 'authorization.incremented',
     resourceKind: 'authorization',
     resourceId: authorization.id,
-    data: authorizationEventData(authorization, change),
+    data: { ...authorizationEventData(authorization, change), ...partnerDataOf(context) },
   });
   return granted > 0n ? { ...answer, amendment: { organizationId: known.organizationId, id } } : answer;
+}
+
+function partnerDataOf({ partner }: AmendContext): Readonly<Record<string, unknown>> {
+  return partner === null ? {} : { partner_decision: partnerDecisionDocument(partner) };
+}
+
+function questionOf(context: AmendContext, decision: Decision, policy: PartnerDecisionPolicy): PartnerQuestion {
+  const { request, amendment, snapshot, known, authorization } = context;
+  const kind = request.kind === 'cash_withdrawal' ? request.kind : 'incremental_authorization';
+  return {
+    organizationId: known.organizationId,
+    programId: snapshot.programId,
+    accountId: known.accountId,
+    cardholderId: snapshot.cardholderId,
+    cardId: known.cardId,
+    authorizationId: known.authorizationId,
+    request: { ...request, kind, amount: amendment.more, amountBasis: 'delta' },
+    increment: { previousTotal: amendment.total, ended: !isOpen(authorization.state) },
+    approvableAmount: decision.approvedAmount,
+    largestAmount: decision.largestAmount,
+    policy,
+    deadline: new Date(request.respondBy.getTime() - TIME_AFTER_PARTNER_MS),
+  };
 }
 
 function spendOf(request: AuthorizationRequest, kind: SpendRequest['kind'], amount: bigint): SpendRequest {

@@ -9,7 +9,7 @@ import { noteEndpointResult } from './note-endpoint-result';
 import { CONNECTIONS_MAX, createPartnerConnection, type PartnerConnection, type PartnerReply } from './partner-client';
 import { type EndpointForQuestion, endpointForQuestion } from './partner-endpoint.repository';
 import { endpointUrlProblem } from './public-address';
-import { questionDocument, questionId } from './question-document';
+import { type AskedIncrement, questionDocument, questionId } from './question-document';
 import { admit, afterAnswer, type CircuitBreaker, CLOSED_BREAKER } from './rules/circuit-breaker';
 import { readPartnerAnswer } from './rules/partner-answer';
 import type { PartnerCause, PartnerVerdict } from './rules/partner-verdict';
@@ -25,7 +25,10 @@ export interface PartnerQuestion {
   readonly cardId: string;
   /** Ours, where it is already known. */
   readonly authorizationId: string | null;
+  /** Of more for a known purchase, `amount` is what comes on top. */
   readonly request: AuthorizationRequest;
+  /** The purchase that more is asked for; left out for a first message. */
+  readonly increment?: AskedIncrement;
   /** Cents in the card's currency that we would approve: less than asked for in a partial approval. */
   readonly approvableAmount: bigint;
   /** Cents: the largest amount that we would approve for this merchant and channel. */
@@ -310,8 +313,10 @@ export function createPartnerDesk(deps: PartnerDeskDependencies): PartnerDesk & 
       clearTimeout(timer);
     }
     const { answer } = outcome;
+    // Stand-in rules are about the whole purchase, not about the last part of it.
+    const whole = (question.increment?.previousTotal ?? 0n) + request.amount;
     return {
-      decision: answer?.decision ?? standIn(policy.stand_in, { amount: request.amount, mcc: request.merchant.mcc }),
+      decision: answer?.decision ?? standIn(policy.stand_in, { amount: whole, mcc: request.merchant.mcc }),
       source: answer === null ? 'stand_in' : 'partner',
       cause: outcome.cause,
       reason: answer?.reason ?? null,

@@ -13,8 +13,17 @@ export interface QuestionContent {
   readonly cardId: string;
   readonly authorizationId: string | null;
   readonly request: Omit<AuthorizationRequest, 'contentHash' | 'respondBy'>;
+  readonly increment?: AskedIncrement;
   readonly approvableAmount: bigint;
   readonly largestAmount: bigint;
+}
+
+/** A known purchase that more is asked for. */
+export interface AskedIncrement {
+  /** Cents that it came to before. */
+  readonly previousTotal: bigint;
+  /** It had ended, and would be opened again. */
+  readonly ended: boolean;
 }
 
 /** The same for every repetition of a message, so that the fintech may answer a repeated question as it did the first. */
@@ -26,8 +35,9 @@ export function questionId(organizationId: string, request: { readonly vendor: s
 }
 
 /** What should make a fintech look twice. */
-function flagsOf({ request, approvableAmount }: QuestionContent): string[] {
+function flagsOf({ request, increment, approvableAmount }: QuestionContent): string[] {
   const flags: string[] = [];
+  if (increment !== undefined) flags.push('increment');
   if (approvableAmount < request.amount) flags.push('partial_approval');
   if (request.merchantCurrency !== request.currency) flags.push('foreign_currency');
   if (request.kind === 'cash_withdrawal' || request.cashAmount > 0n) flags.push('cash');
@@ -42,7 +52,7 @@ export function questionDocument(
   content: QuestionContent,
   envelope: { readonly id: string; readonly createdAt: Date; readonly respondBy: Date; readonly test: boolean },
 ) {
-  const { request } = content;
+  const { request, increment } = content;
   const cents = (amount: bigint) => moneyDocument(amount, request.currency, 2);
   return {
     type: 'authorization.requested',
@@ -60,6 +70,14 @@ export function questionDocument(
       processor_authorization_id: request.processorAuthorizationId,
       kind: request.kind,
       requested: cents(request.amount),
+      increment:
+        increment === undefined
+          ? null
+          : {
+              previous_total: cents(increment.previousTotal),
+              new_total: cents(increment.previousTotal + request.amount),
+              ended: increment.ended,
+            },
       cash: cents(request.cashAmount),
       merchant: request.merchant,
       merchant_amount: { minor_units: request.merchantAmount.toString(), currency: request.merchantCurrency },

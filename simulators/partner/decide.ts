@@ -1,5 +1,7 @@
 import { z } from 'zod';
 
+const money = z.object({ amount: z.string().regex(/^\d+\.\d{2}$/), asset: z.string() });
+
 /** What a fintech reads of a question; the rest it may ignore. */
 export const questionSchema = z.looseObject({
   type: z.literal('authorization.requested'),
@@ -8,7 +10,9 @@ export const questionSchema = z.looseObject({
   test: z.boolean(),
   authorization: z.looseObject({
     card_id: z.string(),
-    requested: z.object({ amount: z.string().regex(/^\d+\.\d{2}$/), asset: z.string() }),
+    requested: money,
+    /** Null or left out: a first message. */
+    increment: z.looseObject({ new_total: money }).nullish(),
     merchant: z.looseObject({ mcc: z.string(), country: z.string() }),
   }),
 });
@@ -38,8 +42,10 @@ export interface Answer {
 }
 
 export function decide(rules: Rules, { authorization }: Question): Answer {
-  const { requested, merchant, card_id: card } = authorization;
-  if (rules.decline_above !== null && cents(requested.amount) > cents(rules.decline_above)) {
+  const { requested, increment, merchant, card_id: card } = authorization;
+  // What a purchase comes to counts, however many messages ask for it.
+  const whole = increment?.new_total ?? requested;
+  if (rules.decline_above !== null && cents(whole.amount) > cents(rules.decline_above)) {
     return { decision: 'decline', reason: `above ${rules.decline_above}` };
   }
   if (rules.decline_mccs.includes(merchant.mcc)) return { decision: 'decline', reason: `category ${merchant.mcc}` };

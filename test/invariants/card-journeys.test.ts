@@ -50,7 +50,7 @@ afterAll(async () => {
 
 /** Straight to two authorizers in turn, each with a memory of its own, as two processes have. */
 function openDoor(clock: Clock): Door {
-  const later = { knex, clock, sealer };
+  const later = { knex, clock, sealer, partner: null };
   const authorizers = [0, 1].map(() =>
     createTestAuthorizer(pool, { clock, amend: (request, known) => amendAuthorization(later, request, known) }),
   );

@@ -136,6 +136,9 @@ const amendmentView = z
           '`awaited`: whether the network heard the approval is not known yet. `given`: it was handed over. `counted`: the processor counts it. ' +
           '`taken_back`: it was not heard, and nothing is held for it. `overtaken`: a later message settled it. Null: nothing depends on it.',
       }),
+    partner_decision: partnerDecisionView.nullable().openapi({
+      description: 'What you decided yourself, or was decided in your place; null when you were not asked.',
+    }),
     occurred_at: timestampView,
     created_at: timestampView,
   })
@@ -287,6 +290,7 @@ function detailOf(assets: AssetCatalog, { authorization, legs }: AuthorizationWi
 }
 
 function amendmentOf(assets: AssetCatalog, row: AmendmentRow): z.input<typeof amendmentView> {
+  const partner = row.receipt === null ? undefined : receiptOf({ receipt: row.receipt })?.request.partner;
   const cents = (amount: bigint) => moneyJson(assets, amount, 'USD');
   return {
     id: formatId('amendment', row.id),
@@ -299,6 +303,7 @@ function amendmentOf(assets: AssetCatalog, row: AmendmentRow): z.input<typeof am
     requested: cents(row.requested_amount),
     approved: cents(row.granted),
     answer: row.answer_state,
+    partner_decision: partner === undefined ? null : partnerDecisionDocument(partner),
     occurred_at: row.occurred_at.toISOString(),
     created_at: row.created_at.toISOString(),
   };

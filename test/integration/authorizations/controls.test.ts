@@ -50,7 +50,7 @@ beforeAll(async () => {
 function newAuthorizer(): Authorizer {
   return createTestAuthorizer(pool, {
     clock,
-    amend: (request, known) => amendAuthorization({ knex, clock, sealer: testSealer() }, request, known),
+    amend: (request, known) => amendAuthorization({ knex, clock, sealer: testSealer(), partner: null }, request, known),
   });
 }
 

@@ -64,7 +64,11 @@ test.each([
   let looks = 0;
   const clock = { now: () => new Date(respondBy.getTime() + (looks++ === 0 ? 0 : msLate)) };
   expect(
-    await amendAuthorization({ knex, clock, sealer: testSealer() }, { ...more, messageId: `more-${msLate}` }, known),
+    await amendAuthorization(
+      { knex, clock, sealer: testSealer(), partner: null },
+      { ...more, messageId: `more-${msLate}` },
+      known,
+    ),
   ).toMatchObject(answer);
 
   const { rows } = await superuser.query(

@@ -50,7 +50,8 @@ async function desk(kept: boolean): Promise<Desk> {
   const alerted: string[] = [];
   const authorizer = createTestAuthorizer(pool, {
     accountsKeptMax: kept ? 1_000 : 0,
-    amend: (request, known) => amendAuthorization({ knex, clock: systemClock, sealer: testSealer() }, request, known),
+    amend: (request, known) =>
+      amendAuthorization({ knex, clock: systemClock, sealer: testSealer(), partner: null }, request, known),
     observer: {
       decided: () => undefined,
       batchRan: () => undefined,

@@ -53,7 +53,8 @@ function authorizerWith(signingKey: SigningKey, overrides: Partial<AuthorizerDep
   const sealer = createReceiptSealer(signingKey);
   return createTestAuthorizer(pool, {
     sealer,
-    amend: (request, known) => amendAuthorization({ knex: app, clock: systemClock, sealer }, request, known),
+    amend: (request, known) =>
+      amendAuthorization({ knex: app, clock: systemClock, sealer, partner: null }, request, known),
     ...overrides,
   });
 }

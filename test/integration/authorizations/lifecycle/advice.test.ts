@@ -102,6 +102,7 @@ test('a purchase that we never heard of begins with its advice, and its clearing
   expect(row?.message_id).not.toBeNull();
   expect(Number(row?.expires_at)).toBeGreaterThan(Date.now());
   expect(JSON.parse(String(row?.receipt))).toMatchObject({ request: { kind: 'advice' } });
+  expect([...(await holder.told())].sort()).toEqual(['authorization.advised', 'authorization.approved']);
   await purchase.repeat(undefined, 10_000);
   await purchase.tell('CLEARING', 10_000);
   expect(await holder.books(purchase)).toMatchObject({

@@ -187,7 +187,11 @@ describe('from a processor that sends new totals, or asks after it went ahead', 
     };
     const request = requestOf(holder, cents, { amountBasis: 'total', ...overrides });
     try {
-      return await amendAuthorization({ knex, clock: systemClock, sealer: testSealer() }, request, known);
+      return await amendAuthorization(
+        { knex, clock: systemClock, sealer: testSealer(), partner: null },
+        request,
+        known,
+      );
     } finally {
       await knex.destroy();
     }
