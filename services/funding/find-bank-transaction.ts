@@ -2,14 +2,14 @@ import type { BankStatements, BankTransaction } from '../providers/off-ramp/port
 
 const PAGE = 100;
 
-export type BankSearch =
+type BankSearch =
   | { readonly kind: 'searched'; readonly transaction: BankTransaction | null }
   | { readonly kind: 'unknown'; readonly detail: string };
 
 /** Looks through the statement for a movement by its reference and direction. */
 export async function findBankTransaction(
   bank: BankStatements,
-  wanted: { readonly reference: string; readonly direction: BankTransaction['direction'] | null },
+  wanted: { readonly reference: string; readonly direction: BankTransaction['direction'] },
 ): Promise<BankSearch> {
   let after: string | null = null;
   for (;;) {
@@ -17,8 +17,7 @@ export async function findBankTransaction(
     if (page.kind === 'unknown') return { kind: 'unknown', detail: page.detail };
     if (page.kind === 'rejected') return { kind: 'unknown', detail: page.code };
     const found = page.value.data.find(
-      (entry) =>
-        entry.reference === wanted.reference && (wanted.direction === null || entry.direction === wanted.direction),
+      (entry) => entry.reference === wanted.reference && entry.direction === wanted.direction,
     );
     if (found !== undefined) return { kind: 'searched', transaction: found };
     const last = page.value.data.at(-1);

@@ -87,12 +87,15 @@ export function positionOf(asset: AssetCode): LedgerAccountRef {
   return refOf('position', ORGANIZATION, asset);
 }
 
-export function revenueOf(kind: 'interest' | 'conversion' | 'rounding' | 'fees', asset: AssetCode): LedgerAccountRef {
+export function revenueOf(
+  kind: 'interest' | 'conversion' | 'rounding' | 'fees' | 'settlement',
+  asset: AssetCode,
+): LedgerAccountRef {
   return refOf(`revenue.${kind}`, ORGANIZATION, asset);
 }
 
 export function expenseOf(
-  kind: 'gas' | 'offramp' | 'conversion' | 'rounding' | 'interest' | 'interest_refund',
+  kind: 'gas' | 'offramp' | 'conversion' | 'rounding' | 'interest' | 'interest_refund' | 'settlement',
   asset: AssetCode,
 ): LedgerAccountRef {
   return refOf(`expense.${kind}`, ORGANIZATION, asset);

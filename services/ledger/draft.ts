@@ -28,12 +28,14 @@ export const LEDGER_ACCOUNT_TYPES = {
   'revenue.conversion': { normal: 'credit', materialised: false },
   'revenue.rounding': { normal: 'credit', materialised: false },
   'revenue.fees': { normal: 'credit', materialised: false },
+  'revenue.settlement': { normal: 'credit', materialised: false },
   'expense.gas': { normal: 'debit', materialised: false },
   'expense.offramp': { normal: 'debit', materialised: false },
   'expense.conversion': { normal: 'debit', materialised: false },
   'expense.rounding': { normal: 'debit', materialised: false },
   'expense.interest': { normal: 'debit', materialised: false },
   'expense.interest_refund': { normal: 'debit', materialised: false },
+  'expense.settlement': { normal: 'debit', materialised: false },
 } as const satisfies Readonly<Record<string, LedgerAccountNature>>;
 
 export type LedgerAccountType = keyof typeof LEDGER_ACCOUNT_TYPES;
@@ -107,6 +109,7 @@ export const TEMPLATE_NAMES = [
   'buy-back-tokens',
   'collect-overdue',
   'settle-network',
+  'accept-settlement-difference',
 ] as const;
 
 export type TemplateName = (typeof TEMPLATE_NAMES)[number];

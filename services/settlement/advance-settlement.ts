@@ -1,17 +1,14 @@
 import type { Knex } from 'knex';
 import { inOrganization, type Transaction } from '../database/transaction';
-import { type BankSearch, findBankTransaction } from '../funding/find-bank-transaction';
 import { postTransactions } from '../ledger/post-transactions';
 import { settleNetwork } from '../ledger/templates/settle-network';
-import { appendEvent } from '../outbox/append-event';
 import type { BankStatements } from '../providers/off-ramp/port';
 import type { NetworkSettlementItem, NetworkSettlementSummary, Processor } from '../providers/processor/port';
 import { invariant, required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
-import { formatId } from '../shared/ids';
 import { formatDecimal, sumBigint } from '../shared/money';
-import { usdDocument } from '../shared/money-document';
 import { done, type StepResult, WAIT_MS, waiting } from '../shared/step';
+import { findBankEntries } from './find-bank-entries';
 import { compareSettlement, differenceText } from './rules/compare-settlement';
 import { next, type SettlementEvent } from './rules/settlement-state';
 import {
@@ -24,6 +21,7 @@ import {
   type SettlementRow,
   updateSettlement,
 } from './settlement.repository';
+import { tellSettlement } from './settlement-event';
 
 export interface AdvanceSettlementDeps {
   readonly knex: Knex;
@@ -41,7 +39,8 @@ export interface SettlementKey {
  * Brings one settlement forward. `closed`: the network's report for the date is complete and agrees with the ledger,
  * movement by movement. `paid`: the bank shows what the network took or paid, and the books have it. `reconciled`: the
  * three say the same. A difference is recorded and told once; before the close it leaves the settlement `open`, which is
- * looked at again by itself, and at the bank it leaves it `paid` for an operator.
+ * looked at again by itself, and at the bank it leaves it `paid` for an operator: whose word has it compared again, with what
+ * the bank, the network and we have corrected since, or lets it stand (`acceptDifference`).
  *
  * Days are UTC days. A processor reports and pays all programs in one: what is on cards of another program is left out, and the
  * bank's entry is compared with the whole report. Where the bank's entry differs from it, the program is taken to be the
@@ -53,12 +52,11 @@ export async function advanceSettlement(deps: AdvanceSettlementDeps, key: Settle
     required(await findSettlement(trx, organizationId, settlementId), `settlement ${settlementId}`),
   );
   if (row.state === 'reconciled') return done('reconciled');
-  if (row.state === 'paid') return stuck('paid', row.difference ?? 'the bank moved another amount');
   const summary = await deps.processor.settlementSummary(row.date);
   if (summary.kind === 'unknown') return waiting(row.state, `no report: ${summary.detail}`, WAIT_MS.vendor);
   if (summary.kind === 'rejected') return waiting(row.state, `report refused: ${summary.code}`, WAIT_MS.operator);
   if (!summary.value.isComplete) return waiting(row.state, 'the network has not closed the date', WAIT_MS.vendor);
-  return row.state === 'open' ? close(deps, key, summary.value) : pay(deps, key, summary.value);
+  return row.state === 'open' ? close(deps, key, summary.value) : pay(deps, key, row.state, summary.value);
 }
 
 /** Only a signal brings news: somebody has to act. */
@@ -85,14 +83,14 @@ async function close(
     });
     const compared = compareSettlement(named, items);
     const why = compared.difference;
-    const found = { network_amount: network, ledger_amount: compared.ledgerAmount };
+    const found = { network_amount: network, ledger_amount: compared.ledgerAmount, compared_at: deps.clock.now() };
     if (why !== null) {
       const text = differenceText(network, compared.ledgerAmount, why);
       await recordDifference(trx, key, row, { ...found, difference: text });
       return text;
     }
     await move(trx, key, row, 'closed', { ...found, difference: null });
-    await tell(trx, key, { ...row, ...found, state: 'closed', difference: null }, 'settlement.closed');
+    await tellSettlement(trx, { ...row, ...found, state: 'closed', difference: null }, 'settlement.closed');
     return null;
   });
   if (difference !== null) return waiting('open', difference, WAIT_MS.operator);
@@ -102,54 +100,115 @@ async function close(
 async function pay(
   deps: AdvanceSettlementDeps,
   key: SettlementKey,
+  state: SettlementRow['state'],
   report: NetworkSettlementSummary,
 ): Promise<StepResult> {
-  const { organizationId, settlementId } = key;
+  const { organizationId } = key;
   const reference = report.bankReference;
-  const movement = await bankMovement(deps, report);
-  if (movement.kind === 'unknown')
-    return waiting('closed', `the bank does not answer: ${movement.detail}`, WAIT_MS.vendor);
-  if (movement.transaction === null) return waiting('closed', `${reference} is not at the bank yet`, WAIT_MS.vendor);
-  const { amount, direction, bookedAt } = movement.transaction;
-  const moved = direction === 'debit' ? amount : -amount;
+  const bank = await bankMovement(deps, report);
+  if (bank.kind === 'unknown') return waiting(state, `the bank does not answer: ${bank.detail}`, WAIT_MS.vendor);
+  if (bank.kind === 'none') return waiting(state, `${reference} is not at the bank yet`, WAIT_MS.vendor);
   const difference = await inOrganization(deps.knex, organizationId, async (trx) => {
     const row = await lock(trx, key);
-    if (row.state !== 'closed') return row.difference;
-    const ledger = required(row.ledger_amount, 'ledger amount of a closed settlement');
+    if (row.state === 'reconciled') return null;
+    if (row.state === 'open') return row.difference;
     const named = await itemsOfProgram(trx, row.program_id, deps.processor.vendor, report);
     const network = sumBigint(named.map((item) => item.amount));
-    const paid = network + moved - report.netAmount;
-    if (paid !== 0n) {
-      const draft = { settlementId, programId: row.program_id, netAmount: paid, effectiveAt: bookedAt };
-      await postTransactions(trx, organizationId, [settleNetwork(draft)]);
-    }
+    const ledger = await ledgerAmountNow(trx, deps.processor.vendor, row, named);
+    const paid = paidNow(row, { network, net: report.netAmount, moved: bank.moved });
+    await book(trx, row, paid, bank);
     await markTransactionsSettled(
       trx,
       organizationId,
       deps.processor.vendor,
       named.flatMap((item) => item.messageIds),
     );
-    const booked = { bank_reference: paid === 0n ? null : reference };
-    await move(trx, key, row, 'paid', booked);
-    const after = { ...row, ...booked, state: 'paid' as const };
+    const found = {
+      network_amount: network,
+      ledger_amount: ledger,
+      paid_amount: paid,
+      bank_amount: bank.moved,
+      bank_reference: paid === 0n ? null : reference,
+      compared_at: deps.clock.now(),
+    };
+    if (row.state === 'closed') await move(trx, key, row, 'paid', found);
+    const after = { ...row, ...found, state: 'paid' as const };
     if (paid === ledger && network === ledger) {
-      await move(trx, key, after, 'agreed');
-      await tell(trx, key, { ...after, state: 'reconciled' }, 'settlement.reconciled');
+      await move(trx, key, after, 'agreed', { ...found, difference: null });
+      await tellSettlement(trx, { ...after, state: 'reconciled', difference: null }, 'settlement.reconciled');
       return null;
     }
     const text = differenceText(network, ledger, `the bank moved ${formatDecimal(paid, 2)}`);
-    await recordDifference(trx, key, after, { difference: text });
+    await recordDifference(trx, key, after, { ...found, difference: text });
     return text;
   });
   return difference === null ? done('reconciled') : stuck('paid', difference);
 }
 
-/** The bank's entry of the report, whatever its direction. A date of zero moves nothing, so there is none to wait for. */
-async function bankMovement(deps: AdvanceSettlementDeps, report: NetworkSettlementSummary): Promise<BankSearch> {
-  const reference = report.bankReference;
-  if (report.netAmount !== 0n) return findBankTransaction(deps.bank, { reference, direction: null });
-  const none = { id: reference, reference, direction: 'debit' as const, amount: 0n, bookedAt: deps.clock.now() };
-  return { kind: 'searched', transaction: none };
+/**
+ * What our books owe for the date. A settlement that is paid may since have got movements that the report names now and we
+ * have recorded meanwhile; those that it was closed with are settled.
+ */
+async function ledgerAmountNow(
+  trx: Transaction,
+  vendor: string,
+  row: SettlementRow,
+  named: readonly NetworkSettlementItem[],
+): Promise<bigint> {
+  const closedWith = required(row.ledger_amount, 'ledger amount of a closed settlement');
+  if (row.state === 'closed') return closedWith;
+  const messageIds = named.flatMap((item) => item.messageIds);
+  const { program_id: programId, date } = row;
+  const items = await ledgerItems(trx, row.organization_id, { programId, vendor, date, messageIds });
+  const wanted = new Set(messageIds);
+  return (
+    closedWith +
+    sumBigint(items.filter((item) => !item.settled && wanted.has(item.messageId)).map((item) => item.amount))
+  );
+}
+
+/** What the bank has moved for the program, cents. Later entries are this program's: nobody else's settlement waits for them. */
+function paidNow(
+  row: SettlementRow,
+  seen: { readonly network: bigint; readonly net: bigint; readonly moved: bigint },
+): bigint {
+  const atOnce = seen.network + seen.moved - seen.net;
+  if (row.paid_amount === null || row.bank_amount === null) return atOnce;
+  return row.paid_amount + seen.moved - row.bank_amount;
+}
+
+/** Books what the bank has moved and the books do not have yet. */
+async function book(trx: Transaction, row: SettlementRow, paid: bigint, bank: Movement): Promise<void> {
+  const netAmount = paid - (row.paid_amount ?? 0n);
+  if (netAmount === 0n) return;
+  const draft = { settlementId: row.id, programId: row.program_id, netAmount, effectiveAt: bank.bookedAt };
+  const corrects = row.state === 'closed' ? {} : { correction: bank.entries };
+  await postTransactions(trx, row.organization_id, [settleNetwork({ ...draft, ...corrects })]);
+}
+
+/** What the bank has moved under a reference, cents, above zero to the network. */
+interface Movement {
+  readonly kind: 'moved';
+  readonly moved: bigint;
+  readonly entries: number;
+  readonly bookedAt: Date;
+}
+
+type BankMovement = Movement | { readonly kind: 'none' } | { readonly kind: 'unknown'; readonly detail: string };
+
+/** The bank's entries of the report, whatever their direction. A date of zero moves nothing, so there is none to wait for. */
+async function bankMovement(deps: AdvanceSettlementDeps, report: NetworkSettlementSummary): Promise<BankMovement> {
+  const found = await findBankEntries(deps.bank, report.bankReference);
+  if (found.kind === 'unknown') return found;
+  const { entries } = found;
+  const last = entries.at(-1);
+  if (last === undefined && report.netAmount !== 0n) return { kind: 'none' };
+  return {
+    kind: 'moved',
+    moved: sumBigint(entries.map(({ amount, direction }) => (direction === 'debit' ? amount : -amount))),
+    entries: entries.length,
+    bookedAt: last?.bookedAt ?? deps.clock.now(),
+  };
 }
 
 /** What the report says of the program: its own cards, and cards that nobody knows. */
@@ -187,26 +246,7 @@ async function recordDifference(
   row: SettlementRow,
   change: SettlementChange & { readonly difference: string },
 ): Promise<void> {
-  if (row.difference === change.difference) return;
-  await updateSettlement(trx, key.organizationId, row.id, change);
-  await tell(trx, key, { ...row, ...change }, 'settlement.difference_found');
-}
-
-async function tell(trx: Transaction, key: SettlementKey, row: SettlementRow, type: string): Promise<void> {
-  const money = (amount: bigint | null) => (amount === null ? null : usdDocument(amount));
-  await appendEvent(trx, {
-    organizationId: key.organizationId,
-    type,
-    resourceKind: 'settlement',
-    resourceId: row.id,
-    data: {
-      program_id: formatId('program', row.program_id),
-      date: row.date,
-      state: row.state,
-      network_amount: money(row.network_amount),
-      ledger_amount: money(row.ledger_amount),
-      bank_reference: row.bank_reference,
-      difference: row.difference,
-    },
-  });
+  const news = row.difference !== change.difference;
+  await updateSettlement(trx, key.organizationId, row.id, change, news);
+  if (news) await tellSettlement(trx, { ...row, ...change }, 'settlement.difference_found');
 }

@@ -1,12 +1,12 @@
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
-import { appendCommand } from '../outbox/append-command';
 import { showProgram } from '../programs/show-program';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
 import { findSettlementOfDate, insertSettlement, type SettlementRow } from './settlement.repository';
+import { wakeSettlement } from './wake-settlement';
 
 /** Opens the settlement of one date with the network and has it followed until bank, network and ledger agree. One per program and date. */
 export async function closeSettlement(
@@ -26,13 +26,6 @@ export async function closeSettlement(
   }
   await insertSettlement(trx, { organization_id: organizationId, id: newId(), program_id: programId, date });
   const row = required(await findSettlementOfDate(trx, organizationId, programId, date), 'settlement just opened');
-  // A signal, not only a start: asked for again, it looks again even when it has ended.
-  await appendCommand(trx, {
-    organizationId,
-    workflowType: 'settleNetwork',
-    workflowId: `settlement:${row.id}`,
-    signal: 'settlementChanged',
-    payload: { organizationId, settlementId: row.id },
-  });
+  await wakeSettlement(trx, row);
   return ok(row);
 }

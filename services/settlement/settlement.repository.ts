@@ -14,6 +14,14 @@ export interface SettlementRow {
   readonly ledger_amount: bigint | null;
   readonly bank_reference: string | null;
   readonly difference: string | null;
+  /** What the bank has moved for the program, as it is booked. */
+  readonly paid_amount: bigint | null;
+  /** What the bank has moved under the reference, for all programs of the processor; null also where it was seen before that was kept. */
+  readonly bank_amount: bigint | null;
+  readonly compared_at: Date | null;
+  readonly accepted_reason: string | null;
+  readonly accepted_by: string | null;
+  readonly accepted_at: Date | null;
   readonly created_at: Date;
   readonly updated_at: Date;
 }
@@ -61,23 +69,24 @@ export async function insertSettlement(
 }
 
 export type SettlementChange = Partial<
-  Pick<SettlementRow, 'state' | 'network_amount' | 'ledger_amount' | 'bank_reference' | 'difference'>
+  Omit<SettlementRow, 'organization_id' | 'id' | 'program_id' | 'date' | 'created_at' | 'updated_at'>
 >;
 
+/** `news`: whether it stands otherwise than before; what was only looked at again stays as old as it is. */
 export async function updateSettlement(
   trx: Transaction,
   organizationId: string,
   settlementId: string,
   change: SettlementChange,
+  news = true,
 ): Promise<void> {
-  const { network_amount, ledger_amount, ...rest } = change;
   await trx('settlements')
     .where({ organization_id: organizationId, id: settlementId })
     .update({
-      ...rest,
-      ...(network_amount === undefined ? {} : { network_amount: network_amount?.toString() ?? null }),
-      ...(ledger_amount === undefined ? {} : { ledger_amount: ledger_amount?.toString() ?? null }),
-      updated_at: trx.fn.now(),
+      ...Object.fromEntries(
+        Object.entries(change).map(([column, value]) => [column, typeof value === 'bigint' ? value.toString() : value]),
+      ),
+      ...(news ? { updated_at: trx.fn.now() } : {}),
     });
 }
 

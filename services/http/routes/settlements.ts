@@ -1,11 +1,15 @@
 import { type AssetCatalog, moneyJson } from '../../assets/load-asset-catalog';
+import { acceptDifference } from '../../settlement/accept-difference';
 import { closeSettlement } from '../../settlement/close-settlement';
+import { compareAgain } from '../../settlement/compare-again';
 import { listSettlements, type SettlementRow, showSettlement } from '../../settlement/read-settlements';
+import { bankDifference } from '../../settlement/rules/bank-difference';
 import { formatId } from '../../shared/ids';
-import { ok } from '../../shared/result';
+import type { Refusal } from '../../shared/refusal';
+import { ok, type Result } from '../../shared/result';
 import { type AnyRoute, route } from '../route';
 import type { RouteDeps } from '../route-deps';
-import { dateInput, idInput, idView, timestampView } from '../schemas/common';
+import { dateInput, idInput, idView, optionalId, textInput, timestampView } from '../schemas/common';
 import { listQuery, listView, toListView, toPageRequest } from '../schemas/list';
 import { moneyView } from '../schemas/money';
 import { z } from '../schemas/zod';
@@ -21,7 +25,18 @@ const settlementView = z
     network_amount: moneyView.nullable().openapi({ description: 'What the network says is owed to it.' }),
     ledger_amount: moneyView.nullable().openapi({ description: 'What the books say; negative when the network owes.' }),
     bank_reference: z.string().nullable(),
-    difference: z.string().nullable().openapi({ description: 'In words, when the two do not agree.' }),
+    paid_amount: moneyView
+      .nullable()
+      .openapi({ description: 'What the bank has moved to the network for the program.' }),
+    difference: z.string().nullable().openapi({ description: 'In words, when the three do not agree.' }),
+    difference_amount: moneyView
+      .nullable()
+      .openapi({ description: 'What the bank moved beyond what the books owed; negative when it moved less.' }),
+    accepted: z
+      .strictObject({ reason: z.string(), by: idView('apiKey').nullable(), at: timestampView })
+      .nullable()
+      .openapi({ description: 'Who let the difference stand, and why.' }),
+    compared_at: timestampView.nullable(),
     created_at: timestampView,
     updated_at: timestampView,
   })
@@ -37,7 +52,18 @@ function settlementOf(assets: AssetCatalog, row: SettlementRow): z.input<typeof 
     network_amount: cents(row.network_amount),
     ledger_amount: cents(row.ledger_amount),
     bank_reference: row.bank_reference,
+    paid_amount: cents(row.paid_amount),
     difference: row.difference,
+    difference_amount: cents(bankDifference(row)),
+    accepted:
+      row.accepted_at === null || row.accepted_reason === null
+        ? null
+        : {
+            reason: row.accepted_reason,
+            by: optionalId('apiKey', row.accepted_by),
+            at: row.accepted_at.toISOString(),
+          },
+    compared_at: row.compared_at?.toISOString() ?? null,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   };
@@ -46,6 +72,10 @@ function settlementOf(assets: AssetCatalog, row: SettlementRow): z.input<typeof 
 export function settlementRoutes(deps: RouteDeps): AnyRoute[] {
   const { assets } = deps;
   const access = { kind: 'organization', scope: 'read' } as const;
+  const write = { kind: 'organization', scope: 'settlements:write' } as const;
+  const params = z.strictObject({ settlement_id: idInput('settlement') });
+  const viewed = (result: Result<SettlementRow, Refusal>) =>
+    result.ok ? ok(settlementOf(assets, result.value)) : result;
   return [
     route({
       method: 'post',
@@ -55,7 +85,7 @@ export function settlementRoutes(deps: RouteDeps): AnyRoute[] {
       description:
         'One for each program and date: asked for again, it looks again. It ends `reconciled` once network, bank and ledger agree.',
       tag: 'Settlements',
-      access: { kind: 'organization', scope: 'settlements:write' },
+      access: write,
       body: z.strictObject({ program_id: idInput('program'), date: dateInput }),
       status: 202,
       view: settlementView,
@@ -101,7 +131,7 @@ export function settlementRoutes(deps: RouteDeps): AnyRoute[] {
       summary: 'A settlement',
       tag: 'Settlements',
       access,
-      params: z.strictObject({ settlement_id: idInput('settlement') }),
+      params,
       status: 200,
       view: settlementView,
       handler: {
@@ -110,6 +140,56 @@ export function settlementRoutes(deps: RouteDeps): AnyRoute[] {
           const shown = await showSettlement(trx, { organizationId, settlementId: settlement_id });
           return shown.ok ? ok(settlementOf(assets, shown.value)) : shown;
         },
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/settlements/{settlement_id}/compare',
+      operationId: 'compareSettlement',
+      summary: 'Compare a settlement with network and bank again',
+      description:
+        'After a correction: what the bank has booked since is booked, what was recorded since counts. `compared_at` moves on when it was done.',
+      tag: 'Settlements',
+      access: write,
+      params,
+      status: 202,
+      view: settlementView,
+      handler: {
+        kind: 'write',
+        run: async (trx, { organizationId }, { params: { settlement_id } }) =>
+          viewed(await compareAgain(trx, { organizationId, settlementId: settlement_id })),
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/settlements/{settlement_id}/accept-difference',
+      operationId: 'acceptSettlementDifference',
+      summary: 'Let the difference of a paid settlement stand',
+      description:
+        'Books it as an expense or as earned, and ends the settlement `reconciled`. `amount` is its `difference_amount`, so that nobody accepts what they have not seen.',
+      tag: 'Settlements',
+      access: write,
+      params,
+      body: z.strictObject({
+        amount: z
+          .string()
+          .regex(/^-?(0|[1-9]\d{0,15})\.\d{2}$/, 'must be US dollars with cents, such as "-1.00"')
+          .openapi({ example: '-1.00' }),
+        reason: textInput(200),
+      }),
+      status: 200,
+      view: settlementView,
+      handler: {
+        kind: 'write',
+        run: async (trx, { organizationId, caller }, { params: { settlement_id }, body }) =>
+          viewed(
+            await acceptDifference(trx, deps, {
+              organizationId,
+              settlementId: settlement_id,
+              ...body,
+              acceptedBy: caller?.apiKeyId ?? null,
+            }),
+          ),
       },
     }),
   ];

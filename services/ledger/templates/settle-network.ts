@@ -7,16 +7,18 @@ export interface SettleNetworkInput {
   /** Cents that the bank statement shows as taken by the network; below zero it paid us. */
   readonly netAmount: bigint;
   readonly effectiveAt: Date;
+  /** How many entries the bank has for the date by now, where this corrects what was booked before. */
+  readonly correction?: number;
 }
 
 /** The network's net amount of a day moved over the settlement bank account. */
 export function settleNetwork(input: SettleNetworkInput): TransactionDraft {
   const payable = networkPayableOf(input.programId);
   const bank = bankSettlementOf('operating');
-  const { netAmount } = input;
+  const { correction, netAmount } = input;
   return {
     template: 'settle-network',
-    idempotencyKey: `settlement:${input.settlementId}`,
+    idempotencyKey: `settlement:${input.settlementId}${correction === undefined ? '' : `:correction:${correction}`}`,
     effectiveAt: input.effectiveAt,
     transfers: withoutZeros([
       netAmount >= 0n

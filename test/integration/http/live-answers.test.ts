@@ -320,9 +320,18 @@ test('what changes something answers what is documented, and takes what is docum
   await act('POST /v1/backtests/{backtest_id}/cancel', undefined, { backtest: required(backtest.id, 'backtest') });
   await act('POST /v1/control-versions/{control_version_id}/promote', undefined, drafted);
   await act('POST /v1/accounts/{account_id}/collateral/pledge', { amount: { amount: '0.1', asset: 'WETH' } });
-  await act('POST /v1/settlements', {
-    program_id: ids.program,
-    date: new Date(Date.now() - 86_400_000).toISOString().slice(0, 10),
-  });
+  const yesterday = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10);
+  const opened = await act('POST /v1/settlements', { program_id: ids.program, date: yesterday });
+  const settlement = { settlement: required(opened.id, 'settlement') };
+  await act('POST /v1/settlements/{settlement_id}/compare', undefined, settlement);
+  await tested.sql.query(
+    `UPDATE settlements SET state = 'paid', network_amount = 5000, ledger_amount = 5000, paid_amount = 5100, bank_amount = 5100,
+       difference = 'the bank moved 51.00' WHERE id = $1`,
+    [uuidOf('settlement', opened.id)],
+  );
+  const stays = { amount: '1.00', reason: 'below what asking costs' };
+  const accepted = await act('POST /v1/settlements/{settlement_id}/accept-difference', stays, settlement);
+  expect(accepted).toMatchObject({ state: 'reconciled', accepted: { reason: stays.reason } });
+  await act('GET /v1/settlements/{settlement_id}', undefined, settlement);
   findings.expectNone();
 });

@@ -5,16 +5,25 @@ import { Client } from 'pg';
 import { recordCardEvent } from '../../../services/authorizations/record-card-event';
 import { createKnex } from '../../../services/database/knex';
 import { inOrganization } from '../../../services/database/transaction';
-import { bankSettlementOf, networkPayableOf } from '../../../services/ledger/account-refs';
+import { bankSettlementOf, expenseOf, networkPayableOf, revenueOf } from '../../../services/ledger/account-refs';
 import type { LedgerAccountRef } from '../../../services/ledger/draft';
 import { balanceOf } from '../../../services/ledger/ledger.repository';
 import { createBank } from '../../../services/providers/off-ramp/bank';
+import type { BankStatements, BankTransaction } from '../../../services/providers/off-ramp/port';
 import { createLithic, type Lithic } from '../../../services/providers/processor/lithic';
-import type { CardEvent, VendorOutcome } from '../../../services/providers/processor/port';
+import type {
+  CardEvent,
+  NetworkSettlementItem,
+  Processor,
+  VendorOutcome,
+} from '../../../services/providers/processor/port';
+import { acceptDifference } from '../../../services/settlement/accept-difference';
 import { advanceSettlement } from '../../../services/settlement/advance-settlement';
 import { closeSettlement } from '../../../services/settlement/close-settlement';
+import { compareAgain } from '../../../services/settlement/compare-again';
 import { required } from '../../../services/shared/assert';
 import { systemClock } from '../../../services/shared/clock';
+import { sumBigint } from '../../../services/shared/money';
 import { startCardNetwork } from '../../../simulators/card-network/app';
 import { startOffRampVendor } from '../../../simulators/off-ramp-vendor/app';
 import { createSpendingWorld, type SpendingWorld } from '../../builders/spending-world';
@@ -75,6 +84,7 @@ function startBank(port: number) {
 
 beforeEach(async () => {
   issuer.reset();
+  corrections = { entries: [], items: [] };
   recorded = 0;
   vendor = await startBank(0);
   network = await startCardNetwork({
@@ -166,10 +176,31 @@ async function close(of = world, date = day()) {
   });
 }
 
+/** What bank and network have put right since: later entries of the statement, and movements added to the report. */
+let corrections: { readonly entries: BankTransaction[]; readonly items: NetworkSettlementItem[] };
+
 function step(settlementId: string, of = world) {
   const { statements } = createBank({ baseUrl: `${vendor.url}/bank`, apiKey: 'bank-key', accountId: 'settlement' });
+  const bank: BankStatements = {
+    ...statements,
+    async transactions(query) {
+      const page = await statements.transactions(query);
+      if (page.kind !== 'ok' || page.value.hasMore) return page;
+      return { ...page, value: { ...page.value, data: [...page.value.data, ...corrections.entries] } };
+    },
+  };
+  const processor: Pick<Processor, 'vendor' | 'settlementSummary'> = {
+    vendor: lithic.processor.vendor,
+    async settlementSummary(date) {
+      const summary = await lithic.processor.settlementSummary(date);
+      if (summary.kind !== 'ok') return summary;
+      const items = [...summary.value.items, ...corrections.items];
+      const added = sumBigint(corrections.items.map(({ amount }) => amount));
+      return { ...summary, value: { ...summary.value, items, netAmount: summary.value.netAmount + added } };
+    },
+  };
   return advanceSettlement(
-    { knex, clock: systemClock, processor: lithic.processor, bank: statements },
+    { knex, clock: systemClock, processor, bank },
     { organizationId: of.organizationId, settlementId },
   );
 }
@@ -315,16 +346,22 @@ it('leaves what comes after the close to the next date, and pays nothing for a d
   expect(await row(yesterday.id)).toMatchObject({ network_amount: 0n, ledger_amount: 0n });
 });
 
-it('stays paid with a difference when the bank moved another amount than the network reported', async () => {
+/** A settlement of 50.00 for which the bank has moved another amount. */
+async function paidOtherwise(amount: string): Promise<string> {
   await spend(5_000n);
   const { id } = await close();
   const reference = `LITHIC-SETTLEMENT-${day()}`;
   await fetch(`${vendor.url}/bank/sim/debits`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ account_id: 'settlement', reference, amount: '51.00' }),
+    body: JSON.stringify({ account_id: 'settlement', reference, amount }),
   });
   expect((await lithic.sandbox.settle({ date: day() })).kind).not.toBe('ok');
+  return id;
+}
+
+it('stays paid with a difference when the bank moved another amount than the network reported', async () => {
+  const id = await paidOtherwise('51.00');
   const expected = {
     done: false,
     state: 'paid',
@@ -335,6 +372,116 @@ it('stays paid with a difference when the bank moved another amount than the net
   expect(await balance(bankSettlementOf('operating'))).toBe(-5_100n);
   expect(await balance(networkPayableOf(world.programId))).toBe(-100n);
   expect(await events()).toEqual(['settlement.closed', 'settlement.difference_found']);
+});
+
+describe('paid with a difference', () => {
+  const correction = (id: string, direction: 'credit' | 'debit', amount: bigint) =>
+    corrections.entries.push({
+      id,
+      reference: `LITHIC-SETTLEMENT-${day()}`,
+      direction,
+      amount,
+      bookedAt: new Date(),
+    });
+
+  function accept(settlementId: string, amount: string, reason = 'below what asking costs') {
+    return inOrganization(knex, world.organizationId, (trx) =>
+      acceptDifference(
+        trx,
+        { clock: systemClock },
+        { organizationId: world.organizationId, settlementId, amount, reason, acceptedBy: null },
+      ),
+    );
+  }
+
+  const again = (settlementId: string) =>
+    inOrganization(knex, world.organizationId, (trx) =>
+      compareAgain(trx, { organizationId: world.organizationId, settlementId }),
+    );
+
+  it('is reconciled when the bank gives back what it took too much, booked as often as the bank does', async () => {
+    const id = await paidOtherwise('51.00');
+    expect(await drive(id)).toMatchObject({ state: 'paid' });
+    const { updated_at: since, compared_at: firstLook } = await row(id);
+    correction('half', 'credit', 40n);
+    for (let looks = 0; looks < 2; looks += 1) expect(await drive(id)).toMatchObject({ done: false, state: 'paid' });
+    expect(await row(id)).toMatchObject({ paid_amount: 5_060n, bank_amount: 5_060n });
+    expect(await balance(bankSettlementOf('operating'))).toBe(-5_060n);
+    expect((await row(id)).compared_at > firstLook && (await row(id)).updated_at > since).toBe(true);
+    correction('rest', 'credit', 60n);
+    expect(await again(id)).toMatchObject({ ok: true });
+    expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
+    expect(await row(id)).toMatchObject({ paid_amount: 5_000n, difference: null, accepted_at: null });
+    expect(await balance(bankSettlementOf('operating'))).toBe(-5_000n);
+    expect(await balance(networkPayableOf(world.programId))).toBe(0n);
+    expect((await events()).at(-1)).toBe('settlement.reconciled');
+    expect(await again(id)).toMatchObject({ ok: false, error: { code: 'state_conflict' } });
+  });
+
+  it('looked at again without news stays as old as it is', async () => {
+    const id = await paidOtherwise('51.00');
+    await drive(id);
+    const before = await row(id);
+    await drive(id);
+    const after = await row(id);
+    expect(after.compared_at > before.compared_at).toBe(true);
+    expect({ ...after, compared_at: null }).toEqual({ ...before, compared_at: null });
+  });
+
+  it('is reconciled when the network names what it was paid for, and we have recorded that', async () => {
+    const id = await paidOtherwise('51.00');
+    await drive(id);
+    const first = required(issuer.events[0], 'event');
+    corrections.items.push({ cardToken, messageIds: ['named-late'], amount: 100n });
+    expect(await drive(id)).toMatchObject({ state: 'paid', reason: expect.stringContaining('ledger 50.00') });
+    await record({ ...first, messageId: 'named-late', processorAuthorizationId: 'named-late', amount: 100n });
+    expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
+    expect(await row(id)).toMatchObject({ network_amount: 5_100n, ledger_amount: 5_100n, paid_amount: 5_100n });
+    expect(await balance(networkPayableOf(world.programId))).toBe(0n);
+    expect(await states()).toEqual(['settled', 'settled']);
+  });
+
+  it.each([
+    ['borne by the organization where the bank moved more', '51.00', '1.00', expenseOf('settlement', 'USD'), 100n],
+    ['kept where it moved less', '48.75', '-1.25', revenueOf('settlement', 'USD'), 125n],
+  ])('is %s, once an operator accepts it', async (_how, moved, difference, ref, booked) => {
+    const id = await paidOtherwise(moved);
+    expect(await accept(id, difference)).toMatchObject({ ok: false, error: { code: 'state_conflict' } });
+    await drive(id);
+    expect(await accept(id, '9.99')).toMatchObject({
+      ok: false,
+      error: { code: 'state_conflict', pointer: '/amount', detail: expect.stringContaining(difference) },
+    });
+    expect(await balance(ref)).toBe(0n);
+
+    const accepted = await accept(id, difference);
+    expect(accepted).toMatchObject({
+      ok: true,
+      value: { state: 'reconciled', accepted_reason: 'below what asking costs' },
+    });
+    expect(await balance(ref)).toBe(booked);
+    expect(await balance(networkPayableOf(world.programId))).toBe(0n);
+    expect((await rows('events')).at(-1)).toMatchObject({
+      type: 'settlement.difference_accepted',
+      data: {
+        difference_amount: { amount: difference },
+        accepted_reason: 'below what asking costs',
+        state: 'reconciled',
+      },
+    });
+
+    const told = await events();
+    expect(await accept(id, difference)).toEqual(accepted);
+    expect(await accept(id, difference, 'for another reason')).toMatchObject({ ok: false });
+    expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
+    expect(await balance(ref)).toBe(booked);
+    expect(await events()).toEqual(told);
+  });
+
+  it('nobody accepts what is not theirs, or is not there', async () => {
+    expect(await accept(randomUUID(), '1.00')).toMatchObject({ ok: false, error: { code: 'not_found' } });
+    expect(await again(randomUUID())).toMatchObject({ ok: false, error: { code: 'not_found' } });
+  });
 });
 
 it('takes its own part of a report that is about another program too', async () => {
