@@ -3,6 +3,7 @@ import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
 import { appendEvent } from '../outbox/append-event';
 import type { CardEvent } from '../providers/processor/port';
+import { marketHashOf, sealAlone } from '../receipts/seal-alone';
 import type { ReceiptSealer } from '../receipts/seal-receipts';
 import { required } from '../shared/assert';
 import type { AuthorizationRow } from './authorization.repository';
@@ -18,7 +19,6 @@ import { decideAuthorization, type SpendRequest } from './rules/decide-authoriza
 import { holdExpiry } from './rules/hold-amount';
 import { marketRecord, receiptText } from './rules/receipt';
 import type { SpendSnapshot } from './rules/spend-snapshot';
-import { marketHashOf, sealAlone } from './seal-alone';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
 
 /**

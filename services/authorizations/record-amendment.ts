@@ -1,6 +1,7 @@
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
 import type { AuthorizationRequestKind } from '../providers/processor/port';
+import { marketHashOf, sealAlone } from '../receipts/seal-alone';
 import type { ReceiptSealer } from '../receipts/seal-receipts';
 import { insertAmendment } from './amendment.repository';
 import type { AuthorizationRow } from './authorization.repository';
@@ -10,7 +11,6 @@ import type { Decision, SpendRequest } from './rules/decide-authorization';
 import { marketRecord } from './rules/receipt';
 import type { SpendSnapshot } from './rules/spend-snapshot';
 import { UNHEARD_GRACE_MS } from './rules/unheard-answers';
-import { marketHashOf, sealAlone } from './seal-alone';
 
 /** The message that a decision answers, or that told of it. */
 export interface AmendingMessage {

@@ -1,5 +1,4 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { UnheardAnswers } from '../authorizations/unheard-answers.repository';
 import type { Backlog } from '../outbox/read-backlog';
 
 export interface WorkerMetrics {
@@ -13,7 +12,7 @@ export interface WorkerMetrics {
 /** Both are asked with every scrape, so that what they say is true even while the relay and the sweepers stand still. */
 export function createWorkerMetrics(
   readBacklog: () => Promise<Backlog>,
-  readUnheardAnswers: () => Promise<Readonly<Record<string, UnheardAnswers>>>,
+  readUnheardAnswers: () => Promise<Readonly<Record<string, Backlog[keyof Backlog]>>>,
 ): WorkerMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });

@@ -1,8 +1,8 @@
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
-import { insertReceiptBatch } from '../receipts/receipt.repository';
-import type { ReceiptSealer } from '../receipts/seal-receipts';
-import { sha256Hex } from '../receipts/sha256';
+import { insertReceiptBatch } from './receipt.repository';
+import type { ReceiptSealer } from './seal-receipts';
+import { sha256Hex } from './sha256';
 
 /** The hash by which a receipt names the market record that it was decided on. */
 export function marketHashOf(market: string): string {
