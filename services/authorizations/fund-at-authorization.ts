@@ -7,20 +7,22 @@ import { appendEvent } from '../outbox/append-event';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import { sumBigint } from '../shared/money';
-import { findAuthorization, fundingLegsOf } from './authorization.repository';
+import { type AuthorizationRow, findAuthorization, fundingLegsOf } from './authorization.repository';
 import { changeAuthorization, insertCardTransaction } from './card-event.repository';
 import { authorizationEventData, heldLegsOf } from './card-event-context';
 import { consumeHeld, partOfHold, writeParts } from './post-parts';
 import { releaseHold } from './release-hold';
 import { reservationEvent } from './reservation-event';
 import { isOpen } from './rules/authorization-state';
+import { type HoldPolicy, isStatusCheck } from './rules/hold-amount';
 import { heldUsd, releaseAll } from './rules/hold-legs';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
 
 /**
  * Funds a purchase right after its approval, where its program's policy says so: all that is held is posted into a reserve for
  * the network, as a card transaction of our own whose parts are sold and drawn like those of a clearing. Clearings then use
- * the reserve, and what ends the hold buys the rest back. Safe to repeat: what is held for an increment is funded with it.
+ * the reserve, and what ends the hold buys the rest back. Safe to repeat: what is held for an increment is funded with it. A
+ * status check waits until the network tells what it has come to.
  */
 export async function fundAtAuthorization(
   deps: { readonly knex: Knex; readonly clock: Clock },
@@ -35,7 +37,7 @@ export async function fundAtAuthorization(
     const held = heldLegsOf(await fundingLegsOf(trx, organizationId, [authorizationId]));
     if (!isOpen(authorization.state) || heldUsd(held) === 0n) return;
     const snapshot = required(await loadSpendSnapshot(trx, organizationId, account.id), 'the snapshot of an account');
-    if (snapshot.policy.funding_at !== 'authorization') return;
+    if (snapshot.policy.funding_at !== 'authorization' || isUntold(authorization, snapshot.policy)) return;
     const now = deps.clock.now();
 
     const consumed = consumeHeld(held, heldUsd(held), snapshot, now);
@@ -85,4 +87,10 @@ export async function fundAtAuthorization(
       data: authorizationEventData(authorization, change),
     });
   });
+}
+
+/** Only asked whether the card is good, so far: most of what a pump's hold is for will never be spent. */
+function isUntold(authorization: AuthorizationRow, policy: HoldPolicy): boolean {
+  const { approved_amount: approved, reversed_amount: reversed, cleared_amount: cleared, merchant } = authorization;
+  return cleared === 0n && isStatusCheck(approved - reversed, merchant.mcc, policy);
 }

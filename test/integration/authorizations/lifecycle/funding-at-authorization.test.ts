@@ -8,7 +8,7 @@ import { networkReservedOf } from '../../../../services/ledger/account-refs';
 import { balanceOf } from '../../../../services/ledger/ledger.repository';
 import { required } from '../../../../services/shared/assert';
 import { systemClock } from '../../../../services/shared/clock';
-import { type Cardholder, type Lifecycle, startLifecycle, USDC } from './network';
+import { type Cardholder, type Lifecycle, merchantOf, startLifecycle, USDC } from './network';
 
 const WETH = 10n ** 18n;
 const AT_ONCE = { funding_at: 'authorization' } as const;
@@ -171,6 +171,22 @@ test('an increment is funded with the next look, and a refund finds what the pur
   expect(await holder.books(purchase)).toMatchObject({ refunded: 15_000n, free: 500n * USDC, owedToNetwork: 0n });
   const sold = (await holder.rows('funding_legs')).filter((leg) => leg.kind === 'stablecoin_sale');
   expect(sold.map((leg) => leg.refunded_usd)).toEqual(sold.map((leg) => leg.posted_usd));
+});
+
+test('a pump that asked for a dollar is funded for what was filled, not for all that is held', async () => {
+  const policy = { ...AT_ONCE, hold_fixed_amount: { automated_fuel: { up_to: '100', hold: '17500' } } };
+  const holder = await network.cardholder({ policy });
+  const purchase = holder.purchase(merchantOf('5542'));
+  await purchase.ask(100);
+  expect(await look(holder)).toMatchObject({ postingsToFund: [] });
+  expect(await holder.books(purchase)).toMatchObject({ held: 17_500n });
+  await purchase.tell('AUTHORIZATION_ADVICE', 6_000, { holdLeft: 6_000 });
+  expect(await look(holder)).toMatchObject({ postingsToFund: [{ workflowType: 'fundSale' }] });
+  expect(await holder.books(purchase)).toMatchObject({ held: 0n, free: 440n * USDC });
+  expect(await reservedOf(holder)).toBe(6_000n);
+  await purchase.tell('CLEARING', 6_000);
+  expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', owedToNetwork: 6_000n, free: 440n * USDC });
+  expect(await boughtBack(holder)).toBe(0n);
 });
 
 test('a program that funds at clearing sets nothing aside', async () => {
