@@ -25,6 +25,7 @@ import {
   type PurchaseState,
   type Reply,
   type Source,
+  STATUS_CHECK,
   type Standing,
 } from './model-spending';
 import {
@@ -87,6 +88,9 @@ function programPolicy({ fees, bufferBps, atOnce }: Terms, limit: bigint | null)
     hold_allowance_bps: {
       restaurants: Number(CATEGORIES.restaurant.allowanceBps),
       hotels: Number(CATEGORIES.hotel.allowanceBps),
+    },
+    hold_fixed_amount: {
+      automated_fuel: { up_to: STATUS_CHECK.upTo.toString(), hold: STATUS_CHECK.hold.toString() },
     },
     conversion_buffer_bps: Number(bufferBps),
     foreign_currency_fee_bps: Number(fees.foreignBps),

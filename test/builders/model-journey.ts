@@ -14,11 +14,12 @@ export interface Place extends Pick<Shop, 'foreign' | 'cash'> {
   readonly category: Category;
 }
 
-/** Merchant category codes and the basis points that are added to a hold there. */
+/** Merchant category codes, the basis points that are added to a hold there, and whether it is a pump. */
 export const CATEGORIES = {
-  grocer: { mcc: '5411', allowanceBps: 0n },
-  restaurant: { mcc: '5812', allowanceBps: 2_000n },
-  hotel: { mcc: '3640', allowanceBps: 1_500n },
+  grocer: { mcc: '5411', allowanceBps: 0n, pump: false },
+  restaurant: { mcc: '5812', allowanceBps: 2_000n, pump: false },
+  hotel: { mcc: '3640', allowanceBps: 1_500n, pump: false },
+  pump: { mcc: '5542', allowanceBps: 0n, pump: true },
 } as const;
 type Category = keyof typeof CATEGORIES;
 
@@ -75,8 +76,9 @@ const cents = fc.oneof(
 );
 /** Mostly more than later messages take from it. */
 const asked = fc.oneof(
-  { weight: 3, arbitrary: fc.bigInt({ min: 3_000n, max: 12_000n }) },
-  { weight: 1, arbitrary: cents },
+  { weight: 6, arbitrary: fc.bigInt({ min: 3_000n, max: 12_000n }) },
+  { weight: 2, arbitrary: fc.constant(100n) },
+  { weight: 2, arbitrary: cents },
 );
 const tokens = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(0n, 100_000_000n) },
@@ -161,7 +163,7 @@ const fees: fc.Arbitrary<Fees> = fc.record({
   till: fc.boolean(),
 });
 const place: fc.Arbitrary<Place> = fc.record({
-  category: fc.constantFrom('grocer', 'restaurant', 'hotel'),
+  category: fc.constantFrom('grocer', 'restaurant', 'hotel', 'pump'),
   foreign: fc.boolean(),
   cash: fc.constantFrom('none', 'none', 'machine', 'till'),
 });

@@ -9,6 +9,9 @@
 /** What a program sells; loans are of the first. */
 export const COINS = ['USDC', 'EURC'];
 
+/** Cents up to which a pump only asks whether the card is good, and cents that are held for it then. */
+export const STATUS_CHECK = { upTo: 100n, hold: 17_500n };
+
 const E8 = 100_000_000n;
 /** A cent's worth of a coin of one dollar is 10^4 tokens; of one whose price has 8 decimals, this over the price. */
 const TOKENS_E8_PER_CENT = 10_000n * E8;
@@ -24,6 +27,8 @@ export type Source = number | 'loan';
 export interface Shop {
   /** Added to the hold, basis points. */
   readonly allowanceBps: bigint;
+  /** A pump: what asks for at most a dollar may come to much more, and holds as much. */
+  readonly pump: boolean;
   /** Sells in another currency than the card's. */
   readonly foreign: boolean;
   /** All of it is cash from a machine, half of it cash at the till, or none. */
@@ -89,6 +94,8 @@ interface Purchase {
   refunded: bigint;
   /** Cents that were taken before any clearing and are not cleared yet. */
   reserved: bigint;
+  /** Cents of fee within what was ever held. */
+  heldFee: bigint;
   parts: Part[];
   /** Cents that the first message said were cash at the till. */
   readonly tillCash: bigint;
@@ -332,7 +339,7 @@ export class ModelSpending {
     const told = { continues: open(known), tillCash };
     const answer = this.decide(number, more, partial, told);
     if (answer.outcome === 'declined') return answer;
-    if (more > 0n || open(known)) this.extend(known, total, answer.approved, this.hold(number, answer.approved, told));
+    if (more > 0n || open(known)) this.extend(known, number, { total, granted: answer.approved, told });
     return basis === 'total' ? { ...answer, approved: total + answer.approved } : answer;
   }
 
@@ -345,7 +352,7 @@ export class ModelSpending {
     const holds = answer.approved > 0n;
     const state = answer.outcome === 'declined' ? 'declined' : holds ? 'pending' : 'cleared';
     const purchase = newPurchase(state, answer.approved, tillCash);
-    if (holds) this.place(purchase, this.hold(number, answer.approved, told));
+    if (holds) this.place(purchase, number, answer.approved, told);
     this.account.purchases.set(number, purchase);
     if (holds) this.countPurchase(answer.approved);
     return answer;
@@ -358,8 +365,10 @@ export class ModelSpending {
     const overLimit = room !== null && cents > room;
     if (overLimit && (!partial || room === 0n)) return declined('amount_limit_exceeded');
     const largest = this.largest(number, told);
-    if (cents <= largest) return { outcome: 'approved', approved: cents, reason: null };
-    if (partial && largest > 0n) return { outcome: 'partially_approved', approved: largest, reason: null };
+    if (cents <= largest && this.hold(number, cents, told) <= this.capacity())
+      return { outcome: 'approved', approved: cents, reason: null };
+    if (partial && largest > 0n && largest < cents)
+      return { outcome: 'partially_approved', approved: largest, reason: null };
     return declined(overLimit ? 'amount_limit_exceeded' : 'insufficient_funds');
   }
 
@@ -368,17 +377,24 @@ export class ModelSpending {
     return limit === null ? null : most(limit - this.account.spent, 0n);
   }
 
-  /** The most that would be approved at a merchant: sought, because its hold only grows with it. */
+  /** Cents that a hold can cover. */
+  private capacity(): bigint {
+    return sum(this.policy.sources.map((source) => this.reach(source, this.policy.bufferBps)));
+  }
+
+  /** The most that would be approved at a merchant: sought, because its hold only grows with it, but for status checks. */
   private largest(number: number, told: Told): bigint {
-    const capacity = sum(this.policy.sources.map((source) => this.reach(source, this.policy.bufferBps)));
+    const capacity = this.capacity();
     let [fits, tooMuch] = [0n, capacity + 1n];
     while (tooMuch - fits > 1n) {
       const middle = (fits + tooMuch) / 2n;
-      if (this.hold(number, middle, told) <= capacity) fits = middle;
+      const worst = this.usual(number, middle);
+      if (worst + this.fee(number, worst, told) <= capacity) fits = middle;
       else tooMuch = middle;
     }
     const room = this.room();
-    return room === null ? fits : least(fits, room);
+    const largest = room === null ? fits : least(fits, room);
+    return this.hold(number, largest, told) <= capacity ? largest : 0n;
   }
 
   private shop(number: number): Shop {
@@ -394,8 +410,21 @@ export class ModelSpending {
 
   /** Cents to hold for a purchase: the worst case of what it may come to, with its fee. */
   private hold(number: number, cents: bigint, told: Told): bigint {
-    const worst = cents + up(cents * this.shop(number).allowanceBps, BPS);
+    const worst = this.worst(number, cents, told);
     return worst + this.fee(number, worst, told);
+  }
+
+  private worst(number: number, cents: bigint, { continues }: Pick<Told, 'continues'>): bigint {
+    const usual = this.usual(number, cents);
+    return this.isStatusCheck(number, cents) && !continues ? most(usual, STATUS_CHECK.hold) : usual;
+  }
+
+  private usual(number: number, cents: bigint): bigint {
+    return cents + up(cents * this.shop(number).allowanceBps, BPS);
+  }
+
+  private isStatusCheck(number: number, cents: bigint): boolean {
+    return this.shop(number).pump && cents > 0n && cents <= STATUS_CHECK.upTo;
   }
 
   private fee(number: number, cents: bigint, told: Told): bigint {
@@ -440,10 +469,10 @@ export class ModelSpending {
     return (most(limit - debt, 0n) * 1_000_000n) / price;
   }
 
-  /** Holds as much of `cents` as the sources reach, one after the other, as parts behind those there are. */
-  private place(purchase: Purchase, cents: bigint): void {
+  /** Holds as much for `cents` as the sources reach, one after the other, as parts behind those there are. */
+  private place(purchase: Purchase, number: number, cents: bigint, told: Told): void {
     const { sources, bufferBps } = this.policy;
-    let left = cents;
+    let left = this.hold(number, cents, told);
     let order = orderBehind(purchase.parts);
     for (const source of sources) {
       const taken = least(left, this.reach(source, bufferBps));
@@ -456,6 +485,8 @@ export class ModelSpending {
       });
       order += 1;
     }
+    // What is not covered is the fee first.
+    purchase.heldFee += most(this.fee(number, this.worst(number, cents, told), told) - left, 0n);
   }
 
   private held(source: Source): bigint {
@@ -483,7 +514,12 @@ export class ModelSpending {
   }
 
   /** More may be cleared on a purchase: of one that had ended, as of a new one. */
-  private extend(purchase: Purchase, total: bigint, granted: bigint, wantedHold: bigint): void {
+  private extend(
+    purchase: Purchase,
+    number: number,
+    more: { readonly total: bigint; readonly granted: bigint; readonly told: Told; readonly held?: boolean },
+  ): void {
+    const { total, granted, told } = more;
     const lapsed = open(purchase) ? 0n : most(purchase.approved - purchase.cleared - purchase.reversed, 0n);
     if (granted > 0n) {
       if (open(purchase)) this.account.spent += granted;
@@ -491,7 +527,7 @@ export class ModelSpending {
     }
     purchase.reversed += lapsed;
     purchase.approved = total + purchase.reversed + granted;
-    this.place(purchase, wantedHold);
+    if (more.held !== true) this.place(purchase, number, granted, told);
     if (!open(purchase)) purchase.state = purchase.cleared > 0n ? 'partially_cleared' : 'pending';
   }
 
@@ -508,9 +544,20 @@ export class ModelSpending {
     if (more < 0n) this.takeBack(purchase, -more);
     if (more <= 0n) return null;
     const told = { continues: open(purchase) && !begins, tillCash: 0n };
-    this.extend(purchase, total, more, this.hold(number, more, told));
+    const held = told.continues && this.narrow(purchase, number, total, more);
+    this.extend(purchase, number, { total, granted: more, told, held });
     if (begins) this.account.count += 1;
     return null;
+  }
+
+  /** A pump tells what was filled: where enough is held for that, the rest goes back and nothing more is held. */
+  private narrow(purchase: Purchase, number: number, total: bigint, more: bigint): boolean {
+    if (purchase.cleared > 0n || !this.isStatusCheck(number, total)) return false;
+    const held = sum(purchase.parts.map((part) => part.cents));
+    const wanted = this.worst(number, total + more, { continues: false }) + purchase.heldFee;
+    if (held < wanted) return false;
+    releaseFromBehind(purchase.parts, held - wanted);
+    return true;
   }
 
   private clear(number: number, cents: bigint, final: boolean): null {
@@ -656,6 +703,8 @@ export class ModelSpending {
   private look(number: number): null {
     const purchase = this.account.purchases.get(number);
     if (!this.policy.atOnce || purchase === undefined || !open(purchase)) return null;
+    // What a pump's dollar comes to is yet to be told.
+    if (purchase.cleared === 0n && this.isStatusCheck(number, purchase.approved - purchase.reversed)) return null;
     for (const part of purchase.parts) {
       const taken = this.consume(part, part.cents);
       purchase.reserved += taken;
@@ -754,6 +803,7 @@ function newPurchase(state: PurchaseState, approved: bigint, tillCash: bigint): 
     reversed: 0n,
     refunded: 0n,
     reserved: 0n,
+    heldFee: 0n,
     parts: [],
     tillCash,
     spokenOf: false,
