@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import { Client, Pool } from 'pg';
+import { amendAuthorization } from '../../services/authorizations/amend-authorization';
 import { noteAmendmentsHeard } from '../../services/authorizations/amendment.repository';
 import {
   type AnswerLimits,
@@ -9,6 +10,7 @@ import {
 } from '../../services/authorizations/answer-authorization';
 import { noteAnswersGiven } from '../../services/authorizations/authorization-path.repository';
 import { createAuthorizationPaths } from '../../services/authorizations/authorization-paths';
+import type { AuthorizerDependencies } from '../../services/authorizations/authorize-spend';
 import { createKnex } from '../../services/database/knex';
 import { readBacklog } from '../../services/outbox/read-backlog';
 import { DEFAULT_RELAY_OPTIONS, type RunningRelay, startRelay } from '../../services/outbox/relay';
@@ -21,7 +23,7 @@ import { createSpendAuthorizationActivities } from '../../workflows/spend-author
 import { createTestDatabase, type TestDatabase } from '../setup/database';
 import { createSpendingWorld, type SpendingWorld, type SpendingWorldOptions } from './spending-world';
 import { TEST_CODEC_KEY, workflowBundle } from './temporal-world';
-import { createTestAuthorizer } from './test-authorizer';
+import { createTestAuthorizer, testSealer } from './test-authorizer';
 
 interface TemporalServer {
   readonly address: string;
@@ -60,6 +62,9 @@ export class WorkflowPathWorld {
     );
   }
 
+  private readonly amend: AuthorizerDependencies['amend'] = (request, known) =>
+    amendAuthorization({ knex: this.app, clock: systemClock, sealer: testSealer(), partner: null }, request, known);
+
   private pool(): Pool {
     const pool = new Pool({ connectionString: this.database.urls.escudo_authorizer, max: 4 });
     this.closing.push(() => pool.end());
@@ -70,6 +75,7 @@ export class WorkflowPathWorld {
   async startWorker(server: TemporalServer) {
     const authorizer = createTestAuthorizer(this.pool(), {
       limits: { inFlightMax: 4, batchMax: 1, waitingMax: 1_000 },
+      amend: this.amend,
     });
     const worker = keepTemporalWorker(
       {
@@ -86,7 +92,7 @@ export class WorkflowPathWorld {
   /** The api process's part. */
   openDesk(server: TemporalServer, limits: AnswerLimits = DEFAULT_ANSWER_LIMITS) {
     const pool = this.pool();
-    const authorizer = createTestAuthorizer(pool);
+    const authorizer = createTestAuthorizer(pool, { amend: this.amend });
     const temporal = this.openClient(server);
     const answers: { readonly path: string; readonly fallback: FallbackCause | null }[] = [];
     const breaker: string[] = [];

@@ -168,6 +168,34 @@ describe('the workflow path', () => {
     expect(await world.holds()).toEqual({ count: 4, unaccounted: 0n });
   });
 
+  it('asks a workflow for more on a known purchase too, and knows that its answer was given', async () => {
+    const server = { ...shared, taskQueue: `${shared.taskQueue}-more` };
+    await world.startWorker(server);
+    const desk = world.openDesk(server);
+    const first = purchase(account(0), 1_000n);
+    expect((await desk.authorize(first)).outcome).toBe('approved');
+    const more = [1, 2].map((number) => ({
+      ...first,
+      messageId: `${first.messageId}-${number}`,
+      amount: 500n,
+      amountBasis: 'delta' as const,
+    }));
+    for (const request of more) {
+      expect(await desk.authorize(request)).toMatchObject({ outcome: 'approved', approvedAmount: 500n });
+    }
+    expect(desk.answers.at(-1)).toEqual({ path: 'workflow', fallback: null });
+    // The second one's answer never leaves.
+    desk.answered(required(more[0], 'the first increment'));
+    await desk.close();
+    const { rows } = await world.superuser.query(
+      'SELECT message_id, answer_state FROM authorization_amendments ORDER BY id',
+    );
+    expect(rows).toEqual([
+      { message_id: more[0]?.messageId, answer_state: 'given' },
+      { message_id: more[1]?.messageId, answer_state: 'awaited' },
+    ]);
+  });
+
   it('returns what the worker committed when only its answer was lost', async () => {
     const server = { ...shared, taskQueue: `${shared.taskQueue}-lost` };
     await world.startWorker(server);
