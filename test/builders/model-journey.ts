@@ -146,7 +146,8 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   },
 );
 
-const PAR: Market = { coins: [100_000_000n, 100_000_000n], collateral: 300_000_000_000n };
+/** Every coin is worth a dollar. */
+export const PAR: Market = { coins: [100_000_000n, 100_000_000n], collateral: 300_000_000_000n };
 const offPar: fc.Arbitrary<Market> = fc.record({
   coins: fc.tuple(
     fc.oneof(fc.constant(100_000_000n), fc.bigInt({ min: 97_000_000n, max: 102_000_000n })),
@@ -172,7 +173,8 @@ const RESTAURANT: Place = { category: 'restaurant', foreign: false, cash: 'none'
 /** The first two at a grocer's, the others at a restaurant. */
 const PLAIN_PLACES = [GROCER, GROCER, RESTAURANT, RESTAURANT];
 
-const PLAIN: Terms = { sources: [0, 1], places: PLAIN_PLACES, fees: NO_FEES, bufferBps: 50n, atOnce: false };
+/** A program without loans and fees. */
+export const PLAIN: Terms = { sources: [0, 1], places: PLAIN_PLACES, fees: NO_FEES, bufferBps: 50n, atOnce: false };
 const sources: fc.Arbitrary<readonly Source[]> = fc.constantFrom<readonly Source[]>(
   [0, 1],
   [1, 0],
@@ -264,12 +266,6 @@ export const journeysAtLithic: fc.Arbitrary<Journey> = journeys.map((journey) =>
   ...journey,
   steps: journey.steps.map(stepAtLithic),
 }));
-
-/** A journey of a program without loans and fees, where every coin is worth a dollar. */
-export function plainJourney(journey: Pick<Journey, 'limit' | 'steps'> & { tokens: readonly bigint[][] }): Journey {
-  const { tokens, ...rest } = journey;
-  return { ...rest, owns: tokens.map((each) => ({ tokens: each, pledged: 0n })), terms: PLAIN, market: PAR };
-}
 
 /** A step in words, for people who read a failure. */
 export function tell(one: Step): string {

@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { createKnex } from '../../services/database/knex';
 import { systemClock } from '../../services/shared/clock';
 import type { JourneyDeps } from '../builders/journey-world';
+import { KNOWN_JOURNEYS } from '../builders/known-journeys';
 import { heardByLithic, lithicDoor } from '../builders/lithic-door';
 import { liveJourneys } from '../builders/live-journeys';
 import { journeysAtLithic } from '../builders/model-journey';
@@ -52,7 +53,7 @@ test('any journey of messages through the signed ingress leaves the books sound 
     name: 'card journeys over http',
     deps,
     journeys: journeysAtLithic,
-    known: [],
+    known: KNOWN_JOURNEYS,
     seed: SEED,
     runs: RUNS,
     timeLimitMs: TIME_LIMIT_MS,

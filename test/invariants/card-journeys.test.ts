@@ -6,8 +6,9 @@ import { createKnex } from '../../services/database/knex';
 import { required } from '../../services/shared/assert';
 import type { Clock } from '../../services/shared/clock';
 import { type Door, type JourneyDeps, toReply } from '../builders/journey-world';
+import { KNOWN_JOURNEYS } from '../builders/known-journeys';
 import { liveJourneys } from '../builders/live-journeys';
-import { type Journey, journeys, type Move, plainJourney, type Step } from '../builders/model-journey';
+import { journeys } from '../builders/model-journey';
 import { createSpendingWorld } from '../builders/spending-world';
 import { createTestAuthorizer, testSealer } from '../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../setup/database';
@@ -68,29 +69,12 @@ function openDoor(clock: Clock): Door {
   };
 }
 
-const KNOWN: readonly Journey[] = [
-  // A purchase that ran out, was opened again by the network and ran out again.
-  plainJourney({
-    tokens: [
-      [100_000_000n, 0n],
-      [0n, 0n],
-    ],
-    limit: null,
-    steps: [
-      { account: 0, what: { kind: 'authorization', purchase: 0, cents: 1_000n, partial: false } },
-      { account: 0, what: { kind: 'expiry', purchase: 0, by: 'us' } },
-      { account: 0, what: { kind: 'advice', purchase: 0, cents: 2_000n } },
-      { account: 0, what: { kind: 'expiry', purchase: 0, by: 'us' } },
-    ].map((move): Step => ({ kind: 'one', move: move as Move })),
-  }),
-];
-
 test('any journey of messages leaves the books sound and every account where the model says', async () => {
   const lived = await liveJourneys({
     name: 'card journeys',
     deps,
     journeys,
-    known: KNOWN,
+    known: KNOWN_JOURNEYS,
     seed: SEED,
     runs: RUNS,
     timeLimitMs: TIME_LIMIT_MS,

@@ -1,0 +1,68 @@
+import { type Journey, type Move, PAR, PLAIN, type Place, type Step } from './model-journey';
+import type { Happening } from './model-spending';
+
+const PUMP: Place = { category: 'pump', foreign: false, cash: 'none' };
+const FUNDED_AT_ONCE = { ...PLAIN, atOnce: true };
+
+/** Everything on the first account, one after the other. */
+function steps(...happenings: readonly Happening[]): readonly Step[] {
+  return happenings.map((what): Step => ({ kind: 'one', move: { account: 0, what } satisfies Move }));
+}
+
+function journey(tokens: bigint, lived: readonly Step[], overrides: Partial<Journey> = {}): Journey {
+  const owns = [tokens, 0n].map((each) => ({ tokens: [each, 0n], pledged: 0n }));
+  return { owns, terms: PLAIN, market: PAR, limit: null, steps: lived, ...overrides };
+}
+
+/** Journeys that once went wrong. */
+export const KNOWN_JOURNEYS: readonly Journey[] = [
+  // A purchase that ran out, was opened again by the network and ran out again.
+  journey(
+    100_000_000n,
+    steps(
+      { kind: 'authorization', purchase: 0, cents: 1_000n, partial: false },
+      { kind: 'expiry', purchase: 0, by: 'us' },
+      { kind: 'advice', purchase: 0, cents: 2_000n },
+      { kind: 'expiry', purchase: 0, by: 'us' },
+    ),
+  ),
+  // A price fell further than the buffer: the tokens of a leg were used up before its cents, and another leg held on.
+  journey(
+    0n,
+    [
+      ...steps({ kind: 'authorization', purchase: 0, cents: 10_000n, partial: false }),
+      { kind: 'prices', market: { ...PAR, coins: [97_000_000n, 100_000_000n] } },
+      ...steps(
+        { kind: 'clearing', purchase: 0, cents: 6_000n, final: false },
+        { kind: 'reversal', purchase: 0, cents: 4_000n },
+      ),
+    ],
+    {
+      owns: [
+        { tokens: [60_000_000n, 100_000_000n], pledged: 0n },
+        { tokens: [0n, 0n], pledged: 0n },
+      ],
+    },
+  ),
+  // A refund came before its purchase was known, and was taken back afterwards.
+  journey(
+    100_000_000n,
+    steps(
+      { kind: 'refund', purchase: 0, cents: 1_000n },
+      { kind: 'authorization', purchase: 0, cents: 2_000n, partial: false },
+      { kind: 'refund_reversal', purchase: 0, cents: 1_000n },
+    ),
+  ),
+  // A pump asked for a dollar, and all that is held for it was sold for at once.
+  journey(
+    300_000_000n,
+    steps(
+      { kind: 'authorization', purchase: 0, cents: 100n, partial: false },
+      { kind: 'look', purchase: 0 },
+      { kind: 'advice', purchase: 0, cents: 6_000n },
+      { kind: 'look', purchase: 0 },
+      { kind: 'clearing', purchase: 0, cents: 6_000n, final: true },
+    ),
+    { terms: { ...FUNDED_AT_ONCE, places: [PUMP, PUMP, PUMP, PUMP] } },
+  ),
+];
