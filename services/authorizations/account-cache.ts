@@ -83,7 +83,7 @@ export class AccountCache {
     const accountId = this.accountOfCard.get(cardToken);
     const account = accountId === undefined ? undefined : this.accounts.get(accountId);
     if (!account) return;
-    if (committed === null || committed.item.expected_version !== account.state.account.accountVersion) {
+    if (committed === null || committed.item.expected_version !== account.state.moving.accountVersion) {
       this.forget(cardToken);
       return;
     }
@@ -103,31 +103,23 @@ export class AccountCache {
 }
 
 function sameVersions(one: AccountState, other: AccountState): boolean {
-  return one.account.accountVersion === other.account.accountVersion && one.programVersion === other.programVersion;
-}
-
-function bumped(state: AccountState): AccountState {
-  return { ...state, account: { ...state.account, accountVersion: state.account.accountVersion + 1n } };
+  return one.moving.accountVersion === other.moving.accountVersion && one.programVersion === other.programVersion;
 }
 
 /** The account after a decision was committed on it: holds taken from funds or counted as loan, windows counted, version moved. */
 function stateAfter(state: AccountState, { decision, counters }: CommittedDecision): AccountState {
-  if (decision.legs.length === 0) return bumped(state);
-  const { account } = state;
-  const funds = { ...account.funds };
-  let loanHold = state.credit.loanHold;
+  const { moving } = state;
+  const accountVersion = moving.accountVersion + 1n;
+  if (decision.legs.length === 0) return { ...state, moving: { ...moving, accountVersion } };
+  const funds = { ...moving.funds };
+  let { loanHold } = state.credit;
   for (const leg of decision.legs) {
     if (leg.kind === 'loan_draw') loanHold += leg.amount;
     else funds[leg.asset] = (funds[leg.asset] ?? 0n) - leg.amount;
   }
   return {
     ...state,
-    credit: { ...state.credit, loanHold },
-    account: {
-      ...account,
-      accountVersion: account.accountVersion + 1n,
-      funds,
-      accountCounters: counters?.account ?? account.accountCounters,
-    },
+    credit: loanHold === state.credit.loanHold ? state.credit : { ...state.credit, loanHold },
+    moving: { accountVersion, funds, accountCounters: counters?.account ?? moving.accountCounters },
   };
 }

@@ -247,7 +247,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     for (const job of batch) {
       const cached = job.conflicts === 0 && job.reuses === null ? accounts.find(job.card) : null;
       if (cached && !mayAskPartner(job, cached.state.account.policy))
-        bases.push({ job, ...cached, endedBefore: false });
+        bases.push({ job, state: cached.state, card: cached.card, endedBefore: false });
       else unread.push(job);
     }
     const read = new Map<Job, BatchSnapshot>();
@@ -370,7 +370,8 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         authorizationId: job.authorizationId,
         now,
       });
-      drafts.push({ ...draft, job, decision });
+      const { reply, item, legs, receipt, counters } = draft;
+      drafts.push({ reply, item, legs, receipt, counters, job, decision });
     }
     if (drafts.length === 0) return { answers, conflicted, held: [], batchId: null };
     await ensurePositions(client, drafts);

@@ -1,4 +1,4 @@
-import { countersToStored, type StoredLimitCounters } from '../cards/rules/limit-counters';
+import { countersToStored, keptCounters, type StoredLimitCounters } from '../cards/rules/limit-counters';
 import { newId } from '../database/new-id';
 import { ledgerAccountId } from '../ledger/account-id';
 import { positionOf } from '../ledger/account-refs';
@@ -88,12 +88,12 @@ export function draftAuthorization(input: DraftInput): AuthorizationDraft {
       credit_account_id: positionAccountId(organizationId, leg.asset),
     });
   }
-  const counters = decision.counters && {
-    account: countersToStored(decision.counters.account),
-    card: decision.counters.card && countersToStored(decision.counters.card),
-  };
+  const { counters } = decision;
   return {
-    counters,
+    counters: counters && {
+      account: keptCounters(counters.account),
+      card: counters.card && keptCounters(counters.card),
+    },
     reply: {
       outcome: decision.outcome,
       approvedAmount: decision.approvedAmount,
@@ -139,8 +139,8 @@ export function draftAuthorization(input: DraftInput): AuthorizationDraft {
       loan_hold: loanHold,
       holds,
       decided_at: now,
-      account_windows: counters && JSON.stringify(counters.account),
-      card_windows: counters?.card ? JSON.stringify(counters.card) : null,
+      account_windows: counters && JSON.stringify(countersToStored(counters.account)),
+      card_windows: counters?.card ? JSON.stringify(countersToStored(counters.card)) : null,
     },
   };
 }

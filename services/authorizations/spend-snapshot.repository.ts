@@ -173,8 +173,15 @@ export interface AccountState {
   readonly programVersion: bigint;
   readonly spreadFactorRay: bigint;
   readonly credit: Omit<SpendSnapshot['credit'], 'programIndexRay' | 'availableLiquidity'>;
-  readonly account: Omit<SpendSnapshot, 'prices' | 'decimals' | 'credit' | 'card' | 'programUsage'>;
+  readonly account: Omit<
+    SpendSnapshot,
+    'prices' | 'decimals' | 'credit' | 'card' | 'programUsage' | 'increment' | 'begunAt' | keyof MovingState
+  >;
+  /** What every purchase changes, apart from what none does: an account in memory changes by this alone. */
+  readonly moving: MovingState;
 }
+
+type MovingState = Pick<SpendSnapshot, 'accountVersion' | 'funds' | 'accountCounters'>;
 
 /** Policy documents are immutable per version, so they are kept once read. */
 const policies = new Map<string, ProgramPolicy>();
@@ -252,7 +259,6 @@ function toAccountState(row: AccountRow): AccountState {
     account: {
       organizationId: required(row.organization_id, 'organization'),
       accountId: row.account_id,
-      accountVersion: BigInt(row.account_version),
       programId: row.program_id,
       cardholderId: row.cardholder_id,
       programState: row.program_state,
@@ -264,12 +270,11 @@ function toAccountState(row: AccountRow): AccountState {
       overdueAmount: BigInt(row.overdue_amount),
       timeZone: row.time_zone,
       fundingPolicy: fundingPolicyFromStored(row.funding_policy),
-      funds,
       collateral,
       accountControls: row.account_controls,
       accountPendingControls: row.account_pending_controls,
-      accountCounters: row.spend_counters,
     },
+    moving: { accountVersion: BigInt(row.account_version), funds, accountCounters: row.spend_counters },
   };
 }
 
@@ -289,13 +294,37 @@ function toCard(row: AccountRow): CardSnapshot | null {
 
 /** What a decision looks at: an account, one of its cards, and the market as it stands. */
 export function snapshotOf(state: AccountState, card: CardSnapshot | null, market: Market): SpendSnapshot {
-  const { account, spreadFactorRay } = state;
+  const { account, moving, spreadFactorRay } = state;
   const { venue, borrow_asset: borrowAsset } = account.policy.credit;
   const reserve = market.reserves[`${venue}:${borrowAsset}`];
+  const { agreementAccepted, debtShares, loanHold, loanUnconfirmed, delegationLeft } = state.credit;
+  // Field by field: an object that a spread is added to changes its shape with every field, which cost more than deciding.
   return {
-    ...account,
+    organizationId: account.organizationId,
+    accountId: account.accountId,
+    accountVersion: moving.accountVersion,
+    programId: account.programId,
+    cardholderId: account.cardholderId,
+    programState: account.programState,
+    currency: account.currency,
+    policyVersion: account.policyVersion,
+    policy: account.policy,
+    kycState: account.kycState,
+    accountState: account.accountState,
+    overdueAmount: account.overdueAmount,
+    timeZone: account.timeZone,
+    fundingPolicy: account.fundingPolicy,
+    funds: moving.funds,
+    collateral: account.collateral,
+    accountControls: account.accountControls,
+    accountPendingControls: account.accountPendingControls,
+    accountCounters: moving.accountCounters,
     credit: {
-      ...state.credit,
+      agreementAccepted,
+      debtShares,
+      loanHold,
+      loanUnconfirmed,
+      delegationLeft,
       programIndexRay: reserve ? divideRoundUp(reserve.indexRay * spreadFactorRay, RAY) : null,
       availableLiquidity: reserve?.liquidity ?? 0n,
     },

@@ -171,17 +171,37 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
       ? refuseByControls({ controls, spend: request, now, timeZone, cardCounters })
       : null;
   const largestAmount = standing !== null || use !== null ? 0n : withinLimits;
-  const base = { options: plan.options, largestAmount, balance: null, refusedBy: null, legs: [], counters: null };
-  const declined = (reason: DeclineReason): Decision => ({
-    ...base,
+  const { options } = plan;
+  const declined = (reason: DeclineReason, refusedBy: Decision['refusedBy'] = null): Decision => ({
     outcome: 'declined',
     reason,
+    refusedBy,
     approvedAmount: 0n,
     holdAmount: 0n,
     feeAmount: 0n,
+    legs: [],
+    options,
+    largestAmount,
+    balance: null,
     expiresAt: null,
+    counters: null,
   });
-  const refused = ({ reason, ...refusedBy }: ControlRefusal): Decision => ({ ...declined(reason), refusedBy });
+  const refused = ({ reason, level, control, detail }: ControlRefusal): Decision =>
+    declined(reason, { level, control, detail });
+  const withoutHold = (approvedAmount: bigint, largest: bigint, balance: bigint | null): Decision => ({
+    outcome: 'approved',
+    reason: null,
+    refusedBy: null,
+    approvedAmount,
+    holdAmount: 0n,
+    feeAmount: 0n,
+    legs: [],
+    options,
+    largestAmount: largest,
+    balance,
+    expiresAt: null,
+    counters: null,
+  });
 
   const counted = (counters: LimitCounters, scope: 'account' | 'card', amount: bigint): LimitCounters => {
     const { mcc, merchantId } = request;
@@ -191,16 +211,17 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
   };
   const approve = (outcome: 'approved' | 'partially_approved', approvedAmount: bigint): Decision => {
     const hold = holdWithFee(approvedAmount);
-    const { legs, options } =
+    const funding =
       outcome === 'approved' ? plan : planFunding(snapshot, hold.holdAmount, policy.conversion_buffer_bps, now);
     return {
       outcome,
       reason: null,
       refusedBy: null,
       approvedAmount,
-      ...hold,
-      legs,
-      options,
+      holdAmount: hold.holdAmount,
+      feeAmount: hold.feeAmount,
+      legs: funding.legs,
+      options: funding.options,
       largestAmount,
       balance: null,
       expiresAt: holdExpiry(now, request.mcc, policy),
@@ -219,20 +240,9 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
   }
   if (standing !== null) return declined(standing);
   if (use !== null) return refused(use);
-  const withoutHold = {
-    ...base,
-    outcome: 'approved',
-    reason: null,
-    holdAmount: 0n,
-    feeAmount: 0n,
-    expiresAt: null,
-  } as const;
-  if (request.kind === 'refund_authorization')
-    return { ...withoutHold, largestAmount: request.amount, approvedAmount: request.amount };
-  if (request.kind === 'balance_inquiry' || request.amount === 0n) {
-    const balance = request.kind === 'balance_inquiry' ? largestAmount : null;
-    return { ...withoutHold, approvedAmount: 0n, balance };
-  }
+  if (request.kind === 'refund_authorization') return withoutHold(request.amount, request.amount, null);
+  if (request.kind === 'balance_inquiry') return withoutHold(0n, largestAmount, largestAmount);
+  if (request.amount === 0n) return withoutHold(0n, largestAmount, null);
   const partial = request.partialApprovalAllowed && policy.partial_approvals;
   if (room.refusal !== null && (!partial || room.amount === 0n)) return refused(room.refusal);
   if (request.partner?.decision === 'decline') return declined('partner_declined');

@@ -1,5 +1,5 @@
 import { maxBigint } from '../../shared/money';
-import { WINDOW_KINDS, type WindowKind, windowStarts } from './limit-windows';
+import { WINDOW_KINDS, type WindowKind, type WindowStarts, windowStarts } from './limit-windows';
 
 /** What one scope has spent in one window. `start` in milliseconds since 1970, `amount` in cents. */
 export interface WindowCount {
@@ -50,9 +50,9 @@ type StoredWindow =
 /** {@link LimitCounters} as stored; amounts and readings as strings. What is left out has not happened. */
 export interface StoredLimitCounters extends Readonly<Record<WindowKind, StoredWindow>> {
   readonly zone?: string;
-  readonly recent?: readonly (readonly [at: number, amount: string, mcc: string])[];
-  readonly lock?: readonly [merchantId: string, since: number, count: number];
-  readonly odometer?: readonly [at: number, value: string, beforeAt?: number, beforeValue?: string];
+  readonly recent?: readonly (readonly [at: number, amount: string, mcc: string])[] | undefined;
+  readonly lock?: readonly [merchantId: string, since: number, count: number] | undefined;
+  readonly odometer?: readonly [at: number, value: string, beforeAt?: number, beforeValue?: string] | undefined;
   /** When a program's usage was summed, milliseconds since 1970; counters of accounts and cards have none. */
   readonly at?: number;
 }
@@ -63,43 +63,38 @@ export interface StoredLimitCounters extends Readonly<Record<WindowKind, StoredW
  */
 export function countersNow(stored: StoredLimitCounters | null, now: Date, timeZone: string): LimitCounters {
   const starts = windowStarts(now, timeZone);
-  const before = stored === null ? undefined : storedFrom.get(stored);
-  if (before && WINDOW_KINDS.every((kind) => isOpen(before[kind], starts[kind].getTime(), timeZone))) return before;
-  const rowZone = stored?.zone ?? timeZone;
-  const open = (kind: WindowKind): WindowCount => {
-    const start = starts[kind].getTime();
-    const known = stored?.[kind];
-    return known
-      ? windowNow(kind, known, rowZone, now, timeZone, start)
-      : { start, amount: 0n, count: 0, zone: timeZone };
-  };
+  if (stored instanceof KeptCounters && allOpen(stored.counters, starts, timeZone)) return stored.counters;
   return {
-    day: open('day'),
-    week: open('week'),
-    month: open('month'),
-    year: open('year'),
-    all_time: open('all_time'),
+    day: windowNow('day', stored, now, timeZone, starts),
+    week: windowNow('week', stored, now, timeZone, starts),
+    month: windowNow('month', stored, now, timeZone, starts),
+    year: windowNow('year', stored, now, timeZone, starts),
+    all_time: windowNow('all_time', stored, now, timeZone, starts),
     recent: stored?.recent?.map(([at, amount, mcc]) => ({ at, amount: BigInt(amount), mcc })) ?? [],
     lock: stored?.lock ? { merchantId: stored.lock[0], since: stored.lock[1], count: stored.lock[2] } : null,
     odometer: stored?.odometer ? odometerFrom(stored.odometer) : null,
   };
 }
 
-function isOpen(window: WindowCount, start: number, timeZone: string): boolean {
-  return window.zone === timeZone && window.start >= start;
+function allOpen(counters: LimitCounters, starts: WindowStarts, timeZone: string): boolean {
+  for (const kind of WINDOW_KINDS) {
+    const window = counters[kind];
+    if (window.zone !== timeZone || window.start < starts[kind].getTime()) return false;
+  }
+  return true;
 }
-
-/** What was stored in this process need not be read back. */
-const storedFrom = new WeakMap<StoredLimitCounters, LimitCounters>();
 
 function windowNow(
   kind: WindowKind,
-  known: StoredWindow,
-  rowZone: string,
+  stored: StoredLimitCounters | null,
   now: Date,
   timeZone: string,
-  start: number,
+  starts: WindowStarts,
 ): WindowCount {
+  const start = starts[kind].getTime();
+  if (stored === null) return { start, amount: 0n, count: 0, zone: timeZone };
+  const known = stored[kind];
+  const rowZone = stored.zone ?? timeZone;
   const [began, amount, count, ownZone] =
     'start' in known ? [Date.parse(known.start), known.amount, known.count] : known;
   // All time knows no zone.
@@ -251,26 +246,76 @@ function backTo(reading: OdometerReading['before']): OdometerReading | null {
 
 export function countersToStored(counters: LimitCounters): StoredLimitCounters {
   const { zone } = counters.day;
-  const windowOf = (window: WindowCount): StoredWindow =>
-    window.zone === zone
-      ? [window.start, window.amount.toString(), window.count]
-      : [window.start, window.amount.toString(), window.count, window.zone];
-  const { recent, lock, odometer } = counters;
-  const whole: StoredLimitCounters = {
-    day: windowOf(counters.day),
-    week: windowOf(counters.week),
-    month: windowOf(counters.month),
-    year: windowOf(counters.year),
-    all_time: windowOf(counters.all_time),
+  const stored: { -readonly [Field in keyof StoredLimitCounters]: StoredLimitCounters[Field] } = {
+    day: windowToStored(counters.day, zone),
+    week: windowToStored(counters.week, zone),
+    month: windowToStored(counters.month, zone),
+    year: windowToStored(counters.year, zone),
+    all_time: windowToStored(counters.all_time, zone),
     zone,
-    ...(recent.length > 0
-      ? { recent: recent.map(({ at, amount, mcc }) => [at, amount.toString(), mcc] as const) }
-      : {}),
-    ...(lock ? { lock: [lock.merchantId, lock.since, lock.count] as const } : {}),
-    ...(odometer ? { odometer: odometerToStored(odometer) } : {}),
   };
-  storedFrom.set(whole, counters);
-  return whole;
+  const { recent, lock, odometer } = counters;
+  if (recent.length > 0) stored.recent = recentToStored(recent);
+  if (lock) stored.lock = lockToStored(lock);
+  if (odometer) stored.odometer = odometerToStored(odometer);
+  return stored;
+}
+
+function windowToStored(window: WindowCount, rowZone: string): StoredWindow {
+  const { start, amount, count, zone } = window;
+  return zone === rowZone ? [start, amount.toString(), count] : [start, amount.toString(), count, zone];
+}
+
+function recentToStored(recent: readonly RecentPurchase[]): NonNullable<StoredLimitCounters['recent']> {
+  return recent.map(({ at, amount, mcc }) => [at, amount.toString(), mcc] as const);
+}
+
+function lockToStored({ merchantId, since, count }: MerchantLock): NonNullable<StoredLimitCounters['lock']> {
+  return [merchantId, since, count];
+}
+
+/**
+ * Counters that this process has written and keeps: they read as what was stored, made when it is asked for. Kept in both
+ * forms, they were most of what the collector had to carry along for an account in memory.
+ */
+class KeptCounters implements StoredLimitCounters {
+  constructor(readonly counters: LimitCounters) {}
+
+  get day(): StoredWindow {
+    return windowToStored(this.counters.day, this.zone);
+  }
+  get week(): StoredWindow {
+    return windowToStored(this.counters.week, this.zone);
+  }
+  get month(): StoredWindow {
+    return windowToStored(this.counters.month, this.zone);
+  }
+  get year(): StoredWindow {
+    return windowToStored(this.counters.year, this.zone);
+  }
+  get all_time(): StoredWindow {
+    return windowToStored(this.counters.all_time, this.zone);
+  }
+  get zone(): string {
+    return this.counters.day.zone;
+  }
+  get recent(): StoredLimitCounters['recent'] {
+    return this.counters.recent.length > 0 ? recentToStored(this.counters.recent) : undefined;
+  }
+  get lock(): StoredLimitCounters['lock'] {
+    return this.counters.lock ? lockToStored(this.counters.lock) : undefined;
+  }
+  get odometer(): StoredLimitCounters['odometer'] {
+    return this.counters.odometer ? odometerToStored(this.counters.odometer) : undefined;
+  }
+  toJSON(): StoredLimitCounters {
+    return countersToStored(this.counters);
+  }
+}
+
+/** {@link countersToStored}, for keeping: as long as its windows are open, {@link countersNow} of it costs nothing. */
+export function keptCounters(counters: LimitCounters): StoredLimitCounters {
+  return new KeptCounters(counters);
 }
 
 function odometerToStored({ at, value, before }: OdometerReading): NonNullable<StoredLimitCounters['odometer']> {

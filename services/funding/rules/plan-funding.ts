@@ -120,17 +120,24 @@ interface Capacity {
 }
 
 function stablecoinCapacity(source: StablecoinSource, inputs: FundingInputs, bufferBps: number, now: Date): Capacity {
-  const base = { kind: 'stablecoin_sale' as const, asset: source.asset, priceUsdE8: 0n, bufferBps, capacityUsd: 0n };
   const price = inputs.prices[source.asset];
   const decimals = inputs.decimals[source.asset];
   const state = priceState(price, now);
   if (!price || decimals === undefined || state === 'disputed' || state === 'missing')
-    return { ...base, bound: 'price_unavailable' };
+    return {
+      kind: 'stablecoin_sale',
+      asset: source.asset,
+      priceUsdE8: 0n,
+      bufferBps,
+      capacityUsd: 0n,
+      bound: 'price_unavailable',
+    };
   const free = inputs.funds[source.asset] ?? 0n;
   const usable = maxBigint(free - source.keep, 0n);
   const buffer = state === 'stale' ? bufferBps + STALE_PRICE_BUFFER_BPS : bufferBps;
   return {
-    ...base,
+    kind: 'stablecoin_sale',
+    asset: source.asset,
     priceUsdE8: price.priceUsdE8,
     bufferBps: buffer,
     capacityUsd: tokenToUsdRoundDown(usable, price.priceUsdE8, decimals, buffer),

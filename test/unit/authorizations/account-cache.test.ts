@@ -8,7 +8,8 @@ function state(accountVersion: bigint, programVersion = 1n): AccountState {
   return {
     programVersion,
     credit: { loanHold: 0n },
-    account: { accountId: 'account-1', accountVersion, funds: { USDC: 100n }, accountCounters: null },
+    account: { accountId: 'account-1' },
+    moving: { accountVersion, funds: { USDC: 100n }, accountCounters: null },
   } as unknown as AccountState;
 }
 
@@ -46,7 +47,7 @@ test('a commit is applied to the state that it was decided on', () => {
   const cache = new AccountCache(10);
   cache.keep('token-1', state(5n), card('card-1'));
   cache.apply('token-1', committed(5n, 40n));
-  expect(cache.find('token-1')?.state.account).toMatchObject({ accountVersion: 6n, funds: { USDC: 60n } });
+  expect(cache.find('token-1')?.state.moving).toMatchObject({ accountVersion: 6n, funds: { USDC: 60n } });
 });
 
 test('a commit is not applied to what was read after it', () => {

@@ -6,6 +6,7 @@ import {
   countIncrement,
   countPurchase,
   giveBack,
+  keptCounters,
   type LimitCounters,
   type Remembered,
   type StoredLimitCounters,
@@ -81,6 +82,46 @@ describe('windows', () => {
       expect(now[kind]).toMatchObject({ amount: 700n, count: 2 });
     }
     expect(now).toMatchObject({ recent: [], lock: null, odometer: null });
+  });
+});
+
+describe('counters that are kept', () => {
+  const zone = fc.constantFrom('America/New_York', 'Europe/Berlin', 'Asia/Kathmandu', UTC);
+  const step = fc.record({
+    zone,
+    waitMs: fc.oneof(fc.integer({ min: 0, max: 60_000 }), fc.integer({ min: 0, max: 40 * 86_400_000 })),
+    amount: fc.bigInt({ min: 1n, max: 10n ** 20n }),
+    merchantLock: fc.boolean(),
+    odometer: fc.option(fc.bigInt({ min: 0n, max: 10n ** 6n })),
+    velocity: fc.option(fc.constant(() => true)),
+  });
+
+  test('read at every moment and in every zone as those that were stored', () => {
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 12 }), (steps) => {
+        let at = MONDAY;
+        let counters: LimitCounters | null = null;
+        for (const { zone: timeZone, waitMs, amount, ...remembered } of steps) {
+          at = new Date(at.getTime() + waitMs);
+          const before: LimitCounters = countersNow(counters && keptCounters(counters), at, timeZone);
+          if (counters !== null) expect(before).toEqual(later(counters, at, timeZone));
+          counters = countPurchase(before, { at, ...SHOP }, amount, remembered);
+          const kept = keptCounters(counters);
+          const stored = countersToStored(counters);
+          expect(JSON.stringify(kept)).toBe(JSON.stringify(stored));
+          for (const field of [...WINDOW_KINDS, 'zone', 'recent', 'lock', 'odometer'] as const) {
+            expect(kept[field]).toEqual(stored[field]);
+          }
+        }
+      }),
+    );
+  });
+
+  test('are the same object as long as their windows are open', () => {
+    const counters = countAuthorization(countersNow(null, MONDAY, UTC), 500n);
+    expect(countersNow(keptCounters(counters), MONDAY, UTC)).toBe(counters);
+    expect(countersNow(keptCounters(counters), new Date('2026-11-16T23:59:59.999Z'), UTC)).toBe(counters);
+    expect(countersNow(keptCounters(counters), new Date('2026-11-17T00:00:00Z'), UTC)).not.toBe(counters);
   });
 });
 
