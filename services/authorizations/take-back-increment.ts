@@ -23,7 +23,9 @@ export async function takeBackIncrement(
   },
 ): Promise<void> {
   const { amendment, authorization, timeZone, reference, effectiveAt, reason, now } = input;
-  if (amendment.answer_state === 'taken_back') return;
+  const { answer_state: state } = amendment;
+  // What a total includes, or ended with the purchase, is no longer held for it: what is held now is for later messages.
+  if (state === 'taken_back' || state === 'overtaken') return;
   await reversePart(trx, {
     authorization,
     timeZone,

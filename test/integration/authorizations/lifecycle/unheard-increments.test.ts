@@ -1,5 +1,6 @@
 import type { Knex } from 'knex';
 import { sweepUnheardIncrements } from '../../../../services/authorizations/sweep-unheard-increments';
+import { readUnheardAnswers } from '../../../../services/authorizations/unheard-answers.repository';
 import { voidUnheardIncrement } from '../../../../services/authorizations/void-unheard-increment';
 import { createKnex } from '../../../../services/database/knex';
 import type { RequestStanding, VendorOutcome } from '../../../../services/providers/processor/port';
@@ -146,9 +147,11 @@ test('a processor that cannot tell is asked ever more patiently, and meanwhile i
     if (asked.length > soFar) times.push(second);
   }
   expect(times).toEqual([6, 11, 21, 41, 81]);
+  expect(await readUnheardAnswers(workerKnex)).toMatchObject({ increment: { waiting: 1 }, first: { waiting: 0 } });
   expect(await holder.books(purchase)).toMatchObject({ held: 15_000n });
   processorSays(purchase, 'declined');
   expect(await sweep(holder, 600)).toBe(1);
+  expect(await readUnheardAnswers(workerKnex)).toMatchObject({ increment: { waiting: 0, oldestAgeMs: 0 } });
   expect(await holder.books(purchase)).toMatchObject({ held: 10_000n });
 });
 
@@ -235,9 +238,13 @@ describe('and the network speaks meanwhile', () => {
   test('what opens an ended purchase again is not taken for what was never heard before', async () => {
     const { holder, purchase } = await unheard();
     processorSays(purchase, 'declined');
+    const unheardToken = purchase.lastEventToken;
     await purchase.tell('CLEARING', 10_000);
     expect(await purchase.ask(3_000)).toEqual({ result: 'APPROVED' });
     expect(await sweep(holder, 6)).toBe(0);
+    expect(await holder.books(purchase)).toMatchObject({ state: 'partially_cleared', held: 3_000n });
+    // Nor when the network says so of it only now.
+    await purchase.tell('AUTHORIZATION', 5_000, { ...notHeard, token: unheardToken, holdLeft: 3_000 });
     expect(await holder.books(purchase)).toMatchObject({ state: 'partially_cleared', held: 3_000n });
     await sound(holder);
   });
