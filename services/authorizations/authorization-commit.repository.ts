@@ -62,7 +62,8 @@ export interface CommitLeg {
   readonly transfer_id: string;
   readonly label: string;
   readonly debit_account_id: string;
-  readonly debit_key: string;
+  /** Name of the account that a loan leg makes; null for funds, which have theirs. */
+  readonly debit_key: string | null;
   readonly credit_account_id: string;
 }
 

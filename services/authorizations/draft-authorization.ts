@@ -1,7 +1,7 @@
 import { countersToStored, keptCounters, type StoredLimitCounters } from '../cards/rules/limit-counters';
 import { newId } from '../database/new-id';
 import { ledgerAccountId } from '../ledger/account-id';
-import { positionOf } from '../ledger/account-refs';
+import { fundsOf, positionOf } from '../ledger/account-refs';
 import { sourceOfLeg } from '../ledger/templates/place-authorization-hold';
 import type { AuthorizationReply, AuthorizationRequest } from '../providers/processor/port';
 import type { CommitItem, CommitLeg } from './authorization-commit.repository';
@@ -66,8 +66,9 @@ export function draftAuthorization(input: DraftInput): AuthorizationDraft {
   let loanHold = 0n;
   for (const [index, leg] of decision.legs.entries()) {
     const legId = newId();
-    const source = sourceOfLeg(accountId, { legId, kind: leg.kind, asset: leg.asset });
     const isLoan = leg.kind === 'loan_draw';
+    // A loan leg has an account of its own, never seen before.
+    const loan = isLoan ? sourceOfLeg(accountId, { legId, kind: leg.kind, asset: leg.asset }) : null;
     if (isLoan) loanHold += leg.amount;
     legs.push({
       ordinal,
@@ -80,11 +81,12 @@ export function draftAuthorization(input: DraftInput): AuthorizationDraft {
       price_usd_e8: leg.priceUsdE8,
       transfer_id: newId(),
       label: isLoan ? 'hold-loan' : 'hold-funds',
-      // A loan leg has an account of its own, never seen before.
-      debit_account_id: isLoan
-        ? ledgerAccountId(organizationId, source)
-        : fundsAndPositionId(accountId, leg.asset, () => ledgerAccountId(organizationId, source)),
-      debit_key: source.key,
+      debit_account_id: loan
+        ? ledgerAccountId(organizationId, loan)
+        : fundsAndPositionId(accountId, leg.asset, () =>
+            ledgerAccountId(organizationId, fundsOf(accountId, leg.asset)),
+          ),
+      debit_key: loan?.key ?? null,
       credit_account_id: positionAccountId(organizationId, leg.asset),
     });
   }

@@ -246,13 +246,7 @@ function windowText(window: StoredWindow, ofAccount: StoredWindow | undefined): 
   return `[${shared ? '' : `${start},`}"${amount}",${count}${zone === undefined ? '' : `,${canonicalString(zone)}`}]`;
 }
 
-function counters(
-  name: string,
-  stored: StoredLimitCounters | null,
-  snapshot: SpendSnapshot,
-  ofAccount: StoredLimitCounters | null,
-): string {
-  if (stored === null) return '';
+function counters(stored: StoredLimitCounters, snapshot: SpendSnapshot, ofAccount: StoredLimitCounters | null): string {
   let text = '';
   for (const key of MEMORY_KEYS) if (stored[key] !== undefined) text += `"${key}":${canonicalJson(stored[key])},`;
   let windows = '';
@@ -260,7 +254,7 @@ function counters(
     windows += `${windows === '' ? '' : ','}${windowText(stored[kind], ofAccount?.[kind])}`;
   const { zone } = stored;
   const zoneText = zone === undefined || zone === snapshot.timeZone ? '' : `,"zone":${canonicalString(zone)}`;
-  return `"${name}":{${text}"windows":[${windows}]${zoneText}},`;
+  return `{${text}"windows":[${windows}]${zoneText}}`;
 }
 
 function unless(standard: string, name: string, value: string): string {
@@ -283,40 +277,39 @@ function controls(name: string, value: SpendControls): string {
   return '';
 }
 
-function pending(value: PendingControls | null): string {
-  return value === null ? '' : `"pending_controls":${canonicalJson(value)},`;
-}
-
 function accountText(snapshot: SpendSnapshot): string {
+  const { accountCounters, accountPendingControls } = snapshot;
   const collateral = amounts(snapshot.collateral);
   const funds = amounts(snapshot.funds);
   return (
     '{' +
     (collateral === '{}' ? '' : `"collateral":${collateral},`) +
     controls('controls', snapshot.accountControls) +
-    counters('counters', snapshot.accountCounters, snapshot, null) +
+    (accountCounters === null ? '' : `"counters":${counters(accountCounters, snapshot, null)},`) +
     (funds === '{}' ? '' : `"funds":${funds},`) +
     `"id":"${snapshot.accountId}",` +
     unless('approved', 'kyc', snapshot.kycState) +
     (snapshot.overdueAmount === 0n ? '' : `"overdue":"${snapshot.overdueAmount}",`) +
-    pending(snapshot.accountPendingControls) +
+    (accountPendingControls === null ? '' : `"pending_controls":${canonicalJson(accountPendingControls)},`) +
     unless('active', 'state', snapshot.accountState) +
     `"version":"${snapshot.accountVersion}","zone":${canonicalString(snapshot.timeZone)}}`
   );
 }
 
 function cardText(card: CardSnapshot, snapshot: SpendSnapshot): string {
-  const text =
+  return (
+    '"card":{' +
     controls('controls', card.controls) +
-    counters('counters', card.counters, snapshot, snapshot.accountCounters) +
+    (card.counters === null ? '' : `"counters":${counters(card.counters, snapshot, snapshot.accountCounters)},`) +
     (card.expiryYear === null && card.expiryMonth === null
       ? ''
       : `"expires":[${card.expiryYear},${card.expiryMonth}],`) +
-    `"id":"${card.id}",` +
-    pending(card.pendingControls) +
-    (card.productState === null ? '' : `"product":"${card.productState}",`) +
-    unless('active', 'state', card.state);
-  return `"card":{${text.slice(0, -1)}},`;
+    `"id":"${card.id}"` +
+    (card.pendingControls === null ? '' : `,"pending_controls":${canonicalJson(card.pendingControls)}`) +
+    (card.productState === null ? '' : `,"product":"${card.productState}"`) +
+    (card.state === 'active' ? '' : `,"state":${canonicalString(card.state)}`) +
+    '},'
+  );
 }
 
 function creditText(credit: CreditLine): string {
@@ -330,12 +323,15 @@ function creditText(credit: CreditLine): string {
 }
 
 function programText(snapshot: SpendSnapshot, request: SpendRequest): string {
-  const text =
+  const { programUsage } = snapshot;
+  return (
+    '{' +
     unless(request.currency, 'currency', snapshot.currency) +
-    `"id":"${snapshot.programId}",` +
-    unless('active', 'state', snapshot.programState) +
-    counters('usage', snapshot.programUsage, snapshot, null);
-  return `{${text.slice(0, -1)}}`;
+    `"id":"${snapshot.programId}"` +
+    (snapshot.programState === 'active' ? '' : `,"state":"${snapshot.programState}"`) +
+    (programUsage === null ? '' : `,"usage":${counters(programUsage, snapshot, null)}`) +
+    '}'
+  );
 }
 
 function fundingText(policy: FundingPolicy): string {

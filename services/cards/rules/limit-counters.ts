@@ -1,5 +1,5 @@
 import { maxBigint } from '../../shared/money';
-import { WINDOW_KINDS, type WindowKind, type WindowStarts, windowStarts } from './limit-windows';
+import { type WindowKind, type WindowStarts, windowStarts } from './limit-windows';
 
 /** What one scope has spent in one window. `start` in milliseconds since 1970, `amount` in cents. */
 export interface WindowCount {
@@ -77,11 +77,18 @@ export function countersNow(stored: StoredLimitCounters | null, now: Date, timeZ
 }
 
 function allOpen(counters: LimitCounters, starts: WindowStarts, timeZone: string): boolean {
-  for (const kind of WINDOW_KINDS) {
-    const window = counters[kind];
-    if (window.zone !== timeZone || window.start < starts[kind].getTime()) return false;
-  }
-  return true;
+  const { day, week, month, year, all_time } = counters;
+  return (
+    isOpen(day, starts.day, timeZone) &&
+    isOpen(week, starts.week, timeZone) &&
+    isOpen(month, starts.month, timeZone) &&
+    isOpen(year, starts.year, timeZone) &&
+    isOpen(all_time, starts.all_time, timeZone)
+  );
+}
+
+function isOpen(window: WindowCount, start: Date, timeZone: string): boolean {
+  return window.zone === timeZone && window.start >= start.getTime();
 }
 
 function windowNow(
