@@ -170,8 +170,9 @@ WITH locked AS MATERIALIZED (
   JOIN accounts a ON a.organization_id = item.organization_id AND a.id = item.account_id
   WHERE a.version = item.expected_version
     AND (SELECT p.version FROM programs p WHERE p.organization_id = item.organization_id AND p.id = item.program_id) = item.program_version
-    AND (SELECT z.id FROM authorizations z WHERE z.organization_id = item.organization_id AND z.vendor = item.vendor
-      AND z.processor_authorization_id = item.processor_authorization_id) IS NULL
+    -- The organization is compared in a way that no index answers: that of the primary key must not be taken for this.
+    AND (SELECT z.id FROM authorizations z WHERE z.processor_authorization_id = item.processor_authorization_id
+      AND z.vendor = item.vendor AND z.organization_id IS NOT DISTINCT FROM item.organization_id) IS NULL
     AND (SELECT m.message_id FROM card_messages m WHERE m.organization_id = item.organization_id AND m.vendor = item.vendor
       AND m.message_id = item.message_id) IS NULL
     AND (item.ended_before OR (SELECT v.message_id FROM card_messages v

@@ -52,8 +52,8 @@ SELECT r.ordinal::int AS ordinal, ${ACCOUNT_COLUMNS},
     WHERE m.organization_id = route.organization_id AND m.vendor = r.vendor AND m.message_id = r.message_id) AS known_message,
   (SELECT json_build_object('id', z.id, 'message_id', z.message_id, 'content_hash', z.content_hash, 'receipt', z.receipt,
       'decline_reason', z.decline_reason, 'balance', z.balance::text) FROM authorizations z
-    WHERE z.organization_id = route.organization_id AND z.vendor = r.vendor
-      AND z.processor_authorization_id = r.processor_authorization_id) AS known_authorization,
+    WHERE z.processor_authorization_id = r.processor_authorization_id AND z.vendor = r.vendor
+      AND z.organization_id IS NOT DISTINCT FROM route.organization_id) AS known_authorization,
   EXISTS (SELECT 1 FROM card_messages v WHERE v.processor_authorization_id = r.processor_authorization_id
     AND v.authorization_id IS NULL AND v.kind IN ('reversal', 'clearing') AND v.organization_id = route.organization_id AND v.vendor = r.vendor)
     AS ended_before
