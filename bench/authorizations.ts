@@ -4,7 +4,7 @@ import { startApiProcess } from '../test/builders/api-process';
 import { createSpendingWorld, purchase, type WorldAccount } from '../test/builders/spending-world';
 import { createTestAuthorizer } from '../test/builders/test-authorizer';
 import { type BenchDatabase, startBenchDatabase } from './bench-database';
-import { measureFloor, prepareFloor } from './floor';
+import { measureFloor, measureFloorAtRate, prepareFloor } from './floor';
 import { type BenchRun, closedLoop, openLoop, report, type Series, toRun } from './measure';
 import { processorTime } from './processor-time';
 
@@ -38,7 +38,7 @@ export function benchAuthorizer(database: BenchDatabase, accountsKeptMax: number
   const pool = createAuthorizerPool(database.urls.escudo_authorizer, 4);
   const batches = { count: 0, items: 0, conflicts: 0 };
   const authorizer = createTestAuthorizer(pool, {
-    limits: { inFlightMax: 2, batchMax: 64, waitingMax: 10_000 },
+    limits: { inFlightMax: 2, besideFrom: 32, batchMax: 64, waitingMax: 10_000 },
     accountsKeptMax,
     observer: {
       decided: () => undefined,
@@ -120,7 +120,9 @@ async function overHttp(database: BenchDatabase, seconds: number, floors: Readon
       if (floor) runs.push(toRun('http', inFlight, series, floor));
     }
     const sustained = Math.max(...runs.map((run) => run.per_s));
-    const half = await openLoop(sustained / 2, Math.max(seconds, 5), call);
+    const halfSeconds = Math.max(seconds, 5);
+    const half = await openLoop(sustained / 2, halfSeconds, call);
+    const floorAtHalf = await measureFloorAtRate(database.superuserUrl, sustained / 2, halfSeconds);
     const round = (value: number) => Number(value.toFixed(2));
     return {
       runs,
@@ -130,6 +132,8 @@ async function overHttp(database: BenchDatabase, seconds: number, floors: Readon
         p50_ms: round(half.p50),
         p95_ms: round(half.p95),
         p99_ms: round(half.p99),
+        floor_p50_ms: round(floorAtHalf.p50),
+        floor_p99_ms: round(floorAtHalf.p99),
       },
     };
   } finally {

@@ -1,7 +1,8 @@
 import { Client, Pool } from 'pg';
-import { closedLoop, type Series } from './measure';
+import { closedLoop, openLoop, type Series } from './measure';
 
 const FLOOR_ROWS = 2_000;
+const CONNECTIONS_AT_RATE = 64;
 
 /** Creates what the floor needs: a function that inserts one row and updates another. */
 export async function prepareFloor(superuserUrl: string): Promise<void> {
@@ -19,10 +20,23 @@ export async function prepareFloor(superuserUrl: string): Promise<void> {
 }
 
 /** One prepared call of that function, one commit per call, at the given concurrency. */
-export async function measureFloor(superuserUrl: string, inFlight: number, seconds: number): Promise<Series> {
-  const pool = new Pool({ connectionString: superuserUrl, max: inFlight });
+export function measureFloor(superuserUrl: string, inFlight: number, seconds: number): Promise<Series> {
+  return withFloor(superuserUrl, inFlight, (call) => closedLoop(inFlight, seconds, call));
+}
+
+/** The same call offered at a steady rate: what the machine's own stalls make of the slowest answers. */
+export function measureFloorAtRate(superuserUrl: string, perSecond: number, seconds: number): Promise<Series> {
+  return withFloor(superuserUrl, CONNECTIONS_AT_RATE, (call) => openLoop(perSecond, seconds, call));
+}
+
+async function withFloor(
+  superuserUrl: string,
+  connections: number,
+  measure: (call: () => Promise<void>) => Promise<Series>,
+): Promise<Series> {
+  const pool = new Pool({ connectionString: superuserUrl, max: connections });
   try {
-    return await closedLoop(inFlight, seconds, async () => {
+    return await measure(async () => {
       await pool.query({
         name: 'bench-floor',
         text: 'SELECT bench_floor($1, $2)',

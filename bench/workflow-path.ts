@@ -52,7 +52,7 @@ export async function benchWorkflowPath(json: boolean, seconds: number): Promise
     bundle: await bundleWorkflows(require.resolve('./workflows/index')),
     activities: createSpendAuthorizationActivities({
       authorizer: createTestAuthorizer(pool, {
-        limits: { inFlightMax: 4, batchMax: 1, waitingMax: 1_000 },
+        limits: { inFlightMax: 4, besideFrom: 0, batchMax: 1, waitingMax: 1_000 },
         accountsKeptMax: 20_000,
       }),
       knex: app,

@@ -49,7 +49,7 @@ const BACKTESTS_POOL_MAX = 2;
  * One decision a commit: workflows bring fewer than a batch is worth waiting for, and the api can say of a hold that has
  * its batch for itself that its answer was given.
  */
-const SINGLE_DECISIONS = { inFlightMax: AUTHORIZER_POOL_MAX, batchMax: 1, waitingMax: 1_024 } as const;
+const SINGLE_DECISIONS = { inFlightMax: AUTHORIZER_POOL_MAX, besideFrom: 0, batchMax: 1, waitingMax: 1_024 } as const;
 /** Longer than this, and whoever runs the worker should look at Temporal. */
 const RELAY_LAG_MAX_MS = 60_000;
 const DAY_MS = 86_400_000;

@@ -49,7 +49,9 @@ export async function createFundingWorld(chain: SharedChain) {
   const superuser = new Client({ connectionString: database.superuserUrl });
   await superuser.connect();
   const pool = new Pool({ connectionString: database.urls.escudo_authorizer, max: 2 });
-  const authorizer = createTestAuthorizer(pool, { limits: { inFlightMax: 1, batchMax: 8, waitingMax: 100 } });
+  const authorizer = createTestAuthorizer(pool, {
+    limits: { inFlightMax: 1, besideFrom: 0, batchMax: 8, waitingMax: 100 },
+  });
   const { deployment } = chain;
   const client = createChainClient(deployment);
   const reader = createChainReader(client);

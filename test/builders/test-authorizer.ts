@@ -14,7 +14,7 @@ export function createTestAuthorizer(pool: Pool, overrides: Partial<AuthorizerDe
   return createAuthorizer({
     pool,
     clock: systemClock,
-    limits: { inFlightMax: 2, batchMax: 64, waitingMax: 1_000 },
+    limits: { inFlightMax: 2, besideFrom: 0, batchMax: 64, waitingMax: 1_000 },
     accountsKeptMax: 1_000,
     sealer: testSealer(),
     amend: () => Promise.reject(new Error('this test does not change known purchases')),

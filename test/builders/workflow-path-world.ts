@@ -74,7 +74,7 @@ export class WorkflowPathWorld {
   /** The worker process's part; kept running, also over the absence of Temporal. */
   async startWorker(server: TemporalServer) {
     const authorizer = createTestAuthorizer(this.pool(), {
-      limits: { inFlightMax: 4, batchMax: 1, waitingMax: 1_000 },
+      limits: { inFlightMax: 4, besideFrom: 0, batchMax: 1, waitingMax: 1_000 },
       amend: this.amend,
     });
     const worker = keepTemporalWorker(

@@ -47,7 +47,7 @@ function newAuthorizer(
   let conflicts = 0;
   const authorizer = createTestAuthorizer(pool, {
     clock: options.now ? { now: options.now } : systemClock,
-    limits: { inFlightMax: 2, batchMax: options.batchMax ?? 64, waitingMax: 1000 },
+    limits: { inFlightMax: 2, besideFrom: 0, batchMax: options.batchMax ?? 64, waitingMax: 1000 },
     ...options.deps,
     observer: {
       decided: () => undefined,

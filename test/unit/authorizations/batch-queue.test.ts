@@ -1,4 +1,4 @@
-import { BatchQueue } from '../../../services/authorizations/batch-queue';
+import { BatchQueue, type BatchQueueLimits } from '../../../services/authorizations/batch-queue';
 
 interface Item {
   readonly lane: string;
@@ -6,7 +6,8 @@ interface Item {
 }
 
 /** A queue whose batches end when the test says so. */
-function controlledQueue(limits: { inFlightMax: number; batchMax: number; waitingMax: number }) {
+function controlledQueue(given: Omit<BatchQueueLimits, 'besideFrom'> & { readonly besideFrom?: number }) {
+  const limits = { besideFrom: 0, ...given };
   const running: { items: readonly Item[]; end: (again?: readonly Item[]) => void }[] = [];
   const queue = new BatchQueue<Item>(
     limits,
@@ -36,6 +37,41 @@ test('what comes while a batch runs goes out as one second batch, and no third s
   await turn();
   await turn();
   expect(running[2]?.items.map((each) => each.id)).toEqual([4, 5]);
+});
+
+describe('few pending items', () => {
+  const LIMITS = { inFlightMax: 2, besideFrom: 4, batchMax: 64, waitingMax: 10 };
+  const idsOf = (running: readonly { items: readonly Item[] }[]) =>
+    running.map((batch) => batch.items.map((each) => each.id));
+
+  test('go together when the running batch has ended', async () => {
+    const { queue, running, turn } = controlledQueue(LIMITS);
+    for (const id of [1, 2, 3]) queue.push(item(id));
+    await turn();
+    expect(idsOf(running)).toEqual([[1]]);
+    running[0]?.end();
+    await turn();
+    await turn();
+    expect(idsOf(running)).toEqual([[1], [2, 3]]);
+  });
+
+  test('run beside it from the number on that a batch is worth', async () => {
+    const { queue, running, turn } = controlledQueue(LIMITS);
+    for (const id of [1, 2, 3, 4]) queue.push(item(id));
+    await turn();
+    expect(idsOf(running)).toEqual([[1], [2, 3]]);
+  });
+
+  test('do not wait behind a batch that hangs', async () => {
+    const { queue, running, turn } = controlledQueue(LIMITS);
+    for (const id of [1, 2, 3]) queue.push(item(id));
+    while (running.length < 2) await turn();
+    expect(idsOf(running)).toEqual([[1], [2, 3]]);
+    queue.push(item(4));
+    running[1]?.end();
+    while (running.length < 3) await turn();
+    expect(idsOf(running)).toEqual([[1], [2, 3], [4]]);
+  });
 });
 
 test('one lane has one item in flight', async () => {
