@@ -83,12 +83,18 @@ const COLUMNS: readonly {
   },
 ];
 
+/** Each is rewritten once. */
+const TABLES = [...new Set(COLUMNS.map(({ table }) => table))];
+
 /**
  * The same rules, no longer read from the catalog's text by every statement: PostgreSQL parses a table's checks anew each time
  * it writes to it, and keeps those of a domain. Of a commit of seventeen purchases that was a tenth (docs/performance.md).
  *
  * A transaction that is named by its authorization has no idempotency key, so the index need not hold it; and a row with its
  * receipt stays whole, where PostgreSQL would try to compress one that is longer than two kilobytes.
+ *
+ * Stop the processes of older releases first: the tables are rewritten under lock, and they name the index without its
+ * condition.
  */
 export async function up(knex: Knex): Promise<void> {
   await knex.raw(`
@@ -101,9 +107,12 @@ export async function up(knex: Knex): Promise<void> {
     CREATE DOMAIN authorization_state AS text
       CHECK (VALUE IN ('declined', 'pending', 'partially_cleared', 'cleared', 'reversed', 'expired'));
     CREATE DOMAIN funding_leg_kind AS text CHECK (VALUE IN ('stablecoin_sale', 'loan_draw', 'overdue', 'refund'))`);
-  for (const { table, columns, domain, check } of COLUMNS) {
-    await knex.raw(`ALTER TABLE ${table} DROP CONSTRAINT ${check},
-      ${columns.map((column) => `ALTER COLUMN ${column} TYPE ${domain}`).join(', ')}`);
+  for (const table of TABLES) {
+    const changes = COLUMNS.filter((each) => each.table === table).flatMap(({ columns, domain, check }) => [
+      `DROP CONSTRAINT ${check}`,
+      ...columns.map((column) => `ALTER COLUMN ${column} TYPE ${domain}`),
+    ]);
+    await knex.raw(`ALTER TABLE ${table} ${changes.join(', ')}`);
   }
   await knex.raw(`
     ALTER TABLE ledger_transactions DROP CONSTRAINT ledger_transactions_idempotency_key;
@@ -118,10 +127,12 @@ export async function down(knex: Knex): Promise<void> {
     DROP INDEX ledger_transactions_idempotency_key;
     ALTER TABLE ledger_transactions
       ADD CONSTRAINT ledger_transactions_idempotency_key UNIQUE (organization_id, idempotency_key)`);
-  for (const { table, columns, plain, check, rule } of COLUMNS) {
-    await knex.raw(`ALTER TABLE ${table}
-      ${columns.map((column) => `ALTER COLUMN ${column} TYPE ${plain}`).join(', ')},
-      ADD CONSTRAINT ${check} CHECK (${rule})`);
+  for (const table of TABLES) {
+    const changes = COLUMNS.filter((each) => each.table === table).flatMap(({ columns, plain, check, rule }) => [
+      ...columns.map((column) => `ALTER COLUMN ${column} TYPE ${plain}`),
+      `ADD CONSTRAINT ${check} CHECK (${rule})`,
+    ]);
+    await knex.raw(`ALTER TABLE ${table} ${changes.join(', ')}`);
   }
   await knex.raw(`DROP DOMAIN amount_not_negative, amount_positive, account_state, ledger_side, ledger_transfer_kind,
     authorization_state, funding_leg_kind`);

@@ -49,7 +49,7 @@ export async function up(knex: Knex): Promise<void> {
 export async function down(knex: Knex): Promise<void> {
   await knex.raw('REVOKE INSERT ON receipt_batches FROM escudo_app');
   await knex.raw('ALTER TABLE authorization_amendments NO FORCE ROW LEVEL SECURITY');
-  await knex.raw('DELETE FROM authorization_amendments WHERE answer_state IS NULL');
+  await knex.raw('DELETE FROM authorization_amendments WHERE answer_state IS NULL OR respond_by IS NULL');
   await knex.raw('ALTER TABLE authorization_amendments FORCE ROW LEVEL SECURITY');
   await knex.raw(`
     ALTER TABLE authorization_amendments

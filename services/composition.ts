@@ -55,7 +55,7 @@ const AUTHORIZER_POOL_MAX = 4;
 /** Proofs have connections of their own, which may take long: however many run, requests keep theirs. */
 const PROOFS_POOL_MAX = 4;
 /** Measured in decision 0001. */
-const BATCH_LIMITS = { inFlightMax: 2, besideFrom: 24, batchMax: 64, waitingMax: 4_096 } as const;
+const BATCH_LIMITS = { inFlightMax: 2, besideFrom: 32, batchMax: 64, waitingMax: 4_096 } as const;
 
 /** A few kilobytes each. */
 const ACCOUNTS_KEPT_MAX = 20_000;

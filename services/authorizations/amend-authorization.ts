@@ -10,6 +10,7 @@ import type { AuthorizationReply, AuthorizationRequest } from '../providers/proc
 import type { ReceiptSealer } from '../receipts/seal-receipts';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
+import { overtakeAmendments } from './amendment.repository';
 import { type AuthorizationRow, findAuthorization } from './authorization.repository';
 import { findAnswer, insertAnsweredMessage } from './card-event.repository';
 import { authorizationEventData } from './card-event-context';
@@ -209,6 +210,7 @@ async function answerTo(trx: Transaction, context: AmendContext): Promise<Answer
 /** A new total below the old one asks for nothing: it gives back, like a reversal of the difference. */
 async function lower(trx: Transaction, context: AmendContext): Promise<Answer> {
   const { authorization, request, amendment, snapshot, now } = context;
+  await overtakeAmendments(trx, authorization.organization_id, authorization.id);
   await reversePart(trx, {
     authorization,
     timeZone: snapshot.timeZone,
@@ -246,6 +248,9 @@ async function raise(trx: Transaction, context: AmendContext): Promise<Answer> {
       legIds,
       now,
     });
+  // A new total says what all that was asked before comes to, heard or not: none of it is given back any more.
+  if (outcome !== 'declined' && request.amountBasis === 'total')
+    await overtakeAmendments(trx, authorization.organization_id, authorization.id);
   if (outcome === 'declined') {
     await record([]);
     await appendEvent(trx, {

@@ -32,7 +32,7 @@ export async function recordReversal(trx: Transaction, context: CardEventContext
   }
   // The network did not hear us approve more: what we approved on that message goes back, nothing of what others hold.
   const amendment = await findAmendment(trx, organizationId, event.vendor, reversedMessageId);
-  if (amendment !== undefined) {
+  if (amendment?.authorization_id === authorization.id) {
     await takeBackIncrement(trx, { ...part, amendment, reference: event.messageId });
     return recorded;
   }

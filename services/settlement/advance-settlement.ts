@@ -179,6 +179,10 @@ function paidNow(
 
 /** Books what the bank has moved and the books do not have yet. */
 async function book(trx: Transaction, row: SettlementRow, paid: bigint, bank: Movement): Promise<void> {
+  invariant(
+    row.state === 'closed' || row.paid_amount !== null,
+    `settlement ${row.id} is ${row.state} of an amount unknown`,
+  );
   const netAmount = paid - (row.paid_amount ?? 0n);
   if (netAmount === 0n) return;
   const draft = { settlementId: row.id, programId: row.program_id, netAmount, effectiveAt: bank.bookedAt };

@@ -131,6 +131,17 @@ test('a taken port is passed over, and no port is handed out twice', async () =>
   await new Promise((resolve) => server.close(resolve));
 });
 
+test('a port that fetch refuses to call is passed over', async () => {
+  await expect(fetch('http://127.0.0.1:4045/')).rejects.toMatchObject({ cause: { message: 'bad port' } });
+  for (const refused of [4045, 6000, 6665]) {
+    const port = await freePort(refused);
+    const server = createServer((socket) => socket.end('HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n'));
+    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(204);
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
 test('a port that another running process was given is passed over before anything listens on it', async () => {
   const script = path.join(folder, 'claim-a-port.ts');
   const module = path.join(projectRoot, 'embedded', 'free-port');
