@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import type { Processor } from '../providers/processor/port';
 import type { Clock } from '../shared/clock';
+import { inLanes } from '../shared/in-lanes';
 import { askAgainAfterMs, RECORDED_BY_THEN_MS, UNHEARD_GRACE_MS } from './rules/unheard-answers';
 import {
   askBatchAgain,
@@ -57,19 +58,15 @@ export async function sweepUnheardAnswers(deps: SweepUnheardAnswersDeps): Promis
 
 /** Returns of how many holds it is not known yet what became of them. */
 async function settleHolds(deps: SweepUnheardAnswersDeps, batch: UnheardBatch, failures: unknown[]): Promise<number> {
-  const waiting = [...batch.holds];
   let undecided = 0;
-  const lane = async (): Promise<void> => {
-    for (let hold = waiting.pop(); hold !== undefined; hold = waiting.pop()) {
-      try {
-        if (!(await settleHold(deps, batch, hold))) undecided += 1;
-      } catch (error) {
-        failures.push(error);
-        undecided += 1;
-      }
+  await inLanes(batch.holds, CONCURRENCY, async (hold) => {
+    try {
+      if (!(await settleHold(deps, batch, hold))) undecided += 1;
+    } catch (error) {
+      failures.push(error);
+      undecided += 1;
     }
-  };
-  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, waiting.length) }, lane));
+  });
   return undecided;
 }
 

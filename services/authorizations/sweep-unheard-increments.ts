@@ -3,6 +3,7 @@ import { inOrganization } from '../database/transaction';
 import type { Processor } from '../providers/processor/port';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
+import { inLanes } from '../shared/in-lanes';
 import {
   type AmendmentRow,
   askAboutAmendmentAgain,
@@ -38,21 +39,17 @@ export async function sweepUnheardIncrements(deps: SweepUnheardIncrementsDeps): 
   const waiting = await claimUnheardAmendments(deps.workerKnex, times, INCREMENTS);
   const failures: unknown[] = [];
   let settled = 0;
-  const lane = async (): Promise<void> => {
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      const amendment = next;
-      const done = await settle(deps, amendment).catch((error: unknown) => {
-        failures.push(error);
-        return false;
-      });
-      if (done) settled += 1;
-      else {
-        const at = new Date(deps.clock.now().getTime() + askAgainAfterMs(amendment.asked));
-        await askAboutAmendmentAgain(deps.workerKnex, amendment, at);
-      }
+  await inLanes(waiting, CONCURRENCY, async (amendment) => {
+    const done = await settle(deps, amendment).catch((error: unknown) => {
+      failures.push(error);
+      return false;
+    });
+    if (done) settled += 1;
+    else {
+      const at = new Date(deps.clock.now().getTime() + askAgainAfterMs(amendment.asked));
+      await askAboutAmendmentAgain(deps.workerKnex, amendment, at);
     }
-  };
-  await Promise.all(Array.from({ length: Math.min(CONCURRENCY, waiting.length) }, lane));
+  });
   // One that fails does not keep the others waiting, but it is seen.
   if (failures.length > 0) throw failures[0];
   return settled;
