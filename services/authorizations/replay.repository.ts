@@ -68,27 +68,32 @@ export async function findOrganizationIds(db: Knex): Promise<readonly string[]> 
   return db('organizations').orderBy('id').pluck('id');
 }
 
-/** One page of an organization's authorizations decided in [from, to), in the order of their ids. */
-export async function findPageToReplay(
-  db: Knex,
-  page: {
-    readonly organizationId: string;
-    readonly from: Date;
-    readonly to: Date;
-    /** Ids are made in the order of time; these keep the search within it. */
-    readonly afterId: string;
-    readonly untilId: string;
-    readonly limit: number;
-  },
-): Promise<readonly ReplayedRow[]> {
-  return rowsToReplay(db)
-    .where({ organization_id: page.organizationId })
-    .where('id', '>', page.afterId)
-    .where('id', '<=', page.untilId)
-    .where('created_at', '>=', page.from)
-    .where('created_at', '<', page.to)
-    .orderBy('id')
+/** What an organization decided in [from, to), so many in the order of their ids. */
+export interface PageToReplay {
+  readonly organizationId: string;
+  readonly from: Date;
+  readonly to: Date;
+  /** Ids are made in the order of time; these keep the search within it. */
+  readonly afterId: string;
+  readonly untilId: string;
+  readonly limit: number;
+}
+
+/** Cuts the page out of `rows`, whose table goes by the name `of` in the query. */
+function onePage(rows: Knex.QueryBuilder, of: string, page: PageToReplay): Knex.QueryBuilder {
+  return rows
+    .where(`${of}.organization_id`, page.organizationId)
+    .where(`${of}.id`, '>', page.afterId)
+    .where(`${of}.id`, '<=', page.untilId)
+    .where(`${of}.created_at`, '>=', page.from)
+    .where(`${of}.created_at`, '<', page.to)
+    .orderBy(`${of}.id`)
     .limit(page.limit);
+}
+
+/** One page of an organization's authorizations. */
+export async function findPageToReplay(db: Knex, page: PageToReplay): Promise<readonly ReplayedRow[]> {
+  return onePage(rowsToReplay(db), 'authorizations', page);
 }
 
 export async function findLegsToReplay(
@@ -141,17 +146,7 @@ export async function findAmendmentsToReplay(
     .orderBy('m.id');
 }
 
-/** One page of an organization's amendments decided in [from, to), in the order of their ids. */
-export async function findAmendmentPage(
-  db: Knex,
-  page: Parameters<typeof findPageToReplay>[1],
-): Promise<readonly ReplayedAmendment[]> {
-  return amendmentsToReplay(db)
-    .where('m.organization_id', page.organizationId)
-    .where('m.id', '>', page.afterId)
-    .where('m.id', '<=', page.untilId)
-    .where('m.created_at', '>=', page.from)
-    .where('m.created_at', '<', page.to)
-    .orderBy('m.id')
-    .limit(page.limit);
+/** One page of an organization's amendments. */
+export async function findAmendmentPage(db: Knex, page: PageToReplay): Promise<readonly ReplayedAmendment[]> {
+  return onePage(amendmentsToReplay(db), 'm', page);
 }
