@@ -45,6 +45,9 @@ export interface SettlementKey {
  * Days are UTC days. A processor reports and pays all programs in one: what is on cards of another program is left out, and the
  * bank's entry is compared with the whole report. Where the bank's entry differs from it, the program is taken to be the
  * only one at the processor and books the difference.
+ *
+ * Looks may overlap, and each reads the bank before it locks the settlement. The bank's entries under a reference only become
+ * more, so a look that has read fewer than one recorded before is the older one, and changes nothing.
  */
 export async function advanceSettlement(deps: AdvanceSettlementDeps, key: SettlementKey): Promise<StepResult> {
   const { organizationId, settlementId } = key;
@@ -103,7 +106,7 @@ async function pay(
   state: SettlementRow['state'],
   report: NetworkSettlementSummary,
 ): Promise<StepResult> {
-  const { organizationId } = key;
+  const { organizationId, settlementId } = key;
   const reference = report.bankReference;
   const bank = await bankMovement(deps, report);
   if (bank.kind === 'unknown') return waiting(state, `the bank does not answer: ${bank.detail}`, WAIT_MS.vendor);
@@ -112,6 +115,10 @@ async function pay(
     const row = await lock(trx, key);
     if (row.state === 'reconciled') return null;
     if (row.state === 'open') return row.difference;
+    // The bank was read before the lock: who read more of it may have been quicker to record, and that stands.
+    if (row.bank_entries !== null && bank.entries < row.bank_entries) {
+      return required(row.difference, `difference of settlement ${settlementId}, which is ${row.state}`);
+    }
     const named = await itemsOfProgram(trx, row.program_id, deps.processor.vendor, report);
     const network = sumBigint(named.map((item) => item.amount));
     const ledger = await ledgerAmountNow(trx, deps.processor.vendor, row, named);
@@ -128,6 +135,7 @@ async function pay(
       ledger_amount: ledger,
       paid_amount: paid,
       bank_amount: bank.moved,
+      bank_entries: bank.entries,
       bank_reference: paid === 0n ? null : reference,
       compared_at: deps.clock.now(),
     };
@@ -177,7 +185,7 @@ function paidNow(
   return row.paid_amount + seen.moved - row.bank_amount;
 }
 
-/** Books what the bank has moved and the books do not have yet. */
+/** Books what the bank has moved and the books do not have yet. The row says that they do not, so it is never there already. */
 async function book(trx: Transaction, row: SettlementRow, paid: bigint, bank: Movement): Promise<void> {
   invariant(
     row.state === 'closed' || row.paid_amount !== null,
@@ -187,7 +195,11 @@ async function book(trx: Transaction, row: SettlementRow, paid: bigint, bank: Mo
   if (netAmount === 0n) return;
   const draft = { settlementId: row.id, programId: row.program_id, netAmount, effectiveAt: bank.bookedAt };
   const corrects = row.state === 'closed' ? {} : { correction: bank.entries };
-  await postTransactions(trx, row.organization_id, [settleNetwork({ ...draft, ...corrects })]);
+  const [posted] = await postTransactions(trx, row.organization_id, [settleNetwork({ ...draft, ...corrects })]);
+  invariant(
+    posted?.kind === 'posted',
+    `settlement ${row.id}: what ${bank.entries} entries of the bank moved is booked, and the settlement says it is not`,
+  );
 }
 
 /** What the bank has moved under a reference, cents, above zero to the network. */

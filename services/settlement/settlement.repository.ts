@@ -18,6 +18,8 @@ export interface SettlementRow {
   readonly paid_amount: bigint | null;
   /** What the bank has moved under the reference, for all programs of the processor; null also where it was seen before that was kept. */
   readonly bank_amount: bigint | null;
+  /** How many entries under the reference the last recorded look had read; null as `bank_amount`, and where that was seen before this was kept. */
+  readonly bank_entries: number | null;
   readonly compared_at: Date | null;
   readonly accepted_reason: string | null;
   readonly accepted_by: string | null;

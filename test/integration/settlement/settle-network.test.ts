@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Knex } from 'knex';
 import { Client } from 'pg';
@@ -179,14 +180,17 @@ async function close(of = world, date = day()) {
 /** What bank and network have put right since: later entries of the statement, and movements added to the report. */
 let corrections: { readonly entries: BankTransaction[]; readonly items: NetworkSettlementItem[] };
 
-function step(settlementId: string, of = world) {
+/** `read` is waited for between the bank's answer and what is recorded of it. */
+function step(settlementId: string, of = world, read: () => Promise<void> = () => Promise.resolve()) {
   const { statements } = createBank({ baseUrl: `${vendor.url}/bank`, apiKey: 'bank-key', accountId: 'settlement' });
   const bank: BankStatements = {
     ...statements,
     async transactions(query) {
       const page = await statements.transactions(query);
       if (page.kind !== 'ok' || page.value.hasMore) return page;
-      return { ...page, value: { ...page.value, data: [...page.value.data, ...corrections.entries] } };
+      const data = [...page.value.data, ...corrections.entries];
+      await read();
+      return { ...page, value: { ...page.value, data } };
     },
   };
   const processor: Pick<Processor, 'vendor' | 'settlementSummary'> = {
@@ -203,6 +207,22 @@ function step(settlementId: string, of = world) {
     { knex, clock: systemClock, processor, bank },
     { organizationId: of.organizationId, settlementId },
   );
+}
+
+/** A look that has read the bank by now, and records what it read once it is let. */
+async function lookAndHold(settlementId: string): Promise<() => ReturnType<typeof step>> {
+  const gate = new EventEmitter();
+  const held = once(gate, 'record').then(() => undefined);
+  const hasRead = once(gate, 'read');
+  const look = step(settlementId, world, () => {
+    gate.emit('read');
+    return held;
+  });
+  await Promise.race([hasRead, look]);
+  return () => {
+    gate.emit('record');
+    return look;
+  };
 }
 
 /** Steps while nothing has to be waited for. */
@@ -416,6 +436,38 @@ describe('paid with a difference', () => {
     expect(await balance(networkPayableOf(world.programId))).toBe(0n);
     expect((await events()).at(-1)).toBe('settlement.reconciled');
     expect(await again(id)).toMatchObject({ ok: false, error: { code: 'state_conflict' } });
+  });
+
+  it('a look that read the bank before the last recorded one changes nothing, and what the bank corrects then is booked', async () => {
+    const id = await paidOtherwise('51.00');
+    await drive(id);
+    const recordOlder = await lookAndHold(id);
+    correction('half', 'credit', 40n);
+    const newer = await drive(id);
+    expect(newer).toMatchObject({ state: 'paid', reason: expect.stringContaining('the bank moved 50.60') });
+    const [stands, toldOf] = [await row(id), await events()];
+
+    expect(await recordOlder()).toEqual(newer);
+    expect(await row(id)).toEqual(stands);
+    expect(await events()).toEqual(toldOf);
+    expect(await drive(id)).toEqual(newer);
+    expect(await balance(bankSettlementOf('operating'))).toBe(-5_060n);
+
+    correction('rest', 'credit', 60n);
+    expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
+    expect(await balance(bankSettlementOf('operating'))).toBe(-5_000n);
+    expect(await balance(networkPayableOf(world.programId))).toBe(0n);
+  });
+
+  it('of two first looks the one that read less changes nothing after the other', async () => {
+    const id = await paidOtherwise('51.00');
+    expect(await step(id)).toMatchObject({ state: 'closed', waitMs: 0 });
+    const recordOlder = await lookAndHold(id);
+    correction('half', 'credit', 40n);
+    const newer = await drive(id);
+    expect(await recordOlder()).toEqual(newer);
+    expect(await row(id)).toMatchObject({ paid_amount: 5_060n, bank_amount: 5_060n, bank_entries: 2 });
+    expect(await balance(bankSettlementOf('operating'))).toBe(-5_060n);
   });
 
   it('looked at again without news stays as old as it is', async () => {
