@@ -26,45 +26,40 @@ export interface ChainAuditor {
 
 export function chainAuditor(deployment: SandboxDeployment): ChainAuditor {
   const client = createPublicClient({ transport: http(deployment.rpcUrl) });
+  const token = (assetCode: string): Hex => required(deployment.tokens[assetCode], `token ${assetCode}`).address;
   const reserve = async (assetCode: string): Promise<readonly [Hex, Hex, Hex]> =>
     client.readContract({
       address: deployment.aave.poolDataProvider,
       abi: dataProviderAbi,
       functionName: 'getReserveTokensAddresses',
-      args: [required(deployment.tokens[assetCode], `token ${assetCode}`).address],
+      args: [token(assetCode)],
     });
-  const balance = (token: Hex, owner: Hex, blockNumber?: bigint): Promise<bigint> =>
+  const balance = (address: Hex, owner: Hex, blockNumber?: bigint): Promise<bigint> =>
     client.readContract({
-      address: token,
+      address,
       abi: balanceAbi,
       functionName: 'balanceOf',
       args: [owner],
       ...(blockNumber === undefined ? {} : { blockNumber }),
     });
+  const amounts = async (
+    eventName: 'Borrow' | 'Repay',
+    args: { readonly reserve: Hex; readonly user?: Hex; readonly onBehalfOf?: Hex },
+  ): Promise<readonly bigint[]> => {
+    const logs = await client.getContractEvents({
+      address: deployment.aave.pool,
+      abi: poolEventsAbi,
+      eventName,
+      args,
+      fromBlock: 0n,
+      strict: true,
+    });
+    return logs.map((log) => log.args.amount);
+  };
   return {
     venueDebt: async (assetCode, owner, blockNumber) => balance((await reserve(assetCode))[2], owner, blockNumber),
     venueCollateral: async (assetCode, owner) => balance((await reserve(assetCode))[0], owner),
-    async borrows(assetCode, owner) {
-      const logs = await client.getContractEvents({
-        address: deployment.aave.pool,
-        abi: poolEventsAbi,
-        eventName: 'Borrow',
-        args: { reserve: required(deployment.tokens[assetCode], `token ${assetCode}`).address, onBehalfOf: owner },
-        fromBlock: 0n,
-        strict: true,
-      });
-      return logs.map(({ args }) => args.amount);
-    },
-    async repayments(assetCode, owner) {
-      const logs = await client.getContractEvents({
-        address: deployment.aave.pool,
-        abi: poolEventsAbi,
-        eventName: 'Repay',
-        args: { reserve: required(deployment.tokens[assetCode], `token ${assetCode}`).address, user: owner },
-        fromBlock: 0n,
-        strict: true,
-      });
-      return logs.map(({ args }) => args.amount);
-    },
+    borrows: async (assetCode, onBehalfOf) => amounts('Borrow', { reserve: token(assetCode), onBehalfOf }),
+    repayments: async (assetCode, user) => amounts('Repay', { reserve: token(assetCode), user }),
   };
 }
