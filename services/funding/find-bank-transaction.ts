@@ -1,6 +1,5 @@
 import type { BankStatements, BankTransaction } from '../providers/off-ramp/port';
-
-const PAGE = 100;
+import { searchStatement } from '../providers/off-ramp/search-statement';
 
 type BankSearch =
   | { readonly kind: 'searched'; readonly transaction: BankTransaction | null }
@@ -11,17 +10,11 @@ export async function findBankTransaction(
   bank: BankStatements,
   wanted: { readonly reference: string; readonly direction: BankTransaction['direction'] },
 ): Promise<BankSearch> {
-  let after: string | null = null;
-  for (;;) {
-    const page = await bank.transactions({ after, limit: PAGE });
-    if (page.kind === 'unknown') return { kind: 'unknown', detail: page.detail };
-    if (page.kind === 'rejected') return { kind: 'unknown', detail: page.code };
-    const found = page.value.data.find(
-      (entry) => entry.reference === wanted.reference && entry.direction === wanted.direction,
-    );
-    if (found !== undefined) return { kind: 'searched', transaction: found };
-    const last = page.value.data.at(-1);
-    if (!page.value.hasMore || last === undefined) return { kind: 'searched', transaction: null };
-    after = last.id;
-  }
+  const { reference, direction } = wanted;
+  const found = await searchStatement(
+    bank,
+    (entry) => entry.reference === reference && entry.direction === direction,
+    1,
+  );
+  return found.kind === 'unknown' ? found : { kind: 'searched', transaction: found.entries[0] ?? null };
 }
