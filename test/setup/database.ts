@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { Client } from 'pg';
 import type { PerRole } from '../../embedded/database-roles';
 import { createDatabase, databaseUrl, dropDatabase, roleUrls } from '../../embedded/postgres';
 import { sharedTestServers, started, templateDatabase } from './test-server-addresses';
@@ -23,5 +24,24 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     urls: roleUrls(superuserUrl, name, passwords),
     superuserUrl: databaseUrl(superuserUrl, name),
     drop: () => dropDatabase(superuserUrl, name),
+  };
+}
+
+/** A test database with a connection as superuser, which `drop` ends. */
+export interface OpenTestDatabase extends TestDatabase {
+  readonly superuser: Client;
+}
+
+export async function openTestDatabase(): Promise<OpenTestDatabase> {
+  const database = await createTestDatabase();
+  const superuser = new Client({ connectionString: database.superuserUrl });
+  await superuser.connect();
+  return {
+    ...database,
+    superuser,
+    async drop() {
+      await superuser.end();
+      await database.drop();
+    },
   };
 }

@@ -4,26 +4,22 @@ import { createKnex } from '../../../services/database/knex';
 import { systemClock } from '../../../services/shared/clock';
 import { cardEvent, createSpendingWorld, purchase } from '../../builders/spending-world';
 import { createTestAuthorizer, testSealer } from '../../builders/test-authorizer';
-import { createTestDatabase, type TestDatabase } from '../../setup/database';
+import { type OpenTestDatabase, openTestDatabase } from '../../setup/database';
 
-let database: TestDatabase;
-let superuser: Client;
+let database: OpenTestDatabase;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  superuser = new Client({ connectionString: database.superuserUrl });
-  await superuser.connect();
+  database = await openTestDatabase();
 });
 
 afterAll(async () => {
-  await superuser.end();
   await database.drop();
 });
 
 /** Until `count` connections wait for a lock. */
 async function waiting(count: number): Promise<void> {
   for (;;) {
-    const { rows } = await superuser.query<{ waiting: bigint }>(
+    const { rows } = await database.superuser.query<{ waiting: bigint }>(
       "SELECT count(*) AS waiting FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
     );
     if (Number(rows[0]?.waiting) >= count) return;

@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import { createAuthorizerPool } from '../../../services/authorizations/authorizer-pool';
 import { createSpendingWorld, purchase } from '../../builders/spending-world';
 import { createTestAuthorizer } from '../../builders/test-authorizer';
-import { createTestDatabase, type TestDatabase } from '../../setup/database';
+import { type OpenTestDatabase, openTestDatabase } from '../../setup/database';
 
 const KEYS: Readonly<Record<string, string>> = {
   accounts: 'accounts_pkey',
@@ -16,17 +16,13 @@ const KEYS: Readonly<Record<string, string>> = {
   programs: 'programs_pkey',
 };
 
-let database: TestDatabase;
-let superuser: Client;
+let database: OpenTestDatabase;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  superuser = new Client({ connectionString: database.superuserUrl });
-  await superuser.connect();
+  database = await openTestDatabase();
 });
 
 afterAll(async () => {
-  await superuser.end();
   await database.drop();
 });
 
@@ -84,10 +80,10 @@ test('a plan made while tables are empty, small or just analyzed looks every row
   const hot = ['authorization-commit', 'authorization-snapshots'];
   const states = [
     async () => undefined,
-    () => superuser.query('ANALYZE'),
+    () => database.superuser.query('ANALYZE'),
     async () => {
-      await superuser.query('DELETE FROM authorizations');
-      await superuser.query('VACUUM ANALYZE authorizations');
+      await database.superuser.query('DELETE FROM authorizations');
+      await database.superuser.query('VACUUM ANALYZE authorizations');
     },
   ];
   for (const reach of states) {
@@ -112,7 +108,7 @@ test('a plan made while tables are empty, small or just analyzed looks every row
 });
 
 test('no other index of a table that is looked up by key begins with the organization', async () => {
-  const { rows } = await superuser.query(
+  const { rows } = await database.superuser.query(
     `SELECT i.indexrelid::regclass::text AS name FROM pg_index i
      JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
      WHERE i.indrelid::regclass::text = ANY($1) AND a.attname = 'organization_id' AND NOT i.indisprimary AND i.indpred IS NULL`,

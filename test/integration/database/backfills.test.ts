@@ -1,22 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { Client } from 'pg';
 import * as settlementDifferences from '../../../migrations/20261121001310_settlement_differences';
 import * as spendCounters from '../../../migrations/20261121001400_fill_in_spend_counters';
 import { createKnex } from '../../../services/database/knex';
 import { createSpendingWorld } from '../../builders/spending-world';
-import { createTestDatabase, type TestDatabase } from '../../setup/database';
+import { type OpenTestDatabase, openTestDatabase } from '../../setup/database';
 
-let database: TestDatabase;
-let superuser: Client;
+let database: OpenTestDatabase;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  superuser = new Client({ connectionString: database.superuserUrl });
-  await superuser.connect();
+  database = await openTestDatabase();
 });
 
 afterAll(async () => {
-  await superuser.end();
   await database.drop();
 });
 
@@ -31,7 +26,7 @@ async function asMigrator(work: (knex: ReturnType<typeof createKnex>) => Promise
 }
 
 async function forced(table: string): Promise<boolean> {
-  const { rows } = await superuser.query(
+  const { rows } = await database.superuser.query(
     'SELECT relforcerowsecurity AS forced FROM pg_class WHERE oid = $1::regclass',
     [table],
   );
@@ -42,17 +37,17 @@ test('a settlement that was paid before knows what was paid', async () => {
   const { organizationId, programId } = await createSpendingWorld(database.superuserUrl, { accounts: 1 });
   const [paid, closed] = [randomUUID(), randomUUID()];
   await asMigrator(settlementDifferences.down);
-  await superuser.query(
+  await database.superuser.query(
     `INSERT INTO settlements (organization_id, id, program_id, date, state) VALUES ($1, $2, $3, '2026-11-01', 'paid'), ($1, $4, $3, '2026-11-02', 'closed')`,
     [organizationId, paid, programId, closed],
   );
-  await superuser.query(
+  await database.superuser.query(
     `INSERT INTO ledger_transfers (organization_id, id, transaction_id, label, kind, debit_account_id, credit_account_id, asset, amount, leg_id)
      VALUES ($1, $2, $3, 'paid-to-network', 'posted', $4, $5, 'USD', 98000, $6)`,
     [organizationId, randomUUID(), randomUUID(), randomUUID(), randomUUID(), paid],
   );
   await asMigrator(settlementDifferences.up);
-  const { rows } = await superuser.query(
+  const { rows } = await database.superuser.query(
     'SELECT state, paid_amount::text AS paid FROM settlements WHERE organization_id = $1 ORDER BY date',
     [organizationId],
   );
@@ -68,14 +63,14 @@ test('what an account had spent before its counters moved is counted, and what i
   const [before, since] = accounts.map(({ accountId }) => accountId);
   const windows = (amount: string) => JSON.stringify({ day: [0, amount, 1] });
   for (const accountId of [before, since]) {
-    await superuser.query(
+    await database.superuser.query(
       'INSERT INTO limit_counters (organization_id, account_id, scope_id, windows) VALUES ($1, $2, $2, $3)',
       [organizationId, accountId, windows('700')],
     );
   }
-  await superuser.query('UPDATE accounts SET spend_counters = $2 WHERE id = $1', [since, windows('900')]);
+  await database.superuser.query('UPDATE accounts SET spend_counters = $2 WHERE id = $1', [since, windows('900')]);
   await asMigrator(spendCounters.up);
-  const { rows } = await superuser.query(
+  const { rows } = await database.superuser.query(
     `SELECT id, spend_counters -> 'day' ->> 1 AS amount FROM accounts WHERE organization_id = $1`,
     [organizationId],
   );
@@ -85,9 +80,10 @@ test('what an account had spent before its counters moved is counted, and what i
       [since, '900'],
     ]),
   );
-  const left = await superuser.query('SELECT count(*)::int AS left FROM limit_counters WHERE organization_id = $1', [
-    organizationId,
-  ]);
+  const left = await database.superuser.query(
+    'SELECT count(*)::int AS left FROM limit_counters WHERE organization_id = $1',
+    [organizationId],
+  );
   expect(left.rows).toEqual([{ left: 0 }]);
   expect([await forced('accounts'), await forced('limit_counters')]).toEqual([true, true]);
 });

@@ -1,22 +1,18 @@
-import { Client } from 'pg';
 import '../../../services/database/pg-types';
 import { newSecrets } from '../../../embedded/secrets';
 import { type ApiProcess, newMessageIds, startApiProcess } from '../../builders/api-process';
 import { createSpendingWorld } from '../../builders/spending-world';
-import { createTestDatabase, type TestDatabase } from '../../setup/database';
+import { type OpenTestDatabase, openTestDatabase } from '../../setup/database';
 
 jest.setTimeout(60_000);
 
 const USDC = 1_000_000n;
 
-let database: TestDatabase;
-let superuser: Client;
+let database: OpenTestDatabase;
 let apis: ApiProcess[];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  superuser = new Client({ connectionString: database.superuserUrl });
-  await superuser.connect();
+  database = await openTestDatabase();
   const secrets = newSecrets();
   apis = await Promise.all([
     startApiProcess(database.urls, 100, secrets),
@@ -26,7 +22,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all(apis.map((api) => api.stop()));
-  await superuser.end();
   await database.drop();
 });
 
@@ -55,7 +50,7 @@ test('200 signed authorizations racing on one account over two api processes app
   }
   // 377 USDC carry 37 holds of 10.05.
   expect(results).toEqual({ APPROVED: 37, INSUFFICIENT_FUNDS: 163 });
-  const { rows } = await superuser.query(
+  const { rows } = await database.superuser.query(
     `SELECT pending_debits, posted_credits - pending_debits AS free FROM ledger_accounts WHERE account_id = $1 AND type = 'cardholder.funds'`,
     [account.accountId],
   );
@@ -74,7 +69,7 @@ test('the same signed authorization 20 times at once over two api processes give
     Array.from({ length: 20 }, (_, index) => api(index).authorize(account, 1_000, ids)),
   );
   expect(new Set(answers.map((answer) => answer.result))).toEqual(new Set(['APPROVED']));
-  const { rows } = await superuser.query(
+  const { rows } = await database.superuser.query(
     `SELECT (SELECT count(*) FROM authorizations WHERE organization_id = $1)::int AS authorizations,
        (SELECT count(*) FROM ledger_transfers WHERE organization_id = $1 AND kind = 'pending')::int AS holds`,
     [organizationId],
@@ -83,7 +78,7 @@ test('the same signed authorization 20 times at once over two api processes give
 
   const reused = await api(0).authorize(account, 9_000, ids);
   expect(reused.result).not.toBe('APPROVED');
-  const after = await superuser.query(
+  const after = await database.superuser.query(
     'SELECT count(*)::int AS n FROM ledger_transfers WHERE organization_id = $1 AND kind = $2',
     [organizationId, 'pending'],
   );
