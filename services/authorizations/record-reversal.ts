@@ -36,15 +36,23 @@ export async function recordReversal(trx: Transaction, context: CardEventContext
     await takeBackIncrement(trx, { ...part, amendment, reference: event.messageId });
     return recorded;
   }
-  const amount = await approvedBefore(trx, context, reversedMessageId);
+  const amount = await approvedBefore(trx, context, authorization.id, reversedMessageId);
   if (amount > 0n) {
     await reversePart(trx, { ...part, amount: minBigint(event.amount, amount), messageId: event.messageId });
   }
   return recorded;
 }
 
-/** What a message was approved for whose approval has no row of its own; nothing for one that never asked. */
-async function approvedBefore(trx: Transaction, context: CardEventContext, messageId: string): Promise<bigint> {
+/**
+ * What a message of this purchase was approved for whose approval has no row of its own; nothing for one that never asked, or
+ * asked for another purchase.
+ */
+async function approvedBefore(
+  trx: Transaction,
+  context: CardEventContext,
+  authorizationId: string,
+  messageId: string,
+): Promise<bigint> {
   const answered = await findAnswer(trx, context.organizationId, context.event.vendor, messageId);
-  return answered === undefined ? 0n : BigInt(answered.answer.approved_amount);
+  return answered?.answer.authorization_id === authorizationId ? BigInt(answered.answer.approved_amount) : 0n;
 }

@@ -175,6 +175,22 @@ test('an increment that we declined, or never got, takes nothing of the first ho
   expect(await holder.books(purchase)).toMatchObject({ state: 'pending', approved: 10_000n, held: 10_000n });
 });
 
+test('an increment of another purchase that was not heard takes nothing of this one', async () => {
+  const holder = await network.cardholder();
+  const [purchase, other] = [holder.purchase(), holder.purchase()];
+  await purchase.ask(10_000);
+  await other.ask(10_000);
+  await other.ask(5_000);
+  await purchase.tell('AUTHORIZATION', 5_000, {
+    token: other.lastEventToken,
+    result: 'UNKNOWN_HOST_TIMEOUT',
+    detailedResults: ['CUSTOMER_ASA_TIMEOUT'],
+    holdLeft: 10_000,
+  });
+  expect(await holder.books(purchase)).toMatchObject({ state: 'pending', approved: 10_000n, reversed: 0n });
+  expect(await holder.books(other)).toMatchObject({ state: 'pending', approved: 15_000n, reversed: 0n });
+});
+
 describe('from a processor that sends new totals, or asks after it went ahead', () => {
   async function amend(holder: Cardholder, cents: bigint, overrides: Parameters<typeof requestOf>[2] = {}) {
     const [row] = await holder.rows('authorizations');
