@@ -1,7 +1,6 @@
 import type { Knex } from 'knex';
 import { lockAccount } from '../accounts/account.repository';
 import { inOrganization, type Transaction } from '../database/transaction';
-import { appendCommand } from '../outbox/append-command';
 import type { CardEvent } from '../providers/processor/port';
 import type { ReceiptSealer } from '../receipts/seal-receipts';
 import { required } from '../shared/assert';
@@ -13,6 +12,7 @@ import { recordAdvice } from './record-advice';
 import { recordClearing, recordRefundReversal } from './record-clearing';
 import { recordRefund } from './record-refund';
 import { recordReversal } from './record-reversal';
+import { wakeAuthorization } from './wake-authorization';
 
 export type CardEventOutcome =
   | {
@@ -83,20 +83,9 @@ export async function recordCardEvent(
     };
     const recorded = await RECORD[event.kind](trx, context, deps.sealer);
     await insertEventMessage(trx, organizationId, event, account.id, recorded.authorizationId);
-    await signalWorkflow(trx, organizationId, recorded);
+    const { authorizationId, cardTransactionId } = recorded;
+    if (authorizationId !== null) await wakeAuthorization(trx, { organizationId, authorizationId });
+    else if (cardTransactionId !== null) await wakeAuthorization(trx, { organizationId, cardTransactionId });
     return { kind: 'recorded', organizationId, accountId: account.id, ...recorded };
-  });
-}
-
-async function signalWorkflow(trx: Transaction, organizationId: string, recorded: RecordedCardEvent): Promise<void> {
-  const { authorizationId, cardTransactionId } = recorded;
-  const id = authorizationId ?? cardTransactionId;
-  if (id === null) return;
-  await appendCommand(trx, {
-    organizationId,
-    workflowType: 'spendAuthorization',
-    workflowId: `authorization:${id}`,
-    signal: 'cardEvent',
-    payload: authorizationId === null ? { organizationId, cardTransactionId: id } : { organizationId, authorizationId },
   });
 }

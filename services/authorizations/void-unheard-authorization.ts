@@ -1,7 +1,6 @@
 import type { Knex } from 'knex';
 import type { AccountRow } from '../accounts/account.repository';
 import { inOrganization, type Transaction } from '../database/transaction';
-import { appendCommand } from '../outbox/append-command';
 import { appendEvent } from '../outbox/append-event';
 import type { Clock } from '../shared/clock';
 import { type AuthorizationRow, fundingLegsOf } from './authorization.repository';
@@ -13,6 +12,7 @@ import { returnReservation } from './return-reservation';
 import { next } from './rules/authorization-state';
 import { releaseAll } from './rules/hold-legs';
 import { answerLateFromNowOn, isConfirmedByNetwork } from './unheard-answers.repository';
+import { wakeAuthorization } from './wake-authorization';
 
 export interface VoidUnheardAuthorizationInput {
   readonly organizationId: string;
@@ -85,11 +85,5 @@ async function giveBack(
     data: { ...authorizationEventData(authorization, change), reason: 'answer_not_heard' },
   });
   // Its workflow, where it runs already, is to see that nothing is left to wait for.
-  await appendCommand(trx, {
-    organizationId,
-    workflowType: 'spendAuthorization',
-    workflowId: `authorization:${authorizationId}`,
-    signal: 'cardEvent',
-    payload: { organizationId, authorizationId },
-  });
+  await wakeAuthorization(trx, { organizationId, authorizationId });
 }

@@ -1,12 +1,12 @@
 import type { Knex } from 'knex';
 import { inOrganization } from '../database/transaction';
-import { appendCommand } from '../outbox/append-command';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import { type AmendmentRow, findAmendment, settleAmendment } from './amendment.repository';
 import { lockAuthorization } from './lock-authorization';
 import { isOpen } from './rules/authorization-state';
 import { takeBackIncrement } from './take-back-increment';
+import { wakeAuthorization } from './wake-authorization';
 
 /**
  * `overtaken`: a later message says what the purchase has come to, or it has ended. `settled`: it was known already what became of
@@ -48,13 +48,7 @@ export async function voidUnheardIncrement(
       now,
     });
     // Its workflow is to see whether anything is left to wait for.
-    await appendCommand(trx, {
-      organizationId,
-      workflowType: 'spendAuthorization',
-      workflowId: `authorization:${authorizationId}`,
-      signal: 'cardEvent',
-      payload: { organizationId, authorizationId },
-    });
+    await wakeAuthorization(trx, { organizationId, authorizationId });
     return { kind: 'voided' };
   });
 }
