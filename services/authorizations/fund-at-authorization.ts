@@ -1,5 +1,4 @@
 import type { Knex } from 'knex';
-import { lockAccount } from '../accounts/account.repository';
 import { newId } from '../database/new-id';
 import { inOrganization } from '../database/transaction';
 import { networkReservedOf } from '../ledger/account-refs';
@@ -7,9 +6,10 @@ import { appendEvent } from '../outbox/append-event';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import { sumBigint } from '../shared/money';
-import { type AuthorizationRow, findAuthorization, fundingLegsOf } from './authorization.repository';
+import { type AuthorizationRow, fundingLegsOf } from './authorization.repository';
 import { changeAuthorization, insertCardTransaction } from './card-event.repository';
 import { authorizationEventData, heldLegsOf } from './card-event-context';
+import { lockAuthorization } from './lock-authorization';
 import { consumeHeld, partOfHold, writeParts } from './post-parts';
 import { releaseHold } from './release-hold';
 import { reservationEvent } from './reservation-event';
@@ -30,10 +30,9 @@ export async function fundAtAuthorization(
 ): Promise<void> {
   const { organizationId, authorizationId } = input;
   await inOrganization(deps.knex, organizationId, async (trx) => {
-    const found = await findAuthorization(trx, organizationId, authorizationId);
-    if (found === null || !isOpen(found.state)) return;
-    const account = required(await lockAccount(trx, organizationId, found.account_id), 'the account of a purchase');
-    const authorization = required(await findAuthorization(trx, organizationId, authorizationId), 'the purchase');
+    const locked = await lockAuthorization(trx, organizationId, authorizationId);
+    if (locked === null) return;
+    const { account, authorization } = locked;
     const held = heldLegsOf(await fundingLegsOf(trx, organizationId, [authorizationId]));
     if (!isOpen(authorization.state) || heldUsd(held) === 0n) return;
     const snapshot = required(await loadSpendSnapshot(trx, organizationId, account.id), 'the snapshot of an account');

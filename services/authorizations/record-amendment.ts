@@ -1,8 +1,9 @@
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
 import type { AuthorizationRequestKind } from '../providers/processor/port';
-import { marketHashOf, sealAlone } from '../receipts/seal-alone';
+import { sealAlone } from '../receipts/seal-alone';
 import type { ReceiptSealer } from '../receipts/seal-receipts';
+import { sha256Hex } from '../receipts/sha256';
 import { insertAmendment } from './amendment.repository';
 import type { AuthorizationRow } from './authorization.repository';
 import type { AmendedPurchase } from './rules/amendment';
@@ -55,7 +56,7 @@ export async function recordAmendment(
   const receipt = amendmentReceiptText(
     { amendmentId: id, authorizationId: authorization.id, contentHash: message.contentHash },
     purchase,
-    { snapshot, request, decision, narrowed: input.narrowed, now: input.now, marketHash: marketHashOf(market) },
+    { snapshot, request, decision, narrowed: input.narrowed, now: input.now, marketHash: sha256Hex(market) },
   );
   const { respondBy } = message;
   const awaited = granted > 0n && respondBy !== null && message.kind !== 'advice';

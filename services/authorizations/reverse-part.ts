@@ -41,18 +41,12 @@ export async function reversePart(
   const own = reversed < input.amount || reversed === outstanding ? null : untouchedLegs(legs, input.legIds ?? []);
   // What is held still goes back before what was funded already, which has to be bought back.
   const { reserved_amount: reserved } = authorization;
-  const freed =
+  const { freed, release } =
     reversed === outstanding
-      ? heldUsd(held) + reserved
+      ? { freed: heldUsd(held) + reserved, release: releaseAll(held) }
       : own !== null
-        ? heldUsd(own)
-        : releasedByReversal(heldUsd(held) + reserved, outstanding, reversed);
-  const release =
-    reversed === outstanding
-      ? releaseAll(held)
-      : own !== null
-        ? releaseAll(own)
-        : releaseLegs(held, minBigint(freed, heldUsd(held)));
+        ? { freed: heldUsd(own), release: releaseAll(own) }
+        : releaseShare(held, releasedByReversal(heldUsd(held) + reserved, outstanding, reversed));
   await releaseHold(trx, {
     organizationId,
     authorizationId,
@@ -96,6 +90,10 @@ export async function reversePart(
       ...(input.reason === undefined ? {} : { reason: input.reason }),
     },
   });
+}
+
+function releaseShare(held: readonly HeldLeg[], freed: bigint) {
+  return { freed, release: releaseLegs(held, minBigint(freed, heldUsd(held))) };
 }
 
 /** The legs of these ids as they are held, or null where anything of them was posted or released already. */

@@ -2,12 +2,6 @@ import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
 import { insertReceiptBatch } from './receipt.repository';
 import type { ReceiptSealer } from './seal-receipts';
-import { sha256Hex } from './sha256';
-
-/** The hash by which a receipt names the market record that it was decided on. */
-export function marketHashOf(market: string): string {
-  return sha256Hex(market);
-}
 
 /** Seals one receipt as a batch of its own: its only leaf is its root. Returns the batch's id. */
 export async function sealAlone(
