@@ -1,17 +1,17 @@
 import type { Knex } from 'knex';
 import { lockAccount } from '../accounts/account.repository';
 import { inOrganization, type Transaction } from '../database/transaction';
-import { appendCommand } from '../outbox/append-command';
 import { appendEvent } from '../outbox/append-event';
-import type { PartnerDesk, PartnerQuestion } from '../partner-decisions/ask-partner';
+import { askUntil, type PartnerDesk, type PartnerQuestion } from '../partner-decisions/ask-partner';
 import { type PartnerVerdict, partnerDecisionDocument } from '../partner-decisions/rules/partner-verdict';
 import type { PartnerDecisionPolicy } from '../programs/rules/program-policy';
 import type { AuthorizationReply, AuthorizationRequest } from '../providers/processor/port';
 import type { ReceiptSealer } from '../receipts/seal-receipts';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
-import { overtakeAmendments } from './amendment.repository';
+import { findAmendment, overtakeAmendments } from './amendment.repository';
 import { type AuthorizationRow, findAuthorization } from './authorization.repository';
+import type { KnownAuthorization } from './authorize-spend';
 import { findAnswer, insertAnsweredMessage } from './card-event.repository';
 import { authorizationEventData } from './card-event-context';
 import { extendHold } from './extend-hold';
@@ -24,7 +24,9 @@ import { type Decision, decideAuthorization, type SpendRequest } from './rules/d
 import type { DeclineReason } from './rules/decline-reason';
 import { holdExpiry } from './rules/hold-amount';
 import type { SpendSnapshot } from './rules/spend-snapshot';
-import { loadSpendSnapshot, type StoredAnswer } from './spend-snapshot.repository';
+import { loadSpendSnapshot } from './spend-snapshot.repository';
+import { replyOfStored, type StoredAnswer } from './stored-answer';
+import { wakeAuthorization } from './wake-authorization';
 
 export interface AmendAuthorizationDeps {
   /** Of the app's role. */
@@ -35,24 +37,13 @@ export interface AmendAuthorizationDeps {
   readonly partner: PartnerDesk | null;
 }
 
-/** What the fintech is asked must leave time for the decision after it, as with first messages. */
-const TIME_AFTER_PARTNER_MS = 300;
-
-/** The purchase that a message names, as the authorizer found it. */
-export interface KnownPurchase {
-  readonly organizationId: string;
-  readonly accountId: string;
-  readonly cardId: string;
-  readonly authorizationId: string;
-}
-
 interface AmendContext {
   readonly sealer: ReceiptSealer;
   /** Whether the fintech is to be asked before more is approved. */
   readonly mayAskPartner: boolean;
   /** What it said, once it was asked. */
   readonly partner: PartnerVerdict | null;
-  readonly known: KnownPurchase;
+  readonly known: KnownAuthorization;
   readonly request: AuthorizationRequest;
   readonly authorization: AuthorizationRow;
   readonly snapshot: SpendSnapshot;
@@ -72,7 +63,7 @@ type Answer = Pick<AuthorizationReply, 'outcome' | 'approvedAmount' | 'declineRe
 export async function amendAuthorization(
   deps: AmendAuthorizationDeps,
   request: AuthorizationRequest,
-  known: KnownPurchase,
+  known: KnownAuthorization,
 ): Promise<AuthorizationReply> {
   try {
     return await amendInTime(deps, request, known, null);
@@ -86,7 +77,7 @@ export async function amendAuthorization(
 async function amendInTime(
   deps: AmendAuthorizationDeps,
   request: AuthorizationRequest,
-  known: KnownPurchase,
+  known: KnownAuthorization,
   partner: PartnerVerdict | null,
 ): Promise<AuthorizationReply> {
   try {
@@ -111,7 +102,7 @@ class PartnerWantedError extends Error {
 async function amend(
   deps: AmendAuthorizationDeps,
   request: AuthorizationRequest,
-  known: KnownPurchase,
+  known: KnownAuthorization,
   partner: PartnerVerdict | null,
 ): Promise<AuthorizationReply> {
   const { organizationId, accountId, authorizationId } = known;
@@ -119,9 +110,11 @@ async function amend(
     required(await lockAccount(trx, organizationId, accountId), 'the account of a purchase');
     const stored = await findAnswer(trx, organizationId, request.vendor, request.messageId);
     if (stored !== undefined) {
-      return stored.content_hash === request.contentHash
-        ? { ...toAnswer(stored.answer), authorizationId }
-        : { ...declined('duplicate_conflict'), authorizationId };
+      if (stored.content_hash !== request.contentHash) return { ...declined('duplicate_conflict'), authorizationId };
+      const repeated = await findAmendment(trx, organizationId, request.vendor, request.messageId);
+      // Only its answer may have been lost, on the way from a workflow or from another process: this one may be the one heard.
+      const awaited = repeated?.answer_state === 'awaited' ? { amendment: { organizationId, id: repeated.id } } : {};
+      return { ...replyOfStored(stored.answer), ...awaited, authorizationId };
     }
     const authorization = required(await findAuthorization(trx, organizationId, authorizationId), 'the purchase');
     // A purchase is its account's: another account's card that names it changes nothing of either.
@@ -164,13 +157,7 @@ async function amend(
       answer: { ...toStored(answer), authorization_id: authorizationId },
     });
     if (answer.outcome !== 'declined') {
-      await appendCommand(trx, {
-        organizationId,
-        workflowType: 'spendAuthorization',
-        workflowId: `authorization:${authorizationId}`,
-        signal: 'cardEvent',
-        payload: { organizationId, authorizationId },
-      });
+      await wakeAuthorization(trx, { organizationId, authorizationId });
     }
     if (answer.outcome !== 'declined' && deps.clock.now() > request.respondBy) throw new TooLateError();
     return { ...answer, authorizationId };
@@ -248,9 +235,6 @@ async function raise(trx: Transaction, context: AmendContext): Promise<Answer> {
       legIds,
       now,
     });
-  // A new total says what all that was asked before comes to, heard or not: none of it is given back any more.
-  if (outcome !== 'declined' && request.amountBasis === 'total')
-    await overtakeAmendments(trx, authorization.organization_id, authorization.id);
   if (outcome === 'declined') {
     await record([]);
     await appendEvent(trx, {
@@ -266,6 +250,8 @@ async function raise(trx: Transaction, context: AmendContext): Promise<Answer> {
     });
     return declined(decision.reason ?? 'internal_error');
   }
+  // A new total says what all that was asked before comes to, heard or not: none of it is given back any more.
+  if (request.amountBasis === 'total') await overtakeAmendments(trx, authorization.organization_id, authorization.id);
   const answer = {
     ...approved(request.amountBasis === 'total' ? amendment.total + granted : granted),
     outcome,
@@ -315,7 +301,7 @@ function questionOf(context: AmendContext, decision: Decision, policy: PartnerDe
     approvableAmount: decision.approvedAmount,
     largestAmount: decision.largestAmount,
     policy,
-    deadline: new Date(request.respondBy.getTime() - TIME_AFTER_PARTNER_MS),
+    deadline: askUntil(request.respondBy),
   };
 }
 
@@ -358,14 +344,5 @@ function toStored(answer: Answer): Omit<StoredAnswer, 'authorization_id'> {
     approved_amount: answer.approvedAmount.toString(),
     decline_reason: answer.declineReason,
     balance: answer.balance?.toString() ?? null,
-  };
-}
-
-function toAnswer(stored: StoredAnswer): Answer {
-  return {
-    outcome: stored.outcome === 'recorded' ? 'approved' : stored.outcome,
-    approvedAmount: BigInt(stored.approved_amount),
-    declineReason: stored.decline_reason,
-    balance: stored.balance === null ? null : BigInt(stored.balance),
   };
 }

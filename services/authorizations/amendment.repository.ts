@@ -4,7 +4,7 @@ import type { Transaction } from '../database/transaction';
 import type { AuthorizationRequestKind } from '../providers/processor/port';
 import type { Decision } from './rules/decide-authorization';
 import type { DeclineReason } from './rules/decline-reason';
-import type { StoredAnswer } from './spend-snapshot.repository';
+import type { StoredAnswer } from './stored-answer';
 
 /** `awaited`: not known to have been heard. Every other state is final. */
 export type AmendmentAnswerState = 'awaited' | 'given' | 'counted' | 'taken_back' | 'overtaken';
@@ -87,7 +87,10 @@ export async function settleAmendment(
   return changed > 0;
 }
 
-/** A purchase that had ended is open again: what was held for it before is of no account any more. */
+/**
+ * What was held for these answers is of no account of its own any more: a new total has it in it, or the purchase had ended
+ * and is open again.
+ */
 export async function overtakeAmendments(
   trx: Transaction,
   organizationId: string,

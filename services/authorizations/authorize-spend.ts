@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { newId } from '../database/new-id';
 import { positionOf } from '../ledger/account-refs';
-import type { PartnerDesk } from '../partner-decisions/ask-partner';
+import { askUntil, type PartnerDesk } from '../partner-decisions/ask-partner';
 import type { PartnerVerdict } from '../partner-decisions/rules/partner-verdict';
 import type { ProgramPolicy } from '../programs/rules/program-policy';
 import type { AuthorizationReply, AuthorizationRequest } from '../providers/processor/port';
@@ -33,9 +33,9 @@ import {
   loadFirstMessage,
   loadMarket,
   type Market,
-  type StoredAnswer,
   snapshotOf,
 } from './spend-snapshot.repository';
+import { replyOfStored } from './stored-answer';
 import { UnansweredBatches } from './unanswered-batches';
 
 /** What the outside is told of each batch and surprise, for metrics and alerts. */
@@ -118,21 +118,9 @@ const MESSAGES_KEPT_MIN = 10_000;
 const ANSWERED_NOTED_EVERY_MS = 100;
 /** One look at all that wait is cheaper than a timer for each. */
 const LATE_LOOKED_FOR_EVERY_MS = 25;
-/** What the fintech is asked must leave time for the decision after it. */
-const TIME_AFTER_PARTNER_MS = 300;
 
 function declinedReply(reason: DeclineReason, authorizationId: string | null = null): AuthorizationReply {
   return { outcome: 'declined', approvedAmount: 0n, declineReason: reason, balance: null, authorizationId };
-}
-
-function storedReply(answer: StoredAnswer): AuthorizationReply {
-  return {
-    outcome: answer.outcome === 'recorded' ? 'approved' : answer.outcome,
-    approvedAmount: BigInt(answer.approved_amount),
-    declineReason: answer.decline_reason,
-    balance: answer.balance === null ? null : BigInt(answer.balance),
-    authorizationId: answer.authorization_id,
-  };
 }
 
 function subjectOf({ authorizationId, request }: Job): ReceiptSubject {
@@ -143,6 +131,8 @@ function subjectOf({ authorizationId, request }: Job): ReceiptSubject {
 interface Draft extends AuthorizationDraft {
   readonly job: Job;
   readonly decision: Decision;
+  /** Canonical JSON. */
+  readonly receipt: string;
 }
 
 interface Answer {
@@ -277,15 +267,19 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
 
   /**
    * The answer to what needs no decision here: unknown cards and repetitions. Null for what changes a purchase that is
-   * known: it leaves the batches and is answered when it has been decided for itself.
+   * known, and for repetitions of what was approved so, whose answers may still be awaited: it leaves the batches and is answered for itself.
    */
   function answerWithoutDecision(job: Job, found: BatchSnapshot | undefined): AuthorizationReply | null {
     if (found === undefined || found.kind === 'unknown_card') return declinedReply('unknown_card');
     const { state, card, knownMessage, knownAuthorizationId } = found;
-    if (knownMessage) {
-      if (knownMessage.contentHash === job.request.contentHash) return storedReply(knownMessage.answer);
+    if (knownMessage && knownMessage.contentHash !== job.request.contentHash) {
       observer.conflicting(job.request);
       return declinedReply('duplicate_conflict');
+    }
+    if (knownMessage) {
+      const { answer, apart } = knownMessage;
+      const holdsMore = apart && knownAuthorizationId !== null && answer.outcome !== 'declined';
+      if (!holdsMore) return replyOfStored(answer);
     }
     const authorizationId = required(knownAuthorizationId, 'the purchase that is known');
     const { organizationId, accountId } = state.account;
@@ -320,7 +314,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       approvableAmount: decision.approvedAmount,
       largestAmount: decision.largestAmount,
       policy,
-      deadline: new Date(job.request.respondBy.getTime() - TIME_AFTER_PARTNER_MS),
+      deadline: askUntil(job.request.respondBy),
     });
     if (!job.answered && !queue.push(job)) job.settle(declinedReply('internal_error'));
   }
@@ -366,11 +360,11 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         programVersion: state.programVersion,
         endedBefore,
         decision,
-        receipt: receiptText(subjectOf(job), snapshot, spend, decision, now, marketHash),
         authorizationId: job.authorizationId,
         now,
       });
-      const { reply, item, legs, receipt, counters } = draft;
+      const { reply, item, legs, counters } = draft;
+      const receipt = receiptText(subjectOf(job), snapshot, spend, decision, now, marketHash);
       drafts.push({ reply, item, legs, receipt, counters, job, decision });
     }
     if (drafts.length === 0) return { answers, conflicted, held: [], batchId: null };
@@ -385,16 +379,12 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     answers: Answer[],
     conflicted: Job[],
   ): Promise<Attempt> {
-    const { receipts, ...seal } = deps.sealer.seal(
-      drafts.map(({ receipt }) => receipt),
-      market,
-    );
-    const batchId = newId();
+    const receipts = drafts.map(({ receipt }) => receipt);
     const respondBy = new Date(Math.max(...drafts.map(({ job }) => job.request.respondBy.getTime())));
+    const batch = { id: newId(), market, ...deps.sealer.seal(receipts, market), respondBy };
     const items = drafts.map(({ item }) => item);
     const legs = drafts.flatMap((draft) => draft.legs);
     commitTypes ??= await loadCommitTypes(client);
-    const batch = { id: batchId, receipts, market, ...seal, respondBy };
     const committed = await commitDecisions(client, commitTypes, items, legs, batch);
     const lateByOrdinal = new Map(committed.map((each) => [each.ordinal, each.late]));
     const held: Draft[] = [];
@@ -415,7 +405,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       answers.push({ job, reply: late ? declinedReply('late', reply.authorizationId) : reply });
       if (!late && item.holds) held.push(draft);
     }
-    return { answers, conflicted, held, batchId };
+    return { answers, conflicted, held, batchId: batch.id };
   }
 
   async function attemptLocked(batch: readonly Job[]): Promise<Attempt> {

@@ -6,7 +6,7 @@ import type { ProgramPolicy } from '../programs/rules/program-policy';
 import type { AuthorizationRequest, CardEvent } from '../providers/processor/port';
 import type { AuthorizationRow, FundingLegRow } from './authorization.repository';
 import type { AuthorizationState } from './rules/authorization-state';
-import type { StoredAnswer } from './spend-snapshot.repository';
+import type { StoredAnswer } from './stored-answer';
 
 /** Where a card's messages belong. `card_routes` has no tenant: it is how the tenant is found. */
 export interface CardRoute {

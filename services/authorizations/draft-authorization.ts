@@ -13,8 +13,6 @@ export interface AuthorizationDraft {
   readonly reply: AuthorizationReply;
   readonly item: CommitItem;
   readonly legs: readonly CommitLeg[];
-  /** Canonical JSON. */
-  readonly receipt: string;
   /** What the account and the card have spent after it; null where it counts for nothing. */
   readonly counters: { readonly account: StoredLimitCounters; readonly card: StoredLimitCounters | null } | null;
 }
@@ -28,7 +26,6 @@ export interface DraftInput {
   readonly programVersion: bigint;
   readonly endedBefore: boolean;
   readonly decision: Decision;
-  readonly receipt: string;
   readonly authorizationId: string;
   readonly now: Date;
 }
@@ -104,7 +101,6 @@ export function draftAuthorization(input: DraftInput): AuthorizationDraft {
       authorizationId,
     },
     legs,
-    receipt: input.receipt,
     item: {
       ordinal,
       organization_id: organizationId,

@@ -11,6 +11,7 @@ import { divideRoundUp } from '../shared/rounding';
 import type { DeclineReason } from './rules/decline-reason';
 import type { Receipt } from './rules/receipt';
 import type { CardSnapshot, MarketSnapshot, SpendSnapshot } from './rules/spend-snapshot';
+import type { StoredAnswer } from './stored-answer';
 
 /** What decisions of many accounts share: prices, reserves, decimals and what capped programs have spent. */
 const MARKET_JSON = `json_build_object(
@@ -133,19 +134,12 @@ interface BatchRow extends AccountRow {
   } | null;
 }
 
-/** The answer that a message got, as `card_messages.answer` keeps it. Amounts as strings of cents. */
-export interface StoredAnswer {
-  readonly outcome: 'approved' | 'partially_approved' | 'declined' | 'recorded';
-  readonly approved_amount: string;
-  readonly decline_reason: DeclineReason | null;
-  readonly balance: string | null;
-  readonly authorization_id: string | null;
-}
-
 /** A message that was answered. */
 export interface KnownMessage {
   readonly contentHash: string;
   readonly answer: StoredAnswer;
+  /** Whether it has a row of its own: its purchase did not begin with it, or was taken back since. */
+  readonly apart: boolean;
 }
 
 export interface BatchSnapshotKey {
@@ -355,7 +349,7 @@ export async function loadFirstMessage(
   const [known] = rows;
   return known === undefined || known.content_hash === null
     ? null
-    : { contentHash: known.content_hash, answer: firstAnswer(known) };
+    : { contentHash: known.content_hash, answer: firstAnswer(known), apart: false };
 }
 
 /** The answer of an authorization's own first message. */
@@ -371,11 +365,11 @@ function firstAnswer(known: NonNullable<BatchRow['known_authorization']>): Store
   };
 }
 
-function knownMessageOf(row: BatchRow, messageId: string) {
+function knownMessageOf(row: BatchRow, messageId: string): KnownMessage | null {
   const { known_message: message, known_authorization: authorization } = row;
-  if (message) return { contentHash: message.content_hash, answer: message.answer };
+  if (message) return { contentHash: message.content_hash, answer: message.answer, apart: true };
   if (authorization?.message_id !== messageId || authorization.content_hash === null) return null;
-  return { contentHash: authorization.content_hash, answer: firstAnswer(authorization) };
+  return { contentHash: authorization.content_hash, answer: firstAnswer(authorization), apart: false };
 }
 
 /** Snapshots of a whole batch in one statement, in the order of `keys`. Runs as the hot path's own role. */

@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 import type { Transaction } from '../database/transaction';
 import type { AuthorizationRow } from './authorization.repository';
-import type { StoredAnswer } from './spend-snapshot.repository';
+import type { StoredAnswer } from './stored-answer';
 
 /** One batch of answers that nobody has confirmed as given. */
 export interface UnheardBatch {

@@ -70,6 +70,14 @@ export interface PartnerDeskDependencies {
   readonly observer: PartnerObserver;
 }
 
+/** What the fintech is asked must leave time for the decision after it. */
+const TIME_AFTER_MS = 300;
+
+/** The latest instant at which a verdict is of use to an answer that is due at `respondBy`. */
+export function askUntil(respondBy: Date): Date {
+  return new Date(respondBy.getTime() - TIME_AFTER_MS);
+}
+
 /** Left of the network's own limit for the decision and its commit after the answer. */
 const COMMIT_MARGIN_MS = 150;
 /** With less than this left, asking would only be for show. */

@@ -171,7 +171,7 @@ describe('the workflow path', () => {
   it('asks a workflow for more on a known purchase too, and knows that its answer was given', async () => {
     const server = { ...shared, taskQueue: `${shared.taskQueue}-more` };
     await world.startWorker(server);
-    const desk = world.openDesk(server);
+    const desk = world.openDesk(server, PATIENT);
     const first = purchase(account(0), 1_000n);
     expect((await desk.authorize(first)).outcome).toBe('approved');
     const more = [1, 2].map((number) => ({
@@ -216,6 +216,14 @@ describe('the workflow path', () => {
       [reply.authorizationId],
     );
     expect(rows).toEqual([{ heard: true }]);
+
+    const more = { ...request, messageId: `${request.messageId}-more`, amount: 500n, amountBasis: 'delta' as const };
+    expect(await desk.authorize(more)).toMatchObject({ outcome: 'approved', approvedAmount: 500n });
+    expect(desk.answers.at(-1)).toEqual({ path: 'direct', fallback: 'timeout' });
+    desk.answered(more);
+    await desk.close();
+    const increments = await world.superuser.query('SELECT answer_state FROM authorization_amendments');
+    expect(increments.rows).toEqual([{ answer_state: 'given' }]);
     proxy.letGo();
     world.startRelay(server);
     await eventually('nothing waits', () => world.nothingWaits());

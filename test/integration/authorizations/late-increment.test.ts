@@ -1,8 +1,11 @@
 import type { Knex } from 'knex';
 import { Client, Pool } from 'pg';
 import { amendAuthorization } from '../../../services/authorizations/amend-authorization';
+import { noteAmendmentsHeard } from '../../../services/authorizations/amendment.repository';
 import { createKnex } from '../../../services/database/knex';
+import type { AuthorizationReply } from '../../../services/providers/processor/port';
 import { required } from '../../../services/shared/assert';
+import { systemClock } from '../../../services/shared/clock';
 import { brokenBooks } from '../../builders/books';
 import { createSpendingWorld, purchase } from '../../builders/spending-world';
 import { createTestAuthorizer, testSealer } from '../../builders/test-authorizer';
@@ -78,4 +81,30 @@ test.each([
   );
   expect(rows).toEqual([{ approved, held: (BigInt(approved) * 10_050n).toString() }]);
   expect(await brokenBooks(superuser, organizationId)).toEqual([]);
+});
+
+test('a repetition names what it holds until an answer is known to be heard', async () => {
+  const amend: Parameters<typeof createTestAuthorizer>[1] = {
+    amend: (request, known) =>
+      amendAuthorization({ knex, clock: systemClock, sealer: testSealer(), partner: null }, request, known),
+  };
+  const { accounts } = await createSpendingWorld(database.superuserUrl, {
+    accounts: 1,
+    funds: { USDC: 100_000_000n },
+  });
+  const first = purchase(required(accounts[0], 'account'), 1_000n);
+  await createTestAuthorizer(pool, amend).authorize(first);
+  const more = { ...first, messageId: `${first.messageId}-more`, amount: 500n, amountBasis: 'delta' as const };
+
+  const replies: AuthorizationReply[] = [];
+  // Each time another process, as where only the answer of the first one was lost.
+  for (let times = 0; times < 2; times += 1) replies.push(await createTestAuthorizer(pool, amend).authorize(more));
+  const [reply] = replies;
+  expect(reply).toMatchObject({ outcome: 'approved', approvedAmount: 500n, amendment: { id: expect.any(String) } });
+  expect(replies).toEqual([reply, reply]);
+
+  await noteAmendmentsHeard(pool, [required(reply?.amendment, 'what it holds')]);
+  const afterwards = await createTestAuthorizer(pool, amend).authorize(more);
+  expect(afterwards).toMatchObject({ outcome: 'approved', approvedAmount: 500n });
+  expect(afterwards.amendment).toBeUndefined();
 });
