@@ -267,7 +267,8 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
 
   /**
    * The answer to what needs no decision here: unknown cards and repetitions. Null for what changes a purchase that is
-   * known, and for repetitions of what was approved so, whose answers may still be awaited: it leaves the batches and is answered for itself.
+   * known, and for repetitions of what was approved so, whose answers may still be awaited: it leaves the batches and is
+   * answered for itself.
    */
   function answerWithoutDecision(job: Job, found: BatchSnapshot | undefined): AuthorizationReply | null {
     if (found === undefined || found.kind === 'unknown_card') return declinedReply('unknown_card');
