@@ -1,14 +1,12 @@
-import { Client } from 'pg';
-import { newSecrets } from '../../../embedded/secrets';
+import type { Client } from 'pg';
 import { sweepUnheardAnswers } from '../../../services/authorizations/sweep-unheard-answers';
-import { createKnex } from '../../../services/database/knex';
-import { createLithic, type Lithic } from '../../../services/providers/processor/lithic';
 import { required } from '../../../services/shared/assert';
-import { type ApiProcess, startApiProcess } from '../../builders/api-process';
+import type { ApiProcess } from '../../builders/api-process';
 import { brokenBooks } from '../../builders/books';
-import { type NetworkPurchase, type PlayedNetwork, playNetwork } from '../../builders/played-network';
+import { createKilledApiWorld, type KilledApiWorld } from '../../builders/killed-api-world';
+import type { NetworkPurchase, PlayedNetwork } from '../../builders/played-network';
 import { createSpendingWorld, type SpendingWorld, type WorldAccount } from '../../builders/spending-world';
-import { createTestDatabase, type TestDatabase } from '../../setup/database';
+import type { TestDatabase } from '../../setup/database';
 
 jest.setTimeout(300_000);
 
@@ -20,47 +18,19 @@ const ROUNDS = 4;
 /** More rounds are played until a kill has met an answer on its way, up to so many. */
 const ROUNDS_MAX = 10;
 
+let killed: KilledApiWorld;
 let database: TestDatabase;
 let superuser: Client;
 let network: PlayedNetwork;
-let lithic: Lithic;
-const secrets = newSecrets();
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  superuser = new Client({ connectionString: database.superuserUrl });
-  await superuser.connect();
-  network = await playNetwork();
-  lithic = createLithic({
-    baseUrl: network.url,
-    apiKey: 'any',
-    asaSecrets: [secrets.lithicAsaSecret],
-    eventSecrets: [secrets.lithicEventsSecret],
-  });
+  killed = await createKilledApiWorld({ connections: CONNECTIONS });
+  ({ database, superuser, network } = killed);
 });
 
 afterAll(async () => {
-  await lithic.close();
-  await network.close();
-  await superuser.end();
-  await database.drop();
+  await killed.end();
 });
-
-const startApi = () => startApiProcess(database.urls, CONNECTIONS, secrets);
-
-/** The worker's sweeper, at a time when every answer is long due. */
-async function sweep(): Promise<void> {
-  const knex = createKnex(database.urls.escudo_app, 4, 'killed-api-test');
-  const workerKnex = createKnex(database.urls.escudo_worker, 4, 'killed-api-test-scan');
-  const clock = { now: () => new Date(Date.now() + 60_000) };
-  try {
-    for (let settled = 1; settled > 0; ) {
-      settled = await sweepUnheardAnswers({ knex, workerKnex, clock, processor: lithic.processor });
-    }
-  } finally {
-    await Promise.all([knex.destroy(), workerKnex.destroy()]);
-  }
-}
 
 interface Row {
   readonly processor_authorization_id: string;
@@ -131,7 +101,7 @@ test('api processes killed with -9 under load: every answer given is found, and 
     funds: { USDC: 10n ** 9n * USDC },
     policy: { limits: {} },
   });
-  const apis: ApiProcess[] = await Promise.all([startApi(), startApi()]);
+  const apis: ApiProcess[] = await Promise.all([killed.startApi(), killed.startApi()]);
   const api = (index: number): ApiProcess => required(apis[index % apis.length], 'api');
 
   const load = async (until: { running: boolean }) => {
@@ -163,7 +133,7 @@ test('api processes killed with -9 under load: every answer given is found, and 
       await new Promise((resolve) => setTimeout(resolve, 200));
       until.running = false;
       await loading;
-      for (const victim of victims) apis[victim] = await startApi();
+      for (const victim of victims) apis[victim] = await killed.startApi();
       // What died is settled while the new processes already serve.
       const again = { running: true };
       const loadingAgain = load(again);
@@ -172,7 +142,7 @@ test('api processes killed with -9 under load: every answer given is found, and 
       await loadingAgain;
       // Answers given are noted with a short delay.
       await new Promise((resolve) => setTimeout(resolve, 500));
-      await sweep();
+      await killed.sweep(sweepUnheardAnswers);
       unheard = await voided(world);
       await expectTruth(world);
     }
@@ -190,7 +160,7 @@ test('api processes killed with -9 under load: every answer given is found, and 
 test('a commit that stalls past the time for the answer: the caller is told so, and what it holds is given back', async () => {
   const world = await createSpendingWorld(database.superuserUrl, { accounts: 1, funds: { USDC: 500n * USDC } });
   const account: WorldAccount = required(world.accounts[0], 'account');
-  const api = await startApi();
+  const api = await killed.startApi();
   try {
     expect((await network.buy(() => api, account, 1_000)).approved).toBe(true);
     // The commit has taken its time of answer and then hangs, as on a disk that does not come back.
@@ -209,7 +179,7 @@ test('a commit that stalls past the time for the answer: the caller is told so, 
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     expect(await row()).toMatchObject({ state: 'pending' });
-    await sweep();
+    await killed.sweep(sweepUnheardAnswers);
     expect(await row()).toMatchObject({ state: 'reversed', held: 0n });
     expect(await wrongCounters(world)).toEqual([]);
     expect(await brokenBooks(superuser, world.organizationId)).toEqual([]);

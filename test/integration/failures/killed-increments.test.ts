@@ -1,15 +1,13 @@
-import { Client } from 'pg';
-import { newSecrets } from '../../../embedded/secrets';
+import type { Client } from 'pg';
 import { sweepUnheardAnswers } from '../../../services/authorizations/sweep-unheard-answers';
 import { sweepUnheardIncrements } from '../../../services/authorizations/sweep-unheard-increments';
-import { createKnex } from '../../../services/database/knex';
-import { createLithic, type Lithic } from '../../../services/providers/processor/lithic';
 import { required } from '../../../services/shared/assert';
-import { type ApiProcess, startApiProcess } from '../../builders/api-process';
+import type { ApiProcess } from '../../builders/api-process';
 import { brokenBooks } from '../../builders/books';
-import { type NetworkPurchase, type PlayedNetwork, playNetwork } from '../../builders/played-network';
+import { createKilledApiWorld, type KilledApiWorld, type SweepDeps } from '../../builders/killed-api-world';
+import type { NetworkPurchase, PlayedNetwork } from '../../builders/played-network';
 import { createSpendingWorld, type SpendingWorld } from '../../builders/spending-world';
-import { createTestDatabase, type TestDatabase } from '../../setup/database';
+import type { TestDatabase } from '../../setup/database';
 
 jest.setTimeout(300_000);
 
@@ -21,50 +19,28 @@ const ROUNDS = 2;
 /** More rounds are played until a kill has met the answer to an increment on its way, up to so many. */
 const ROUNDS_MAX = 12;
 
+let killed: KilledApiWorld;
 let database: TestDatabase;
 let superuser: Client;
 let network: PlayedNetwork;
-let lithic: Lithic;
-const secrets = newSecrets();
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  superuser = new Client({ connectionString: database.superuserUrl });
-  await superuser.connect();
-  network = await playNetwork();
-  lithic = createLithic({
-    baseUrl: network.url,
-    apiKey: 'any',
-    asaSecrets: [secrets.lithicAsaSecret],
-    eventSecrets: [secrets.lithicEventsSecret],
-  });
+  killed = await createKilledApiWorld({ connections: CONNECTIONS });
+  ({ database, superuser, network } = killed);
 });
 
 afterAll(async () => {
-  await lithic.close();
-  await network.close();
-  await superuser.end();
-  await database.drop();
+  await killed.end();
 });
 
-/** The worker's sweepers, at a time when every answer is long due; two workers at once. */
-async function sweep(): Promise<void> {
-  const knex = createKnex(database.urls.escudo_app, 4, 'killed-increments-test');
-  const workerKnex = createKnex(database.urls.escudo_worker, 4, 'killed-increments-test-scan');
-  const clock = { now: () => new Date(Date.now() + 60_000) };
-  const deps = { knex, workerKnex, clock, processor: lithic.processor };
-  try {
-    for (let settled = 1; settled > 0; ) {
-      const each = await Promise.all([
-        sweepUnheardIncrements(deps),
-        sweepUnheardIncrements(deps),
-        sweepUnheardAnswers(deps),
-      ]);
-      settled = each.reduce((sum, count) => sum + count, 0);
-    }
-  } finally {
-    await Promise.all([knex.destroy(), workerKnex.destroy()]);
-  }
+/** The worker's sweepers; two workers at once. */
+async function sweepByTwo(deps: SweepDeps): Promise<number> {
+  const settled = await Promise.all([
+    sweepUnheardIncrements(deps),
+    sweepUnheardIncrements(deps),
+    sweepUnheardAnswers(deps),
+  ]);
+  return settled.reduce((sum, count) => sum + count, 0);
 }
 
 /** What the network counts of a purchase: only what it heard approved. */
@@ -102,7 +78,7 @@ test('an api process killed with -9 under increments: what was heard stays held,
     funds: { USDC: 10n ** 9n * USDC },
     policy: { limits: {} },
   });
-  let api: ApiProcess = await startApiProcess(database.urls, CONNECTIONS, secrets);
+  let api: ApiProcess = await killed.startApi();
   const load = async (until: { running: boolean }) => {
     await Promise.all(
       world.accounts.map(async (account, caller) => {
@@ -127,8 +103,8 @@ test('an api process killed with -9 under increments: what was heard stays held,
       await api.kill();
       until.running = false;
       await loading;
-      api = await startApiProcess(database.urls, CONNECTIONS, secrets);
-      await sweep();
+      api = await killed.startApi();
+      await killed.sweep(sweepByTwo);
       await expectTruth(world);
     }
     const increments = network.purchases.flatMap((purchase) => purchase.increments);
