@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { Webhook } from 'standardwebhooks';
 import request from 'supertest';
 import type { AuthorizationRequest, CardEvent } from '../../services/providers/processor/port';
 import type { Door, Outcome } from './journey-world';
+import { signedHeaders } from './signed-message';
 
 /** Where an api listens, and what Lithic signs its messages to it with. */
 export interface LithicEndpoint {
@@ -49,17 +48,7 @@ export function lithicDoor(endpoint: LithicEndpoint): Door {
 
   function post(path: string, secret: string, message: Json) {
     const body = JSON.stringify(message);
-    const id = `msg_${randomUUID()}`;
-    const at = new Date();
-    return request(endpoint.url)
-      .post(path)
-      .set({
-        'Content-Type': 'application/json',
-        'webhook-id': id,
-        'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
-        'webhook-signature': new Webhook(secret).sign(id, at, body),
-      })
-      .send(body);
+    return request(endpoint.url).post(path).set(signedHeaders(secret, body)).send(body);
   }
 
   return {

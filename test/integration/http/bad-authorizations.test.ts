@@ -2,6 +2,7 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { required } from '../../../services/shared/assert';
 import { brokenBooks } from '../../builders/books';
+import { lithicRequest } from '../../builders/lithic-request';
 import { createSpendingWorld, type SpendingWorld, type WorldAccount } from '../../builders/spending-world';
 import { type ApiUnderTest, startApiUnderTest } from './api-under-test';
 
@@ -47,22 +48,7 @@ function holder(index: number): WorldAccount {
 }
 
 function purchase(overrides: Record<string, unknown> = {}, cents: unknown = 4_250, of: WorldAccount = account) {
-  const money = { amount: cents, currency: 'USD' };
-  return {
-    token: randomUUID(),
-    event_token: randomUUID(),
-    status: 'AUTHORIZATION',
-    created: new Date().toISOString(),
-    authorization_amount: cents,
-    cardholder_currency: 'USD',
-    merchant_amount: cents,
-    merchant_currency: 'USD',
-    amounts: { cardholder: money, merchant: money },
-    cash_amount: 0,
-    card: { token: of.cardToken },
-    merchant: { acceptor_id: 'M1', descriptor: 'SHOP', city: 'BERLIN', country: 'DEU', mcc: '5411' },
-    ...overrides,
-  };
+  return lithicRequest(of.cardToken, cents, overrides);
 }
 
 interface Answer {

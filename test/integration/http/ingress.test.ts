@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { Webhook } from 'standardwebhooks';
 import request from 'supertest';
+import { lithicRequest } from '../../builders/lithic-request';
+import { signedHeaders } from '../../builders/signed-message';
 import { type ApiUnderTest, startApiUnderTest } from './api-under-test';
 import { seedAccount } from './seed-everything';
 
@@ -23,36 +24,14 @@ afterAll(async () => {
 });
 
 function purchase(overrides: Record<string, unknown> = {}) {
-  const amount = { amount: 4250, currency: 'USD' };
-  return {
-    token: randomUUID(),
-    event_token: randomUUID(),
-    status: 'AUTHORIZATION',
-    created: new Date().toISOString(),
-    authorization_amount: 4250,
-    cardholder_currency: 'USD',
-    merchant_amount: 4250,
-    merchant_currency: 'USD',
-    amounts: { cardholder: amount, merchant: amount },
-    cash_amount: 0,
-    card: { token: card.cardToken },
-    merchant: { acceptor_id: 'M1', descriptor: 'SHOP', city: 'BERLIN', country: 'DEU', mcc: '5411' },
-    ...overrides,
-  };
+  return lithicRequest(card.cardToken, 4_250, overrides);
 }
 
 function signed(path: string, body: string, options: { secret?: string; at?: Date; id?: string } = {}) {
-  const id = options.id ?? `msg_${randomUUID()}`;
-  const at = options.at ?? new Date();
   const secret = options.secret ?? (path === ASA ? tested.asaSecret : tested.eventsSecret);
   return request(tested.url)
     .post(path)
-    .set({
-      'Content-Type': 'application/json',
-      'webhook-id': id,
-      'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
-      'webhook-signature': new Webhook(secret).sign(id, at, body),
-    })
+    .set(signedHeaders(secret, body, options))
     .send(body);
 }
 

@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import { Webhook } from 'standardwebhooks';
 import request from 'supertest';
 import { required } from '../../../services/shared/assert';
 import { formatId } from '../../../services/shared/ids';
 import { type Partner, startPartner } from '../../../simulators/partner/app';
+import { lithicRequest } from '../../builders/lithic-request';
+import { signedHeaders } from '../../builders/signed-message';
 import { createSpendingWorld } from '../../builders/spending-world';
 import { type ApiUnderTest, OPERATOR_KEY, startApiUnderTest } from './api-under-test';
 import { seedAccount } from './seed-everything';
@@ -248,30 +248,10 @@ test('from the network to the fintech and back: through the signed door, with wh
       .expect(200);
 
     const ask = async (cents: number) => {
-      const money = { amount: cents, currency: 'USD' };
-      const body = JSON.stringify({
-        token: randomUUID(),
-        event_token: randomUUID(),
-        status: 'AUTHORIZATION',
-        created: new Date().toISOString(),
-        authorization_amount: cents,
-        cardholder_currency: 'USD',
-        merchant_amount: cents,
-        merchant_currency: 'USD',
-        amounts: { cardholder: money, merchant: money },
-        cash_amount: 0,
-        card: { token: account.cardToken },
-        merchant: { acceptor_id: 'M1', descriptor: 'SHOP', city: 'BERLIN', country: 'DEU', mcc: '5411' },
-      });
-      const [id, at] = [`msg_${randomUUID()}`, new Date()];
+      const body = JSON.stringify(lithicRequest(account.cardToken, cents));
       const answer = await request(tested.url)
         .post('/processors/lithic/authorizations')
-        .set({
-          'Content-Type': 'application/json',
-          'webhook-id': id,
-          'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
-          'webhook-signature': new Webhook(tested.asaSecret).sign(id, at, body),
-        })
+        .set(signedHeaders(tested.asaSecret, body))
         .send(body)
         .expect(200);
       return answer.body.result;

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import type { Knex } from 'knex';
 import { Client } from 'pg';
-import { Webhook } from 'standardwebhooks';
 import request from 'supertest';
 import { createKnex } from '../../../../services/database/knex';
 import { inOrganization } from '../../../../services/database/transaction';
@@ -13,6 +12,7 @@ import { assetTotals, recomputeBalances } from '../../../../services/ledger/ledg
 import { availableBalance } from '../../../../services/ledger/rules/account-balance';
 import { DEFAULT_PROGRAM_POLICY, type ProgramPolicy } from '../../../../services/programs/rules/program-policy';
 import { required } from '../../../../services/shared/assert';
+import { signedHeaders } from '../../../builders/signed-message';
 import { createSpendingWorld, type SpendingWorldOptions, type WorldAccount } from '../../../builders/spending-world';
 import { type ApiUnderTest, startApiUnderTest } from '../../http/api-under-test';
 
@@ -128,7 +128,7 @@ export class LithicPurchase {
       await blocker.query('SELECT 1 FROM accounts WHERE id = $1 FOR UPDATE', [this.card.accountId]);
       const asked = httpRequest(`${this.tested.url}/processors/lithic/authorizations`, {
         method: 'POST',
-        headers: { ...this.signed(this.tested.asaSecret, body), 'Content-Length': Buffer.byteLength(body) },
+        headers: { ...signedHeaders(this.tested.asaSecret, body), 'Content-Length': Buffer.byteLength(body) },
       });
       const hungUp = new Promise((resolve) => asked.once('error', resolve));
       asked.end(body);
@@ -223,18 +223,7 @@ export class LithicPurchase {
   }
 
   private send(path: string, secret: string, body: string) {
-    return request(this.tested.url).post(path).set(this.signed(secret, body)).send(body);
-  }
-
-  private signed(secret: string, body: string) {
-    const id = `msg_${randomUUID()}`;
-    const at = new Date();
-    return {
-      'Content-Type': 'application/json',
-      'webhook-id': id,
-      'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
-      'webhook-signature': new Webhook(secret).sign(id, at, body),
-    };
+    return request(this.tested.url).post(path).set(signedHeaders(secret, body)).send(body);
   }
 }
 
