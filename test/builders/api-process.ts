@@ -10,6 +10,7 @@ import { type Endpoint, entryCommand, processTable } from '../../embedded/proces
 import { projectRoot } from '../../embedded/project-root';
 import { newSecrets } from '../../embedded/secrets';
 import { required } from '../../services/shared/assert';
+import { lithicRequest } from './lithic-request';
 import type { WorldAccount } from './spending-world';
 
 const AUTHORIZATIONS_PATH = '/processors/lithic/authorizations';
@@ -153,24 +154,15 @@ async function untilAlive(pool: Pool, child: ChildProcess): Promise<void> {
 
 /** A purchase in the shape that the processor publishes for its real-time request. */
 function asaRequest(cardToken: string, cents: number, ids: MessageIds) {
-  const money = { amount: cents, currency: 'USD' };
-  return {
+  return lithicRequest(cardToken, cents, {
     token: ids.token,
     event_token: ids.eventToken,
-    status: 'AUTHORIZATION',
     created: ids.created,
-    authorization_amount: cents,
-    cardholder_currency: 'USD',
-    merchant_amount: cents,
-    merchant_currency: 'USD',
-    amounts: { cardholder: money, merchant: money },
-    cash_amount: 0,
-    card: { token: cardToken },
     merchant: { acceptor_id: 'M-1', descriptor: 'CORNER GROCER', city: 'BERLIN', country: 'DEU', mcc: '5411' },
     avs: { address_on_file_match: null },
     pos: {
       entry_mode: { pan: 'ICC', cardholder: 'PRESENT' },
       terminal: { partial_approval_capable: false, type: 'POS_TERMINAL' },
     },
-  };
+  });
 }

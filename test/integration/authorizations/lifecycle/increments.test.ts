@@ -6,6 +6,9 @@ import { purchase as requestOf } from '../../../builders/spending-world';
 import { testSealer } from '../../../builders/test-authorizer';
 import { type Cardholder, type Lifecycle, type LithicPurchase, startLifecycle, TAKES_PARTIAL, USDC } from './network';
 
+/** The network did not hear our answer to an increment; what it knows of the purchase is 100.00. */
+const NOT_HEARD = { result: 'UNKNOWN_HOST_TIMEOUT', detailedResults: ['CUSTOMER_ASA_TIMEOUT'], holdLeft: 10_000 };
+
 let network: Lifecycle;
 
 beforeAll(async () => {
@@ -155,12 +158,7 @@ test('an increment that the network did not hear approved gives back its own par
   const purchase = holder.purchase();
   await purchase.ask(10_000);
   await purchase.ask(5_000);
-  await purchase.tell('AUTHORIZATION', 5_000, {
-    token: purchase.lastEventToken,
-    result: 'UNKNOWN_HOST_TIMEOUT',
-    detailedResults: ['CUSTOMER_ASA_TIMEOUT'],
-    holdLeft: 10_000,
-  });
+  await purchase.tell('AUTHORIZATION', 5_000, { ...NOT_HEARD, token: purchase.lastEventToken });
   expect(await holder.books(purchase)).toMatchObject({ state: 'pending', held: 10_000n, counted: ['10000', 1] });
 });
 
@@ -169,9 +167,8 @@ test('an increment that we declined, or never got, takes nothing of the first ho
   const purchase = holder.purchase();
   await purchase.ask(10_000);
   await purchase.ask(60_000);
-  const unheard = { result: 'UNKNOWN_HOST_TIMEOUT', detailedResults: ['CUSTOMER_ASA_TIMEOUT'], holdLeft: 10_000 };
-  await purchase.tell('AUTHORIZATION', 60_000, { ...unheard, token: purchase.lastEventToken });
-  await purchase.tell('AUTHORIZATION', 7_000, { ...unheard, token: randomUUID() });
+  await purchase.tell('AUTHORIZATION', 60_000, { ...NOT_HEARD, token: purchase.lastEventToken });
+  await purchase.tell('AUTHORIZATION', 7_000, { ...NOT_HEARD, token: randomUUID() });
   expect(await holder.books(purchase)).toMatchObject({ state: 'pending', approved: 10_000n, held: 10_000n });
 });
 
@@ -181,12 +178,7 @@ test('an increment of another purchase that was not heard takes nothing of this 
   await purchase.ask(10_000);
   await other.ask(10_000);
   await other.ask(5_000);
-  await purchase.tell('AUTHORIZATION', 5_000, {
-    token: other.lastEventToken,
-    result: 'UNKNOWN_HOST_TIMEOUT',
-    detailedResults: ['CUSTOMER_ASA_TIMEOUT'],
-    holdLeft: 10_000,
-  });
+  await purchase.tell('AUTHORIZATION', 5_000, { ...NOT_HEARD, token: other.lastEventToken });
   expect(await holder.books(purchase)).toMatchObject({ state: 'pending', approved: 10_000n, reversed: 0n });
   expect(await holder.books(other)).toMatchObject({ state: 'pending', approved: 15_000n, reversed: 0n });
 });
