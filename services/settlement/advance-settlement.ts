@@ -10,6 +10,7 @@ import { formatDecimal, sumBigint } from '../shared/money';
 import { done, type StepResult, WAIT_MS, waiting } from '../shared/step';
 import { findBankEntries } from './find-bank-entries';
 import { compareSettlement, differenceText } from './rules/compare-settlement';
+import { isOlder } from './rules/reading';
 import { next, type SettlementEvent } from './rules/settlement-state';
 import {
   findSettlement,
@@ -46,8 +47,8 @@ export interface SettlementKey {
  * bank's entry is compared with the whole report. Where the bank's entry differs from it, the program is taken to be the
  * only one at the processor and books the difference.
  *
- * Looks may overlap, and each reads the bank before it locks the settlement. The bank's entries under a reference only become
- * more, so a look that has read fewer than one recorded before is the older one, and changes nothing.
+ * Looks may overlap, and each reads the report and the bank before it locks the settlement. One that has read an older version
+ * of the report, or fewer entries of the bank, than what is recorded changes nothing.
  */
 export async function advanceSettlement(deps: AdvanceSettlementDeps, key: SettlementKey): Promise<StepResult> {
   const { organizationId, settlementId } = key;
@@ -72,10 +73,13 @@ async function close(
   key: SettlementKey,
   report: NetworkSettlementSummary,
 ): Promise<StepResult> {
-  const { organizationId } = key;
+  const { organizationId, settlementId } = key;
   const difference = await inOrganization(deps.knex, organizationId, async (trx) => {
     const row = await lock(trx, key);
     if (row.state !== 'open') return null;
+    if (isOlder({ reportUpdatedAt: report.updatedAt, bankEntries: null }, row)) {
+      return required(row.difference, `difference of settlement ${settlementId}, which is open after a look`);
+    }
     const named = await itemsOfProgram(trx, row.program_id, deps.processor.vendor, report);
     const network = sumBigint(named.map((item) => item.amount));
     const items = await ledgerItems(trx, organizationId, {
@@ -86,7 +90,12 @@ async function close(
     });
     const compared = compareSettlement(named, items);
     const why = compared.difference;
-    const found = { network_amount: network, ledger_amount: compared.ledgerAmount, compared_at: deps.clock.now() };
+    const found = {
+      network_amount: network,
+      ledger_amount: compared.ledgerAmount,
+      report_updated_at: report.updatedAt,
+      compared_at: deps.clock.now(),
+    };
     if (why !== null) {
       const text = differenceText(network, compared.ledgerAmount, why);
       await recordDifference(trx, key, row, { ...found, difference: text });
@@ -111,13 +120,13 @@ async function pay(
   const bank = await bankMovement(deps, report);
   if (bank.kind === 'unknown') return waiting(state, `the bank does not answer: ${bank.detail}`, WAIT_MS.vendor);
   if (bank.kind === 'none') return waiting(state, `${reference} is not at the bank yet`, WAIT_MS.vendor);
-  const difference = await inOrganization(deps.knex, organizationId, async (trx) => {
+  return inOrganization(deps.knex, organizationId, async (trx) => {
     const row = await lock(trx, key);
-    if (row.state === 'reconciled') return null;
-    if (row.state === 'open') return row.difference;
-    // The bank was read before the lock: who read more of it may have been quicker to record, and that stands.
-    if (row.bank_entries !== null && bank.entries < row.bank_entries) {
-      return required(row.difference, `difference of settlement ${settlementId}, which is ${row.state}`);
+    if (row.state === 'reconciled') return done('reconciled');
+    // Report and bank were read before the lock: who read more of them may have been quicker to record, and that stands.
+    if (isOlder({ reportUpdatedAt: report.updatedAt, bankEntries: bank.entries }, row)) {
+      if (row.state !== 'paid') return waiting(row.state, 'a newer report is known', WAIT_MS.vendor);
+      return stuck('paid', required(row.difference, `difference of settlement ${settlementId}, which is paid`));
     }
     const named = await itemsOfProgram(trx, row.program_id, deps.processor.vendor, report);
     const network = sumBigint(named.map((item) => item.amount));
@@ -136,6 +145,7 @@ async function pay(
       paid_amount: paid,
       bank_amount: bank.moved,
       bank_entries: bank.entries,
+      report_updated_at: report.updatedAt,
       bank_reference: paid === 0n ? null : reference,
       compared_at: deps.clock.now(),
     };
@@ -144,13 +154,12 @@ async function pay(
     if (paid === ledger && network === ledger) {
       await move(trx, key, after, 'agreed', { ...found, difference: null });
       await tellSettlement(trx, { ...after, state: 'reconciled', difference: null }, 'settlement.reconciled');
-      return null;
+      return done('reconciled');
     }
     const text = differenceText(network, ledger, `the bank moved ${formatDecimal(paid, 2)}`);
     await recordDifference(trx, key, after, { ...found, difference: text });
-    return text;
+    return stuck('paid', text);
   });
-  return difference === null ? done('reconciled') : stuck('paid', difference);
 }
 
 /**

@@ -20,6 +20,8 @@ export interface SettlementRow {
   readonly bank_amount: bigint | null;
   /** How many entries under the reference the last recorded look had read; null as `bank_amount`, and where that was seen before this was kept. */
   readonly bank_entries: number | null;
+  /** When the network had last changed the report that the last recorded look had read; null until then, and where that was before this was kept. */
+  readonly report_updated_at: Date | null;
   readonly compared_at: Date | null;
   readonly accepted_reason: string | null;
   readonly accepted_by: string | null;

@@ -744,6 +744,7 @@ describe('the processor adapter against the simulated card network', () => {
         refundsAmount: 1250n,
         transactionCount: 2,
         isComplete: false,
+        updatedAt: expect.any(Date),
         bankReference: `LITHIC-SETTLEMENT-${date}`,
         items: [5000n, -1250n].map((amount) => ({
           cardToken: reference.cardToken,
@@ -751,7 +752,8 @@ describe('the processor adapter against the simulated card network', () => {
           amount,
         })),
       };
-      expect(await lithic.processor.settlementSummary(date)).toEqual({ kind: 'ok', value: expected });
+      const open = await lithic.processor.settlementSummary(date);
+      expect(open).toEqual({ kind: 'ok', value: expected });
 
       const settled = okValue(await lithic.sandbox.settle({ date }));
       expect(settled).toEqual({ date, netAmount: 3750n, bankReference: `LITHIC-SETTLEMENT-${date}` });
@@ -769,6 +771,9 @@ describe('the processor adapter against the simulated card network', () => {
       ]);
       const report = okValue(await lithic.processor.settlementSummary(date));
       expect(report).toEqual({ ...expected, isComplete: true });
+      // Asked for again unchanged it is of the same time, and never of an earlier one.
+      expect(okValue(await lithic.processor.settlementSummary(date)).updatedAt).toEqual(report.updatedAt);
+      expect(report.updatedAt.getTime()).toBeGreaterThanOrEqual(okValue(open).updatedAt.getTime());
       await quiet();
       expect(report.items.flatMap(({ messageIds }) => messageIds).sort()).toEqual(
         issuer.events.map(({ messageId }) => messageId).sort(),

@@ -37,6 +37,8 @@ export interface NetworkSettlementSummary {
   readonly transactionCount: number;
   /** False while the date may still change. */
   readonly isComplete: boolean;
+  /** When the processor last changed the report: one of a later time has been corrected since. */
+  readonly updatedAt: Date;
   /** Reference under which the settlement bank shows the movement of `netAmount`. */
   readonly bankReference: string;
   readonly items: readonly NetworkSettlementItem[];

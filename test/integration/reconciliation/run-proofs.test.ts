@@ -80,7 +80,8 @@ function network(surplus = 0n): Processor {
       }));
       const netAmount = sumBigint(items.map(({ amount }) => amount));
       const sums = { netAmount, clearingsAmount: netAmount, refundsAmount: 0n, transactionCount: items.length };
-      const value = { date, currency: 'USD', ...sums, isComplete: false, bankReference: 'none', items };
+      const report = { ...sums, isComplete: false, updatedAt: new Date(), bankReference: 'none', items };
+      const value = { date, currency: 'USD', ...report };
       return { kind: 'ok', value };
     },
   };

@@ -180,8 +180,11 @@ async function close(of = world, date = day()) {
 /** What bank and network have put right since: later entries of the statement, and movements added to the report. */
 let corrections: { readonly entries: BankTransaction[]; readonly items: NetworkSettlementItem[] };
 
-/** `read` is waited for between the bank's answer and what is recorded of it. */
-function step(settlementId: string, of = world, read: () => Promise<void> = () => Promise.resolve()) {
+/** What a look has read last before it records. */
+type LastRead = 'report' | 'bank';
+
+/** `read` is waited for between each answer of network or bank and what is recorded of it. */
+function step(settlementId: string, of = world, read: (what: LastRead) => Promise<void> = () => Promise.resolve()) {
   const { statements } = createBank({ baseUrl: `${vendor.url}/bank`, apiKey: 'bank-key', accountId: 'settlement' });
   const bank: BankStatements = {
     ...statements,
@@ -189,7 +192,7 @@ function step(settlementId: string, of = world, read: () => Promise<void> = () =
       const page = await statements.transactions(query);
       if (page.kind !== 'ok' || page.value.hasMore) return page;
       const data = [...page.value.data, ...corrections.entries];
-      await read();
+      await read('bank');
       return { ...page, value: { ...page.value, data } };
     },
   };
@@ -200,7 +203,11 @@ function step(settlementId: string, of = world, read: () => Promise<void> = () =
       if (summary.kind !== 'ok') return summary;
       const items = [...summary.value.items, ...corrections.items];
       const added = sumBigint(corrections.items.map(({ amount }) => amount));
-      return { ...summary, value: { ...summary.value, items, netAmount: summary.value.netAmount + added } };
+      // The least that can be told apart lies between two versions of the report.
+      const updatedAt = new Date(summary.value.updatedAt.getTime() + corrections.items.length);
+      const value = { ...summary.value, items, netAmount: summary.value.netAmount + added, updatedAt };
+      await read('report');
+      return { ...summary, value };
     },
   };
   return advanceSettlement(
@@ -209,12 +216,13 @@ function step(settlementId: string, of = world, read: () => Promise<void> = () =
   );
 }
 
-/** A look that has read the bank by now, and records what it read once it is let. */
-async function lookAndHold(settlementId: string): Promise<() => ReturnType<typeof step>> {
+/** A look that has read the network's report and the bank, or the report only, by now, and records what it read once it is let. */
+async function lookAndHold(settlementId: string, last: LastRead = 'bank'): Promise<() => ReturnType<typeof step>> {
   const gate = new EventEmitter();
   const held = once(gate, 'record').then(() => undefined);
   const hasRead = once(gate, 'read');
-  const look = step(settlementId, world, () => {
+  const look = step(settlementId, world, (what) => {
+    if (what !== last) return Promise.resolve();
     gate.emit('read');
     return held;
   });
@@ -394,6 +402,61 @@ it('stays paid with a difference when the bank moved another amount than the net
   expect(await events()).toEqual(['settlement.closed', 'settlement.difference_found']);
 });
 
+/** The network names one more movement of the date, in a newer report. Returns its event, which is not recorded yet. */
+function namesMore(amount: bigint): CardEvent {
+  const first = required(issuer.events[0], 'event');
+  corrections.items.push({ cardToken, messageIds: ['named-late'], amount });
+  return { ...first, messageId: 'named-late', processorAuthorizationId: 'named-late', amount };
+}
+
+describe('a look at an older report than the one recorded last', () => {
+  it('does not close what the newer one leaves open', async () => {
+    await spend(5_000n);
+    const { id } = await close();
+    await settleAtNetwork();
+    const recordOlder = await lookAndHold(id, 'report');
+    const late = namesMore(100n);
+    const newer = await drive(id);
+    expect(newer).toMatchObject({ state: 'open', reason: expect.stringContaining('1 not on the ledger (named-late)') });
+    const stands = await row(id);
+
+    expect(await recordOlder()).toEqual(newer);
+    expect(await row(id)).toEqual(stands);
+    expect(await events()).toEqual(['settlement.difference_found']);
+
+    await record(late);
+    expect(await drive(id)).toMatchObject({ state: 'paid', reason: expect.stringContaining('the bank moved 50.00') });
+  });
+
+  it('does not end what the newer one says is not paid in full', async () => {
+    await spend(5_000n);
+    const { id } = await close();
+    await settleAtNetwork();
+    expect(await step(id)).toMatchObject({ state: 'closed', waitMs: 0 });
+    const recordOlder = await lookAndHold(id);
+    namesMore(100n);
+    const newer = await drive(id);
+    expect(newer).toMatchObject({ state: 'paid', reason: expect.stringContaining('network 51.00, ledger 50.00') });
+
+    expect(await recordOlder()).toEqual(newer);
+    expect(await row(id)).toMatchObject({ state: 'paid', network_amount: 5_100n });
+    expect(await events()).toEqual(['settlement.closed', 'settlement.difference_found']);
+  });
+
+  it('waits for the newer one where that has closed the date, and the bank was not seen yet', async () => {
+    await spend(5_000n);
+    const { id } = await close();
+    await settleAtNetwork();
+    const late = namesMore(100n);
+    await record(late);
+    expect(await step(id)).toMatchObject({ state: 'closed' });
+    corrections.items.pop();
+    expect(await step(id)).toMatchObject({ done: false, state: 'closed' });
+    expect(await row(id)).toMatchObject({ state: 'closed', network_amount: 5_100n, paid_amount: null });
+    expect(await balance(bankSettlementOf('operating'))).toBe(0n);
+  });
+});
+
 describe('paid with a difference', () => {
   const correction = (id: string, direction: 'credit' | 'debit', amount: bigint) =>
     corrections.entries.push({
@@ -470,6 +533,39 @@ describe('paid with a difference', () => {
     expect(await balance(bankSettlementOf('operating'))).toBe(-5_060n);
   });
 
+  it('a look at an older report of the network changes nothing after one at a newer, whatever it read of the bank', async () => {
+    const id = await paidOtherwise('51.00');
+    await drive(id);
+    const recordOlder = await lookAndHold(id);
+    const recordOlderWithMore = await lookAndHold(id, 'report');
+    namesMore(100n);
+    const newer = await drive(id);
+    expect(newer).toMatchObject({ state: 'paid', reason: expect.stringContaining('network 51.00, ledger 50.00') });
+    const [stands, toldOf] = [await row(id), await events()];
+
+    expect(await recordOlder()).toEqual(newer);
+    correction('half', 'credit', 40n);
+    expect(await recordOlderWithMore()).toEqual(newer);
+    expect(await row(id)).toEqual(stands);
+    expect(await events()).toEqual(toldOf);
+    expect(await balance(bankSettlementOf('operating'))).toBe(-5_100n);
+
+    expect(await drive(id)).toMatchObject({ reason: expect.stringContaining('the bank moved 50.60') });
+    expect(await row(id)).toMatchObject({ network_amount: 5_100n, bank_entries: 2 });
+    expect(await balance(bankSettlementOf('operating'))).toBe(-5_060n);
+  });
+
+  it('a look at the same report counts, also where it read it before the last one was recorded', async () => {
+    const id = await paidOtherwise('51.00');
+    await drive(id);
+    const late = namesMore(100n);
+    const recordSame = await lookAndHold(id);
+    expect(await drive(id)).toMatchObject({ reason: expect.stringContaining('ledger 50.00') });
+    await record(late);
+    expect(await recordSame()).toEqual({ done: true, state: 'reconciled' });
+    expect(await row(id)).toMatchObject({ network_amount: 5_100n, ledger_amount: 5_100n, paid_amount: 5_100n });
+  });
+
   it('looked at again without news stays as old as it is', async () => {
     const id = await paidOtherwise('51.00');
     await drive(id);
@@ -483,10 +579,9 @@ describe('paid with a difference', () => {
   it('is reconciled when the network names what it was paid for, and we have recorded that', async () => {
     const id = await paidOtherwise('51.00');
     await drive(id);
-    const first = required(issuer.events[0], 'event');
-    corrections.items.push({ cardToken, messageIds: ['named-late'], amount: 100n });
+    const late = namesMore(100n);
     expect(await drive(id)).toMatchObject({ state: 'paid', reason: expect.stringContaining('ledger 50.00') });
-    await record({ ...first, messageId: 'named-late', processorAuthorizationId: 'named-late', amount: 100n });
+    await record(late);
     expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
     expect(await row(id)).toMatchObject({ network_amount: 5_100n, ledger_amount: 5_100n, paid_amount: 5_100n });
     expect(await balance(networkPayableOf(world.programId))).toBe(0n);

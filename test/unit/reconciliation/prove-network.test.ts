@@ -36,6 +36,7 @@ function processorOf(days: Readonly<Record<string, Day>>, asked: string[] = []):
         refundsAmount: 0n,
         transactionCount: Object.keys(cards).length,
         isComplete: complete,
+        updatedAt: NOW,
         bankReference: `settlement ${date}`,
         items: Object.entries(cards).map(([cardToken, amount]) => ({ cardToken, messageIds: [cardToken], amount })),
       };

@@ -385,7 +385,8 @@ function magnitude(amount: number): bigint {
   return BigInt(Math.abs(amount));
 }
 
-function parseTimestamp(text: string): Date {
+/** A time in Lithic's words, which is UTC where it does not say. */
+export function parseTimestamp(text: string): Date {
   const zoned = /(?:Z|[+-]\d{2}:\d{2})$/.test(text) ? text : `${text}Z`;
   return new Date(zoned);
 }

@@ -9,7 +9,7 @@ import type {
   VendorOutcome,
 } from '../port';
 import type { LithicClient } from './client';
-import { VENDOR } from './mapping';
+import { parseTimestamp, VENDOR } from './mapping';
 import {
   type Card,
   cardListShape,
@@ -178,6 +178,8 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
         bankReference: `LITHIC-SETTLEMENT-${date}`,
         items,
         isComplete: summary.value.is_complete,
+        // Of the summary, which was read before the details: they are never older than it says.
+        updatedAt: parseTimestamp(summary.value.updated),
       };
       return { kind: 'ok', value };
     },

@@ -153,6 +153,7 @@ export const cardListShape = z.object({ data: z.array(cardShape), has_more: z.bo
 export const settlementSummaryShape = z.object({
   report_date: z.string(),
   is_complete: z.boolean(),
+  updated: timestamp,
   details: z.array(
     z.object({
       currency,
