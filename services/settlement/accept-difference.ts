@@ -41,6 +41,9 @@ export async function acceptDifference(
     const detail = `there is no difference at the bank to accept: the settlement is ${row.state}`;
     return err(refusal('state_conflict', detail));
   }
+  if (row.books_difference !== null) {
+    return err(refusal('state_conflict', 'the books do not have what the bank moved: have them corrected first'));
+  }
   if (shown !== input.amount) {
     return err(refusal('state_conflict', `the difference is ${shown} now: look at it, and accept that`, '/amount'));
   }

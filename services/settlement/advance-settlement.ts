@@ -10,9 +10,11 @@ import { formatDecimal, sumBigint } from '../shared/money';
 import { done, type StepResult, WAIT_MS, waiting } from '../shared/step';
 import { findBankEntries } from './find-bank-entries';
 import { compareSettlement, differenceText } from './rules/compare-settlement';
+import { apartText, planBooking } from './rules/plan-booking';
 import { isOlder } from './rules/reading';
 import { next, type SettlementEvent } from './rules/settlement-state';
 import {
+  bookedOf,
   findSettlement,
   foreignCards,
   ledgerItems,
@@ -41,7 +43,8 @@ export interface SettlementKey {
  * movement by movement. `paid`: the bank shows what the network took or paid, and the books have it. `reconciled`: the
  * three say the same. A difference is recorded and told once; before the close it leaves the settlement `open`, which is
  * looked at again by itself, and at the bank it leaves it `paid` for an operator: whose word has it compared again, with what
- * the bank, the network and we have corrected since, or lets it stand (`acceptDifference`).
+ * the bank, the network and we have corrected since, or lets it stand (`acceptDifference`). Where the books have another amount
+ * of what the bank moved than the settlement says, an operator has the rest booked (`correctBooks`); no look does.
  *
  * Days are UTC days. A processor reports and pays all programs in one: what is on cards of another program is left out, and the
  * bank's entry is compared with the whole report. Where the bank's entry differs from it, the program is taken to be the
@@ -132,7 +135,7 @@ async function pay(
     const network = sumBigint(named.map((item) => item.amount));
     const ledger = await ledgerAmountNow(trx, deps.processor.vendor, row, named);
     const paid = paidNow(row, { network, net: report.netAmount, moved: bank.moved });
-    await book(trx, row, paid, bank);
+    const lacking = await book(trx, row, paid, bank);
     await markTransactionsSettled(
       trx,
       organizationId,
@@ -147,10 +150,16 @@ async function pay(
       bank_entries: bank.entries,
       report_updated_at: report.updatedAt,
       bank_reference: paid === 0n ? null : reference,
+      books_difference: lacking,
       compared_at: deps.clock.now(),
     };
     if (row.state === 'closed') await move(trx, key, row, 'paid', found);
     const after = { ...row, ...found, state: 'paid' as const };
+    if (lacking !== null) {
+      const text = apartText(paid, lacking);
+      await recordDifference(trx, key, after, { ...found, difference: text });
+      return stuck('paid', text);
+    }
     if (paid === ledger && network === ledger) {
       await move(trx, key, after, 'agreed', { ...found, difference: null });
       await tellSettlement(trx, { ...after, state: 'reconciled', difference: null }, 'settlement.reconciled');
@@ -194,21 +203,26 @@ function paidNow(
   return row.paid_amount + seen.moved - row.bank_amount;
 }
 
-/** Books what the bank has moved and the books do not have yet. The row says that they do not, so it is never there already. */
-async function book(trx: Transaction, row: SettlementRow, paid: bigint, bank: Movement): Promise<void> {
-  invariant(
-    row.state === 'closed' || row.paid_amount !== null,
-    `settlement ${row.id} is ${row.state} of an amount unknown`,
-  );
-  const netAmount = paid - (row.paid_amount ?? 0n);
-  if (netAmount === 0n) return;
-  const draft = { settlementId: row.id, programId: row.program_id, netAmount, effectiveAt: bank.bookedAt };
-  const corrects = row.state === 'closed' ? {} : { correction: bank.entries };
-  const [posted] = await postTransactions(trx, row.organization_id, [settleNetwork({ ...draft, ...corrects })]);
-  invariant(
-    posted?.kind === 'posted',
-    `settlement ${row.id}: what ${bank.entries} entries of the bank moved is booked, and the settlement says it is not`,
-  );
+/**
+ * Books what the bank has moved since the settlement was last booked. Where the books are otherwise than the settlement says,
+ * nothing is booked: returns what they lack then, for an operator to have booked.
+ */
+async function book(trx: Transaction, row: SettlementRow, paid: bigint, bank: Movement): Promise<bigint | null> {
+  const said = row.paid_amount ?? (row.state === 'closed' ? 0n : null);
+  const booked = await bookedOf(trx, row.organization_id, row.id);
+  const draft = settleNetwork({
+    settlementId: row.id,
+    programId: row.program_id,
+    netAmount: paid - booked.amount,
+    effectiveAt: bank.bookedAt,
+    ...(row.state === 'closed' ? {} : { correction: bank.entries }),
+  });
+  const plan = planBooking({ paid, said, booked, key: draft.idempotencyKey });
+  if (plan.kind === 'apart') return plan.amount;
+  if (plan.kind === 'nothing') return null;
+  const [posted] = await postTransactions(trx, row.organization_id, [draft]);
+  invariant(posted?.kind === 'posted', `settlement ${row.id}: ${draft.idempotencyKey} is booked, and not for it`);
+  return null;
 }
 
 /** What the bank has moved under a reference, cents, above zero to the network. */

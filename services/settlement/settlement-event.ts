@@ -10,7 +10,7 @@ export async function tellSettlement(
   trx: Transaction,
   row: SettlementRow,
   type: string,
-  more: Readonly<Record<string, string | null>> = {},
+  more: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
   const money = (amount: bigint | null) => (amount === null ? null : usdDocument(amount));
   await appendEvent(trx, {
@@ -28,6 +28,7 @@ export async function tellSettlement(
       bank_reference: row.bank_reference,
       difference: row.difference,
       difference_amount: money(bankDifference(row)),
+      books_difference: money(row.books_difference),
       ...more,
     },
   });

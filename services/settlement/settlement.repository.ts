@@ -1,5 +1,7 @@
 import type { Transaction } from '../database/transaction';
+import { sumBigint } from '../shared/money';
 import type { LedgerItem } from './rules/compare-settlement';
+import type { Booked } from './rules/plan-booking';
 import type { SettlementState } from './rules/settlement-state';
 
 /** A row of `settlements`; amounts in cents, above zero owed to the network. */
@@ -14,7 +16,7 @@ export interface SettlementRow {
   readonly ledger_amount: bigint | null;
   readonly bank_reference: string | null;
   readonly difference: string | null;
-  /** What the bank has moved for the program, as it is booked. */
+  /** What the bank has moved for the program; booked, but for `books_difference`. */
   readonly paid_amount: bigint | null;
   /** What the bank has moved under the reference, for all programs of the processor; null also where it was seen before that was kept. */
   readonly bank_amount: bigint | null;
@@ -22,6 +24,8 @@ export interface SettlementRow {
   readonly bank_entries: number | null;
   /** When the network had last changed the report that the last recorded look had read; null until then, and where that was before this was kept. */
   readonly report_updated_at: Date | null;
+  /** What the books lack of `paid_amount`, until an operator has it booked; null where they have it. */
+  readonly books_difference: bigint | null;
   readonly compared_at: Date | null;
   readonly accepted_reason: string | null;
   readonly accepted_by: string | null;
@@ -92,6 +96,18 @@ export async function updateSettlement(
       ),
       ...(news ? { updated_at: trx.fn.now() } : {}),
     });
+}
+
+/** What the books have of what the bank moved for a settlement. */
+export async function bookedOf(trx: Transaction, organizationId: string, settlementId: string): Promise<Booked> {
+  const result: { rows: { key: string; amount: bigint }[] } = await trx.raw(
+    `SELECT t.idempotency_key AS key, CASE WHEN x.label = 'paid-to-network' THEN x.amount ELSE -x.amount END AS amount
+       FROM ledger_transfers x JOIN ledger_transactions t ON t.organization_id = x.organization_id AND t.id = x.transaction_id
+      WHERE x.organization_id = ? AND x.leg_id = ? AND x.kind <> 'pending'
+        AND x.label IN ('paid-to-network', 'paid-by-network')`,
+    [organizationId, settlementId],
+  );
+  return { amount: sumBigint(result.rows.map(({ amount }) => amount)), keys: result.rows.map(({ key }) => key) };
 }
 
 /**

@@ -2,6 +2,7 @@ import { type AssetCatalog, moneyJson } from '../../assets/load-asset-catalog';
 import { acceptDifference } from '../../settlement/accept-difference';
 import { closeSettlement } from '../../settlement/close-settlement';
 import { compareAgain } from '../../settlement/compare-again';
+import { correctBooks } from '../../settlement/correct-books';
 import { listSettlements, type SettlementRow, showSettlement } from '../../settlement/read-settlements';
 import { bankDifference } from '../../settlement/rules/bank-difference';
 import { formatId } from '../../shared/ids';
@@ -32,6 +33,10 @@ const settlementView = z
     difference_amount: moneyView
       .nullable()
       .openapi({ description: 'What the bank moved beyond what the books owed; negative when it moved less.' }),
+    books_difference: moneyView.nullable().openapi({
+      description:
+        'What the books lack of what the bank moved; negative when they have too much. Booked on your word only.',
+    }),
     accepted: z
       .strictObject({ reason: z.string(), by: idView('apiKey').nullable(), at: timestampView })
       .nullable()
@@ -55,6 +60,7 @@ function settlementOf(assets: AssetCatalog, row: SettlementRow): z.input<typeof 
     paid_amount: cents(row.paid_amount),
     difference: row.difference,
     difference_amount: cents(bankDifference(row)),
+    books_difference: cents(row.books_difference),
     accepted:
       row.accepted_at === null || row.accepted_reason === null
         ? null
@@ -68,6 +74,15 @@ function settlementOf(assets: AssetCatalog, row: SettlementRow): z.input<typeof 
     updated_at: row.updated_at.toISOString(),
   };
 }
+
+/** An amount as it is shown, and why it is booked. */
+const operatorsWord = z.strictObject({
+  amount: z
+    .string()
+    .regex(/^-?(0|[1-9]\d{0,15})\.\d{2}$/, 'must be US dollars with cents, such as "-1.00"')
+    .openapi({ example: '-1.00' }),
+  reason: textInput(200),
+});
 
 export function settlementRoutes(deps: RouteDeps): AnyRoute[] {
   const { assets } = deps;
@@ -170,13 +185,7 @@ export function settlementRoutes(deps: RouteDeps): AnyRoute[] {
       tag: 'Settlements',
       access: write,
       params,
-      body: z.strictObject({
-        amount: z
-          .string()
-          .regex(/^-?(0|[1-9]\d{0,15})\.\d{2}$/, 'must be US dollars with cents, such as "-1.00"')
-          .openapi({ example: '-1.00' }),
-        reason: textInput(200),
-      }),
+      body: operatorsWord,
       status: 200,
       view: settlementView,
       handler: {
@@ -188,6 +197,32 @@ export function settlementRoutes(deps: RouteDeps): AnyRoute[] {
               settlementId: settlement_id,
               ...body,
               acceptedBy: caller?.apiKeyId ?? null,
+            }),
+          ),
+      },
+    }),
+    route({
+      method: 'post',
+      path: '/v1/settlements/{settlement_id}/correct-books',
+      operationId: 'correctSettlementBooks',
+      summary: 'Have booked what the books lack of what the bank moved',
+      description:
+        'Where an earlier fault left them otherwise than the settlement says. `amount` is its `books_difference`, so that nobody books what they have not seen; it is compared again then.',
+      tag: 'Settlements',
+      access: write,
+      params,
+      body: operatorsWord,
+      status: 202,
+      view: settlementView,
+      handler: {
+        kind: 'write',
+        run: async (trx, { organizationId, caller }, { params: { settlement_id }, body }) =>
+          viewed(
+            await correctBooks(trx, deps, {
+              organizationId,
+              settlementId: settlement_id,
+              ...body,
+              correctedBy: caller?.apiKeyId ?? null,
             }),
           ),
       },

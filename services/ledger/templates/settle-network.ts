@@ -9,16 +9,18 @@ export interface SettleNetworkInput {
   readonly effectiveAt: Date;
   /** How many entries the bank has for the date by now, where this corrects what was booked before. */
   readonly correction?: number;
+  /** The look that found what the books lack of it, where an operator has it booked. */
+  readonly mends?: Date;
 }
 
 /** The network's net amount of a day moved over the settlement bank account. */
 export function settleNetwork(input: SettleNetworkInput): TransactionDraft {
   const payable = networkPayableOf(input.programId);
   const bank = bankSettlementOf('operating');
-  const { correction, netAmount } = input;
+  const { netAmount } = input;
   return {
     template: 'settle-network',
-    idempotencyKey: `settlement:${input.settlementId}${correction === undefined ? '' : `:correction:${correction}`}`,
+    idempotencyKey: keyOf(input),
     effectiveAt: input.effectiveAt,
     transfers: withoutZeros([
       netAmount >= 0n
@@ -26,4 +28,10 @@ export function settleNetwork(input: SettleNetworkInput): TransactionDraft {
         : moved('paid-by-network', bank, payable, -netAmount, input.settlementId),
     ]),
   };
+}
+
+function keyOf({ settlementId, correction, mends }: SettleNetworkInput): string {
+  const key = `settlement:${settlementId}`;
+  if (mends !== undefined) return `${key}:mend:${mends.toISOString()}`;
+  return correction === undefined ? key : `${key}:correction:${correction}`;
 }

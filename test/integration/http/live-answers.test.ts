@@ -347,11 +347,14 @@ test('what changes something answers what is documented, and takes what is docum
   await act('POST /v1/settlements/{settlement_id}/compare', undefined, settlement);
   await tested.sql.query(
     `UPDATE settlements SET state = 'paid', network_amount = 5000, ledger_amount = 5000, paid_amount = 5100, bank_amount = 5100,
-       difference = 'the bank moved 51.00' WHERE id = $1`,
+       difference = 'the bank moved 51.00', books_difference = 40, compared_at = now() WHERE id = $1`,
     [uuidOf('settlement', opened.id)],
   );
   expect((await act('GET /v1/operations/stuck')).stuck).toMatchObject([{ kind: 'settlement', id: opened.id }]);
   await act('POST /v1/operations/retries', { settlement_id: opened.id });
+  const lacking = { amount: '0.40', reason: 'booked back by mistake' };
+  const corrected = await act('POST /v1/settlements/{settlement_id}/correct-books', lacking, settlement);
+  expect(corrected).toMatchObject({ state: 'paid', books_difference: null });
   const stays = { amount: '1.00', reason: 'below what asking costs' };
   const accepted = await act('POST /v1/settlements/{settlement_id}/accept-difference', stays, settlement);
   expect(accepted).toMatchObject({ state: 'reconciled', accepted: { reason: stays.reason } });

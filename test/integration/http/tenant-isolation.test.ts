@@ -38,6 +38,7 @@ function bodies(ids: SeededIds): Readonly<Record<string, object>> {
     'POST /v1/operations/retries': { deposit_id: ids.deposit },
     'POST /v1/settlements': { program_id: ids.program, date: '2026-11-01' },
     'POST /v1/settlements/{settlement_id}/accept-difference': { amount: '1.00', reason: 'foreign' },
+    'POST /v1/settlements/{settlement_id}/correct-books': { amount: '1.00', reason: 'foreign' },
     'POST /v1/cards': { account_id: ids.account },
     'POST /v1/card-products': { program_id: ids.program, name: 'Foreign' },
     'PATCH /v1/card-products/{card_product_id}': { name: 'Foreign' },

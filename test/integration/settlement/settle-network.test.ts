@@ -9,6 +9,9 @@ import { inOrganization } from '../../../services/database/transaction';
 import { bankSettlementOf, expenseOf, networkPayableOf, revenueOf } from '../../../services/ledger/account-refs';
 import type { LedgerAccountRef } from '../../../services/ledger/draft';
 import { balanceOf } from '../../../services/ledger/ledger.repository';
+import { postTransactions } from '../../../services/ledger/post-transactions';
+import { settleNetwork } from '../../../services/ledger/templates/settle-network';
+import { listStuckWork } from '../../../services/operations/list-stuck-work';
 import { createBank } from '../../../services/providers/off-ramp/bank';
 import type { BankStatements, BankTransaction } from '../../../services/providers/off-ramp/port';
 import { createLithic, type Lithic } from '../../../services/providers/processor/lithic';
@@ -22,6 +25,7 @@ import { acceptDifference } from '../../../services/settlement/accept-difference
 import { advanceSettlement } from '../../../services/settlement/advance-settlement';
 import { closeSettlement } from '../../../services/settlement/close-settlement';
 import { compareAgain } from '../../../services/settlement/compare-again';
+import { correctBooks } from '../../../services/settlement/correct-books';
 import { required } from '../../../services/shared/assert';
 import { systemClock } from '../../../services/shared/clock';
 import { sumBigint } from '../../../services/shared/money';
@@ -623,6 +627,126 @@ describe('paid with a difference', () => {
     expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
     expect(await balance(ref)).toBe(booked);
     expect(await events()).toEqual(told);
+  });
+
+  describe('whose books an earlier fault left otherwise than the settlement says', () => {
+    const correct = (settlementId: string, amount: string) =>
+      inOrganization(knex, world.organizationId, (trx) =>
+        correctBooks(
+          trx,
+          { clock: systemClock },
+          { organizationId: world.organizationId, settlementId, amount, reason: 'booked back', correctedBy: null },
+        ),
+      );
+    const stuck = () =>
+      inOrganization(knex, world.organizationId, (trx) =>
+        listStuckWork(trx, { organizationId: world.organizationId, limit: 10 }),
+      );
+
+    /**
+     * What a look at one entry of the bank did when it was recorded after one at two, before that was told apart: 0.40 that
+     * the bank had given back are booked as taken again. `then`: what the settlement says of it.
+     */
+    async function bookedBack(then: string): Promise<string> {
+      const id = await paidOtherwise('51.00');
+      await drive(id);
+      correction('half', 'credit', 40n);
+      await drive(id);
+      const { organizationId, programId } = world;
+      await inOrganization(knex, organizationId, (trx) =>
+        postTransactions(trx, organizationId, [
+          settleNetwork({ settlementId: id, programId, netAmount: 40n, effectiveAt: new Date(), correction: 1 }),
+        ]),
+      );
+      await superuser.query(`UPDATE settlements SET bank_entries = NULL, ${then} WHERE id = $1`, [id]);
+      expect(await balance(bankSettlementOf('operating'))).toBe(-5_100n);
+      return id;
+    }
+
+    it.each([
+      [
+        'what is booked, and what is to be booked is under a key that is taken',
+        'paid_amount = 5100, bank_amount = 5100',
+      ],
+      ['that it is booked', 'paid_amount = 5060, bank_amount = 5060'],
+    ])('waits for an operator, whose word has it booked once: it says %s', async (_what, then) => {
+      const id = await bookedBack(then);
+      const text = 'the bank moved 50.60 USD and the books have 51.00 of it: -0.40 is to be booked by correct-books';
+      for (let looks = 0; looks < 2; looks += 1) {
+        expect(await drive(id)).toEqual({ done: false, state: 'paid', waitMs: null, reason: text });
+      }
+      expect(await balance(bankSettlementOf('operating'))).toBe(-5_100n);
+      expect(await row(id)).toMatchObject({ paid_amount: 5_060n, books_difference: -40n });
+      expect(await stuck()).toMatchObject([{ kind: 'settlement', id, reason: text }]);
+      expect((await events()).slice(-2)).toEqual(['settlement.difference_found', 'settlement.difference_found']);
+      // What is not booked is not accepted either.
+      expect(await accept(id, '0.60')).toMatchObject({ ok: false, error: { code: 'state_conflict' } });
+
+      expect(await correct(id, '-0.41')).toMatchObject({
+        ok: false,
+        error: { code: 'state_conflict', pointer: '/amount', detail: expect.stringContaining('-0.40') },
+      });
+      expect(await correct(id, '-0.40')).toMatchObject({ ok: true, value: { state: 'paid', books_difference: null } });
+      expect(await correct(id, '-0.40')).toMatchObject({ ok: false, error: { code: 'state_conflict' } });
+      expect(await balance(bankSettlementOf('operating'))).toBe(-5_060n);
+      expect((await rows('events')).at(-1)).toMatchObject({
+        type: 'settlement.books_corrected',
+        data: { corrected_amount: { amount: '-0.40' }, corrected_reason: 'booked back', corrected_by: null },
+      });
+
+      expect(await drive(id)).toMatchObject({ state: 'paid', reason: expect.stringContaining('the bank moved 50.60') });
+      correction('rest', 'credit', 60n);
+      expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
+      expect(await balance(bankSettlementOf('operating'))).toBe(-5_000n);
+      expect(await balance(networkPayableOf(world.programId))).toBe(0n);
+    });
+
+    it('is not booked by itself, also where the bank moves more, and is no exception where that makes them agree', async () => {
+      const id = await bookedBack('paid_amount = 5060, bank_amount = 5060');
+      expect(await drive(id)).toMatchObject({ reason: expect.stringContaining('-0.40 is to be booked') });
+      correction('more', 'debit', 39n);
+      expect(await drive(id)).toMatchObject({ reason: expect.stringContaining('-0.01 is to be booked') });
+      expect(await balance(bankSettlementOf('operating'))).toBe(-5_100n);
+      correction('last', 'debit', 1n);
+      expect(await drive(id)).toMatchObject({ reason: expect.stringContaining('the bank moved 51.00') });
+      expect(await row(id)).toMatchObject({ paid_amount: 5_100n, books_difference: null });
+      expect(await balance(bankSettlementOf('operating'))).toBe(-5_100n);
+      expect(await accept(id, '1.00')).toMatchObject({ ok: true });
+    });
+
+    it('is never ended by agreeing with the network alone', async () => {
+      const id = await bookedBack('paid_amount = 5060, bank_amount = 5060');
+      correction('rest', 'credit', 60n);
+      expect(await drive(id)).toMatchObject({
+        state: 'paid',
+        reason: expect.stringContaining('-1.00 is to be booked'),
+      });
+      expect(await correct(id, '-1.00')).toMatchObject({ ok: true });
+      expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
+      expect(await balance(bankSettlementOf('operating'))).toBe(-5_000n);
+    });
+
+    it('that was paid of an amount unknown takes it from the books', async () => {
+      const id = await paidOtherwise('51.00');
+      await drive(id);
+      const unknown =
+        'UPDATE settlements SET bank_entries = NULL, paid_amount = NULL, bank_amount = NULL WHERE id = $1';
+      await superuser.query(unknown, [id]);
+      expect(await drive(id)).toMatchObject({ reason: expect.stringContaining('the bank moved 51.00') });
+      expect(await row(id)).toMatchObject({ paid_amount: 5_100n, bank_amount: 5_100n, books_difference: null });
+
+      await superuser.query(unknown, [id]);
+      correction('half', 'credit', 40n);
+      expect(await drive(id)).toMatchObject({ reason: expect.stringContaining('-0.40 is to be booked') });
+      expect(await balance(bankSettlementOf('operating'))).toBe(-5_100n);
+    });
+
+    it('is nobody else’s to correct', async () => {
+      expect(await correct(randomUUID(), '1.00')).toMatchObject({ ok: false, error: { code: 'not_found' } });
+      const id = await paidOtherwise('51.00');
+      await drive(id);
+      expect(await correct(id, '1.00')).toMatchObject({ ok: false, error: { code: 'state_conflict' } });
+    });
   });
 
   it('nobody accepts what is not theirs, or is not there', async () => {
