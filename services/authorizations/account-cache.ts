@@ -1,5 +1,5 @@
+import { keepCounters } from '../cards/rules/limit-counters';
 import type { CommitItem } from './authorization-commit.repository';
-import type { AuthorizationDraft } from './draft-authorization';
 import type { Decision } from './rules/decide-authorization';
 import type { CardSnapshot } from './rules/spend-snapshot';
 import type { AccountState } from './spend-snapshot.repository';
@@ -11,7 +11,7 @@ interface CachedAccount {
 }
 
 /** What a commit wrote, and the version that it was decided at. */
-interface CommittedDecision extends Pick<AuthorizationDraft, 'counters'> {
+interface CommittedDecision {
   readonly decision: Decision;
   readonly item: Pick<CommitItem, 'expected_version'>;
 }
@@ -88,9 +88,11 @@ export class AccountCache {
       return;
     }
     account.state = stateAfter(account.state, committed);
-    const counters = committed.counters?.card;
+    const spent = committed.decision.counters?.card;
     const card = account.cards.get(cardToken);
-    if (card && counters) account.cards.set(cardToken, { ...card, counters });
+    if (!card || !spent) return;
+    const counters = keepCounters(card.counters, spent);
+    if (counters !== card.counters) account.cards.set(cardToken, { ...card, counters });
   }
 
   private letGoOfFirst(): void {
@@ -107,10 +109,11 @@ function sameVersions(one: AccountState, other: AccountState): boolean {
 }
 
 /** The account after a decision was committed on it: holds taken from funds or counted as loan, windows counted, version moved. */
-function stateAfter(state: AccountState, { decision, counters }: CommittedDecision): AccountState {
+function stateAfter(state: AccountState, { decision }: CommittedDecision): AccountState {
   const { moving } = state;
   const accountVersion = moving.accountVersion + 1n;
   if (decision.legs.length === 0) return { ...state, moving: { ...moving, accountVersion } };
+  const { counters } = decision;
   const funds = { ...moving.funds };
   let { loanHold } = state.credit;
   for (const leg of decision.legs) {
@@ -120,6 +123,10 @@ function stateAfter(state: AccountState, { decision, counters }: CommittedDecisi
   return {
     ...state,
     credit: loanHold === state.credit.loanHold ? state.credit : { ...state.credit, loanHold },
-    moving: { accountVersion, funds, accountCounters: counters?.account ?? moving.accountCounters },
+    moving: {
+      accountVersion,
+      funds,
+      accountCounters: counters ? keepCounters(moving.accountCounters, counters.account) : moving.accountCounters,
+    },
   };
 }

@@ -5,7 +5,7 @@ import { askUntil, type PartnerDesk } from '../partner-decisions/ask-partner';
 import type { PartnerVerdict } from '../partner-decisions/rules/partner-verdict';
 import type { ProgramPolicy } from '../programs/rules/program-policy';
 import type { AuthorizationReply, AuthorizationRequest } from '../providers/processor/port';
-import type { ReceiptSealer } from '../receipts/seal-receipts';
+import { LeafWriter, type ReceiptSealer, receiptIn } from '../receipts/seal-receipts';
 import { sha256Hex } from '../receipts/sha256';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
@@ -21,9 +21,9 @@ import {
 } from './authorization-commit.repository';
 import { BatchQueue, type BatchQueueLimits } from './batch-queue';
 import { type AuthorizationDraft, draftAuthorization } from './draft-authorization';
-import { type Decision, decideAuthorization } from './rules/decide-authorization';
+import { type Decision, decideAuthorization, type SpendRequest } from './rules/decide-authorization';
 import type { DeclineReason } from './rules/decline-reason';
-import { marketRecord, type ReceiptSubject, receiptText } from './rules/receipt';
+import { marketRecord, type ReceiptSubject, writeReceipt } from './rules/receipt';
 import type { CardSnapshot, SpendSnapshot } from './rules/spend-snapshot';
 import { toSpendRequest } from './spend-request';
 import {
@@ -130,9 +130,10 @@ function subjectOf({ authorizationId, request }: Job): ReceiptSubject {
 /** A decided job with the rows that its commit writes. */
 interface Draft extends AuthorizationDraft {
   readonly job: Job;
+  readonly snapshot: SpendSnapshot;
+  readonly spend: SpendRequest;
   readonly decision: Decision;
-  /** Canonical JSON. */
-  readonly receipt: string;
+  readonly now: Date;
 }
 
 interface Answer {
@@ -178,6 +179,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
   const positions = new Set<string>();
   const unanswered = new UnansweredBatches();
   const messages = new AnsweredMessages(MESSAGES_KEPT_MIN);
+  const leaves = new LeafWriter();
   let commitTypes: CommitTypes | null = null;
   let current: CurrentMarket | null = null;
   let noting: NodeJS.Timeout | null = null;
@@ -322,7 +324,8 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
 
   /** Reads, decides and commits. Nobody is answered here: in a transaction, the answers would be ahead of its durability. */
   async function attempt(client: Pool | PoolClient, batch: readonly Job[]): Promise<Attempt> {
-    const { market, text: marketText, hash: marketHash } = await marketNow(client);
+    const decidedOn = await marketNow(client);
+    const { market } = decidedOn;
     const { bases, read } = await loadBasis(client, batch);
     const now = clock.now();
     const answers: Answer[] = [];
@@ -364,29 +367,33 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         authorizationId: job.authorizationId,
         now,
       });
-      const { reply, item, legs, counters } = draft;
-      const receipt = receiptText(subjectOf(job), snapshot, spend, decision, now, marketHash);
-      drafts.push({ reply, item, legs, receipt, counters, job, decision });
+      const { reply, item, legs } = draft;
+      drafts.push({ reply, item, legs, job, snapshot, spend, decision, now });
     }
     if (drafts.length === 0) return { answers, conflicted, held: [], batchId: null };
     await ensurePositions(client, drafts);
-    return commit(client, drafts, marketText, answers, conflicted);
+    commitTypes ??= await loadCommitTypes(client);
+    return commit(client, commitTypes, drafts, decidedOn, answers, conflicted);
   }
 
   async function commit(
     client: Pool | PoolClient,
+    types: CommitTypes,
     drafts: readonly Draft[],
-    market: string,
+    { text: market, hash: marketHash }: CurrentMarket,
     answers: Answer[],
     conflicted: Job[],
   ): Promise<Attempt> {
-    const receipts = drafts.map(({ receipt }) => receipt);
+    // Written, sealed and handed over without a pause between: the next batch writes into the same memory.
+    const leafInputs = leaves.write(drafts, ({ job, snapshot, spend, decision, now }, out) => {
+      writeReceipt(out, subjectOf(job), snapshot, spend, decision, now, marketHash);
+    });
     const respondBy = new Date(Math.max(...drafts.map(({ job }) => job.request.respondBy.getTime())));
-    const batch = { id: newId(), market, ...deps.sealer.seal(receipts, market), respondBy };
+    const receipts = leafInputs.map(receiptIn);
+    const batch = { id: newId(), receipts, market, ...deps.sealer.seal(leafInputs, market), respondBy };
     const items = drafts.map(({ item }) => item);
     const legs = drafts.flatMap((draft) => draft.legs);
-    commitTypes ??= await loadCommitTypes(client);
-    const committed = await commitDecisions(client, commitTypes, items, legs, batch);
+    const committed = await commitDecisions(client, types, items, legs, batch);
     const lateByOrdinal = new Map(committed.map((each) => [each.ordinal, each.late]));
     const held: Draft[] = [];
     for (const draft of drafts) {

@@ -1,4 +1,4 @@
-import { countersToStored, keptCounters, type StoredLimitCounters } from '../cards/rules/limit-counters';
+import { countersToStored } from '../cards/rules/limit-counters';
 import { newId } from '../database/new-id';
 import { ledgerAccountId } from '../ledger/account-id';
 import { fundsOf, positionOf } from '../ledger/account-refs';
@@ -13,8 +13,6 @@ export interface AuthorizationDraft {
   readonly reply: AuthorizationReply;
   readonly item: CommitItem;
   readonly legs: readonly CommitLeg[];
-  /** What the account and the card have spent after it; null where it counts for nothing. */
-  readonly counters: { readonly account: StoredLimitCounters; readonly card: StoredLimitCounters | null } | null;
 }
 
 export interface DraftInput {
@@ -89,10 +87,6 @@ export function draftAuthorization(input: DraftInput): AuthorizationDraft {
   }
   const { counters } = decision;
   return {
-    counters: counters && {
-      account: keptCounters(counters.account),
-      card: counters.card && keptCounters(counters.card),
-    },
     reply: {
       outcome: decision.outcome,
       approvedAmount: decision.approvedAmount,

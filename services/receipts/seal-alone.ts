@@ -1,7 +1,7 @@
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
 import { insertReceiptBatch } from './receipt.repository';
-import type { ReceiptSealer } from './seal-receipts';
+import { leafInput, type ReceiptSealer } from './seal-receipts';
 
 /** Seals one receipt as a batch of its own: its only leaf is its root. Returns the batch's id. */
 export async function sealAlone(
@@ -10,7 +10,7 @@ export async function sealAlone(
   receipt: string,
   market: string,
 ): Promise<string> {
-  const { leaves, root, signature, keyId } = sealer.seal([receipt], market);
+  const { leaves, root, signature, keyId } = sealer.seal([leafInput(receipt)], market);
   const id = newId();
   await insertReceiptBatch(trx, { id, market, leaves, root, signature, key_id: keyId });
   return id;

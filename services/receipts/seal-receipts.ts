@@ -1,5 +1,6 @@
 import { type KeyObject, sign } from 'node:crypto';
 import { batchStatement } from './rules/batch-statement';
+import { CanonicalWriter } from './rules/canonical-writer';
 import { LEAF_PREFIX, merkleRoot } from './rules/merkle-tree';
 import { sha256, sha256Hex } from './sha256';
 
@@ -13,36 +14,41 @@ export interface SealedReceipts {
   readonly keyId: string;
 }
 
-/** A seal, with the receipts as the bytes that it is on. */
-interface SealedBytes extends SealedReceipts {
-  /** Each receipt in UTF-8. */
-  readonly receipts: readonly Uint8Array[];
-}
-
 export interface ReceiptSealer {
   readonly keyId: string;
   /**
-   * Seals the canonical receipts of one batch, all decided on `market` (canonical JSON). Synchronous: about 0,1 ms for a
-   * batch of 32, most of it the one signature.
+   * Seals the receipts of one batch, all decided on `market` (canonical JSON); each comes as its leaf's input ({@link leafInput},
+   * {@link LeafWriter}). Synchronous: about 0,1 ms for a batch of 32, most of it the one signature.
    */
-  seal(receipts: readonly string[], market: string): SealedBytes;
+  seal(leafInputs: readonly Uint8Array[], market: string): SealedReceipts;
 }
 
 const LEAF_BYTES = 32;
 
-/** The receipts in UTF-8, each behind the byte that makes it a leaf: they are encoded once, to be hashed and to be stored. */
-function leafInputs(receipts: readonly string[]): readonly Buffer[] {
-  const lengths = receipts.map((receipt) => Buffer.byteLength(receipt) + 1);
-  const slab = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + length, 0));
-  let start = 0;
-  return receipts.map((receipt, index) => {
-    const end = start + (lengths[index] ?? 0);
-    const input = slab.subarray(start, end);
-    input[0] = LEAF_PREFIX;
-    input.write(receipt, 1);
-    start = end;
-    return input;
-  });
+/** What is hashed of a receipt: its UTF-8 behind the byte that makes it a leaf. */
+export function leafInput(receipt: string): Buffer {
+  return Buffer.from(String.fromCharCode(LEAF_PREFIX) + receipt);
+}
+
+/** The receipt in a leaf's input, UTF-8. */
+export function receiptIn(input: Uint8Array): Uint8Array {
+  return input.subarray(1);
+}
+
+/** Writes the receipts of one batch after another into the same memory. */
+export class LeafWriter {
+  private readonly out = new CanonicalWriter();
+
+  /** The leaf inputs of receipts, written in turn by `write`: views that are true until the next call. */
+  write<T>(receipts: readonly T[], write: (receipt: T, out: CanonicalWriter) => void): readonly Buffer[] {
+    this.out.clear();
+    const ends = receipts.map((receipt) => {
+      this.out.byte(LEAF_PREFIX);
+      write(receipt, this.out);
+      return this.out.position;
+    });
+    return ends.map((end, index) => this.out.between(ends[index - 1] ?? 0, end));
+  }
 }
 
 /** A sealer with one Ed25519 key. */
@@ -50,18 +56,16 @@ export function createReceiptSealer(key: { readonly keyId: string; readonly priv
   const { keyId, privateKey } = key;
   return {
     keyId,
-    seal(receipts, market) {
-      const inputs = leafInputs(receipts);
-      const hashes = inputs.map(sha256);
+    seal(leafInputs, market) {
+      const hashes = leafInputs.map(sha256);
       const root = Buffer.from(merkleRoot(sha256, hashes));
       const statement = batchStatement({
         keyId,
         root: root.toString('hex'),
         marketHash: sha256Hex(market),
-        count: receipts.length,
+        count: leafInputs.length,
       });
       return {
-        receipts: inputs.map((input) => input.subarray(1)),
         leaves: Buffer.concat(hashes, hashes.length * LEAF_BYTES),
         root,
         signature: sign(null, Buffer.from(statement), privateKey),

@@ -4,7 +4,6 @@ import type { PendingControls, SpendControls } from '../../cards/rules/spend-con
 import type { AssetPrice } from '../../credit/rules/price-state';
 import type { CreditLine } from '../../credit/rules/spending-power';
 import {
-  type FundingPolicy,
   fundingPolicyFromStored,
   fundingPolicyToStored,
   type StoredFundingPolicy,
@@ -12,7 +11,8 @@ import {
 import type { ConsideredOption, PlannedLeg } from '../../funding/rules/plan-funding';
 import type { PartnerVerdict } from '../../partner-decisions/rules/partner-verdict';
 import type { ProgramPolicy } from '../../programs/rules/program-policy';
-import { canonicalJson, canonicalString } from '../../receipts/rules/canonical-json';
+import { canonicalJson } from '../../receipts/rules/canonical-json';
+import { CanonicalWriter } from '../../receipts/rules/canonical-writer';
 import { type Decision, RULES_VERSION, type SpendRequest } from './decide-authorization';
 import type { DeclineReason } from './decline-reason';
 import type { CardSnapshot, MarketSnapshot, SpendSnapshot } from './spend-snapshot';
@@ -214,16 +214,25 @@ export function marketOfRecord(text: string): MarketSnapshot {
 }
 
 /*
- * The receipt is written once for every authorization, so its text is put together directly: members in sorted order,
- * each behind its comma, and only what comes from outside or from a stored document goes through a serializer.
+ * The receipt is written once for every authorization, so it is put together directly: members in sorted order, each behind
+ * or before its comma, and only what comes from outside or from a stored document goes through a serializer.
  */
 
-function amounts(values: Readonly<Record<string, bigint>>): string {
-  let text = '';
-  for (const asset of Object.keys(values).sort()) {
-    text += `${text === '' ? '{' : ','}${canonicalString(asset)}:"${values[asset]}"`;
+/** The member `"name":{"ASSET":"amount",…},`; nothing where there is none. */
+function writeAmounts(out: CanonicalWriter, name: string, values: Readonly<Record<string, bigint>>): void {
+  const assets = Object.keys(values).sort();
+  if (assets.length === 0) return;
+  out.raw(name);
+  let before = '{';
+  for (const asset of assets) {
+    out
+      .raw(before)
+      .string(asset)
+      .raw(':')
+      .amount(values[asset] as bigint);
+    before = ',';
   }
-  return text === '' ? '{}' : `${text}}`;
+  out.raw('},');
 }
 
 /** What stored counters have besides windows and their zone, sorted. */
@@ -239,169 +248,234 @@ const MEMORY_KEYS = Object.keys({
   | 'recent'
 )[];
 
-function windowText(window: StoredWindow, ofAccount: StoredWindow | undefined): string {
-  if (!isTuple(window)) return canonicalJson(window);
+function writeWindow(out: CanonicalWriter, window: StoredWindow, ofAccount: StoredWindow | undefined): void {
+  if (!isTuple(window)) {
+    out.json(window);
+    return;
+  }
   const [start, amount, count, zone] = window;
   const shared = ofAccount !== undefined && isTuple(ofAccount) && ofAccount[0] === start;
-  return `[${shared ? '' : `${start},`}"${amount}",${count}${zone === undefined ? '' : `,${canonicalString(zone)}`}]`;
+  out.raw('[');
+  if (!shared) out.integer(start).raw(',');
+  out.quoted(amount).raw(',').integer(count);
+  if (zone !== undefined) out.raw(',').string(zone);
+  out.raw(']');
 }
 
-function counters(stored: StoredLimitCounters, snapshot: SpendSnapshot, ofAccount: StoredLimitCounters | null): string {
-  let text = '';
-  for (const key of MEMORY_KEYS) if (stored[key] !== undefined) text += `"${key}":${canonicalJson(stored[key])},`;
-  let windows = '';
-  for (const kind of WINDOW_KINDS)
-    windows += `${windows === '' ? '' : ','}${windowText(stored[kind], ofAccount?.[kind])}`;
+function writeCounters(
+  out: CanonicalWriter,
+  stored: StoredLimitCounters,
+  snapshot: SpendSnapshot,
+  ofAccount: StoredLimitCounters | null,
+): void {
+  out.raw('{');
+  for (const key of MEMORY_KEYS) {
+    const memory = stored[key];
+    if (memory !== undefined) out.raw('"').raw(key).raw('":').json(memory).raw(',');
+  }
+  out.raw('"windows":');
+  let before = '[';
+  for (const kind of WINDOW_KINDS) {
+    out.raw(before);
+    writeWindow(out, stored[kind], ofAccount?.[kind]);
+    before = ',';
+  }
+  out.raw(']');
   const { zone } = stored;
-  const zoneText = zone === undefined || zone === snapshot.timeZone ? '' : `,"zone":${canonicalString(zone)}`;
-  return `{${text}"windows":[${windows}]${zoneText}}`;
-}
-
-function unless(standard: string, name: string, value: string): string {
-  return value === standard ? '' : `"${name}":${canonicalString(value)},`;
+  if (zone !== undefined && zone !== snapshot.timeZone) out.raw(',"zone":').string(zone);
+  out.raw('}');
 }
 
 /** Documents are read once and kept by the account or card that has them; a decision does not change them. */
-const texts = new WeakMap<object, string>();
+const written = new WeakMap<object, Uint8Array>();
 
-function keptText<T extends object>(document: T, textOf: (document: T) => string): string {
-  const known = texts.get(document);
-  if (known !== undefined) return known;
-  const text = textOf(document);
-  texts.set(document, text);
-  return text;
+function writeKept<T extends object>(out: CanonicalWriter, document: T, storedForm: (document: T) => unknown): void {
+  const known = written.get(document);
+  if (known !== undefined) {
+    out.copy(known);
+    return;
+  }
+  const start = out.position;
+  out.json(storedForm(document));
+  written.set(document, Uint8Array.from(out.between(start, out.position)));
 }
 
-function controls(name: string, value: SpendControls): string {
-  for (const _ in value) return `"${name}":${keptText(value, canonicalJson)},`;
-  return '';
+function asItIs<T>(document: T): T {
+  return document;
 }
 
-function accountText(snapshot: SpendSnapshot): string {
+function writeControls(out: CanonicalWriter, name: string, controls: SpendControls): void {
+  for (const _ in controls) {
+    out.raw(name);
+    writeKept(out, controls, asItIs);
+    out.raw(',');
+    return;
+  }
+}
+
+function writeAccount(out: CanonicalWriter, snapshot: SpendSnapshot): void {
   const { accountCounters, accountPendingControls } = snapshot;
-  const collateral = amounts(snapshot.collateral);
-  const funds = amounts(snapshot.funds);
-  return (
-    '{' +
-    (collateral === '{}' ? '' : `"collateral":${collateral},`) +
-    controls('controls', snapshot.accountControls) +
-    (accountCounters === null ? '' : `"counters":${counters(accountCounters, snapshot, null)},`) +
-    (funds === '{}' ? '' : `"funds":${funds},`) +
-    `"id":"${snapshot.accountId}",` +
-    unless('approved', 'kyc', snapshot.kycState) +
-    (snapshot.overdueAmount === 0n ? '' : `"overdue":"${snapshot.overdueAmount}",`) +
-    (accountPendingControls === null ? '' : `"pending_controls":${canonicalJson(accountPendingControls)},`) +
-    unless('active', 'state', snapshot.accountState) +
-    `"version":"${snapshot.accountVersion}","zone":${canonicalString(snapshot.timeZone)}}`
-  );
+  out.raw('{');
+  writeAmounts(out, '"collateral":', snapshot.collateral);
+  writeControls(out, '"controls":', snapshot.accountControls);
+  if (accountCounters !== null) {
+    out.raw('"counters":');
+    writeCounters(out, accountCounters, snapshot, null);
+    out.raw(',');
+  }
+  writeAmounts(out, '"funds":', snapshot.funds);
+  out.raw('"id":').quoted(snapshot.accountId).raw(',');
+  if (snapshot.kycState !== 'approved') out.raw('"kyc":').string(snapshot.kycState).raw(',');
+  if (snapshot.overdueAmount !== 0n) out.raw('"overdue":').amount(snapshot.overdueAmount).raw(',');
+  if (accountPendingControls !== null) out.raw('"pending_controls":').json(accountPendingControls).raw(',');
+  if (snapshot.accountState !== 'active') out.raw('"state":').string(snapshot.accountState).raw(',');
+  out.raw('"version":').amount(snapshot.accountVersion).raw(',"zone":').string(snapshot.timeZone).raw('}');
 }
 
-function cardText(card: CardSnapshot, snapshot: SpendSnapshot): string {
-  return (
-    '"card":{' +
-    controls('controls', card.controls) +
-    (card.counters === null ? '' : `"counters":${counters(card.counters, snapshot, snapshot.accountCounters)},`) +
-    (card.expiryYear === null && card.expiryMonth === null
-      ? ''
-      : `"expires":[${card.expiryYear},${card.expiryMonth}],`) +
-    `"id":"${card.id}"` +
-    (card.pendingControls === null ? '' : `,"pending_controls":${canonicalJson(card.pendingControls)}`) +
-    (card.productState === null ? '' : `,"product":"${card.productState}"`) +
-    (card.state === 'active' ? '' : `,"state":${canonicalString(card.state)}`) +
-    '},'
-  );
+function writeCard(out: CanonicalWriter, card: CardSnapshot, snapshot: SpendSnapshot): void {
+  out.raw('"card":{');
+  writeControls(out, '"controls":', card.controls);
+  if (card.counters !== null) {
+    out.raw('"counters":');
+    writeCounters(out, card.counters, snapshot, snapshot.accountCounters);
+    out.raw(',');
+  }
+  if (card.expiryYear !== null || card.expiryMonth !== null)
+    out.raw('"expires":[').json(card.expiryYear).raw(',').json(card.expiryMonth).raw('],');
+  out.raw('"id":').quoted(card.id);
+  if (card.pendingControls !== null) out.raw(',"pending_controls":').json(card.pendingControls);
+  if (card.productState !== null) out.raw(',"product":').quoted(card.productState);
+  if (card.state !== 'active') out.raw(',"state":').string(card.state);
+  out.raw('},');
 }
 
-function creditText(credit: CreditLine): string {
+function writeCredit(out: CanonicalWriter, credit: CreditLine): void {
   const { agreementAccepted, debtShares, loanHold, loanUnconfirmed, delegationLeft, programIndexRay } = credit;
-  if (!agreementAccepted && debtShares === 0n && loanHold === 0n && loanUnconfirmed === 0n) return '';
-  return (
-    `"credit":{${agreementAccepted ? '"agreed":true,' : ''}"delegated":"${delegationLeft}","held":"${loanHold}",` +
-    `"index":${programIndexRay === null ? 'null' : `"${programIndexRay}"`},"liquidity":"${credit.availableLiquidity}",` +
-    `"shares":"${debtShares}","unconfirmed":"${loanUnconfirmed}"},`
-  );
+  if (!agreementAccepted && debtShares === 0n && loanHold === 0n && loanUnconfirmed === 0n) return;
+  out.raw('"credit":{');
+  if (agreementAccepted) out.raw('"agreed":true,');
+  out.raw('"delegated":').amount(delegationLeft).raw(',"held":').amount(loanHold).raw(',"index":');
+  writeOptionalAmount(out, programIndexRay);
+  out.raw(',"liquidity":').amount(credit.availableLiquidity).raw(',"shares":').amount(debtShares);
+  out.raw(',"unconfirmed":').amount(loanUnconfirmed).raw('},');
 }
 
-function programText(snapshot: SpendSnapshot, request: SpendRequest): string {
+function writeProgram(out: CanonicalWriter, snapshot: SpendSnapshot, request: SpendRequest): void {
   const { programUsage } = snapshot;
-  return (
-    '{' +
-    unless(request.currency, 'currency', snapshot.currency) +
-    `"id":"${snapshot.programId}"` +
-    (snapshot.programState === 'active' ? '' : `,"state":"${snapshot.programState}"`) +
-    (programUsage === null ? '' : `,"usage":${counters(programUsage, snapshot, null)}`) +
-    '}'
-  );
+  out.raw('{');
+  if (snapshot.currency !== request.currency) out.raw('"currency":').string(snapshot.currency).raw(',');
+  out.raw('"id":').quoted(snapshot.programId);
+  if (snapshot.programState !== 'active') out.raw(',"state":').quoted(snapshot.programState);
+  if (programUsage !== null) {
+    out.raw(',"usage":');
+    writeCounters(out, programUsage, snapshot, null);
+  }
+  out.raw('}');
 }
 
-function fundingText(policy: FundingPolicy): string {
-  return keptText(policy, (value) => canonicalJson(fundingPolicyToStored(value)));
+function writeOptionalString(out: CanonicalWriter, value: string | null): CanonicalWriter {
+  return value === null ? out.raw('null') : out.string(value);
 }
 
-function optionalString(value: string | null): string {
-  return value === null ? 'null' : canonicalString(value);
+function writeOptionalAmount(out: CanonicalWriter, value: bigint | null): CanonicalWriter {
+  return value === null ? out.raw('null') : out.amount(value);
 }
 
-function optionalAmount(value: bigint | null): string {
-  return value === null ? 'null' : `"${value}"`;
-}
-
-function requestText(request: SpendRequest): string {
+function writeRequest(out: CanonicalWriter, request: SpendRequest): void {
   const { fleet, partner } = request;
-  return (
-    `{"amount":"${request.amount}",` +
-    (request.avs === 'not_provided' ? '' : `"avs":"${request.avs}",`) +
-    (request.cashAmount === 0n ? '' : `"cash":"${request.cashAmount}",`) +
-    `"channel":${canonicalString(request.channel)},"country":${canonicalString(request.merchantCountry)},` +
-    `"currency":${canonicalString(request.currency)},` +
-    (request.cvc === 'not_provided' ? '' : `"cvc":"${request.cvc}",`) +
-    (request.endedBefore ? '"ended":true,' : '') +
-    (fleet === null
-      ? ''
-      : `"fleet":{"driver":${optionalString(fleet.driverId)},"fuel":${optionalString(fleet.fuelType)},` +
-        `"ml":${optionalAmount(fleet.fuelVolumeMl)},"odometer":${optionalAmount(fleet.odometer)},` +
-        `"vehicle":${optionalString(fleet.vehicleId)}},`) +
-    `"kind":"${request.kind}","mcc":${canonicalString(request.mcc)},"merchant":${canonicalString(request.merchantId)}` +
-    (request.merchantCurrency === request.currency
-      ? ''
-      : `,"merchant_currency":${canonicalString(request.merchantCurrency)}`) +
-    (request.partialApprovalAllowed ? ',"partial":true' : '') +
-    (partner === null ? '' : `,"partner":${canonicalJson(partner)}`) +
-    '}'
-  );
+  out.raw('{"amount":').amount(request.amount).raw(',');
+  if (request.avs !== 'not_provided') out.raw('"avs":').quoted(request.avs).raw(',');
+  if (request.cashAmount !== 0n) out.raw('"cash":').amount(request.cashAmount).raw(',');
+  out.raw('"channel":').string(request.channel).raw(',"country":').string(request.merchantCountry);
+  out.raw(',"currency":').string(request.currency).raw(',');
+  if (request.cvc !== 'not_provided') out.raw('"cvc":').quoted(request.cvc).raw(',');
+  if (request.endedBefore) out.raw('"ended":true,');
+  if (fleet !== null) {
+    writeOptionalString(out.raw('"fleet":{"driver":'), fleet.driverId);
+    writeOptionalString(out.raw(',"fuel":'), fleet.fuelType);
+    writeOptionalAmount(out.raw(',"ml":'), fleet.fuelVolumeMl);
+    writeOptionalAmount(out.raw(',"odometer":'), fleet.odometer);
+    writeOptionalString(out.raw(',"vehicle":'), fleet.vehicleId).raw('},');
+  }
+  out.raw('"kind":').quoted(request.kind).raw(',"mcc":').string(request.mcc);
+  out.raw(',"merchant":').string(request.merchantId);
+  if (request.merchantCurrency !== request.currency) out.raw(',"merchant_currency":').string(request.merchantCurrency);
+  if (request.partialApprovalAllowed) out.raw(',"partial":true');
+  if (partner !== null) out.raw(',"partner":').json(partner);
+  out.raw('}');
+}
+
+function writeOutcome(out: CanonicalWriter, decision: Decision): void {
+  out.raw('{"approved":').amount(decision.approvedAmount).raw(',');
+  if (decision.balance !== null) out.raw('"balance":').amount(decision.balance).raw(',');
+  if (decision.expiresAt !== null) out.raw('"expires":').quoted(decision.expiresAt.toISOString()).raw(',');
+  if (decision.feeAmount !== 0n) out.raw('"fee":').amount(decision.feeAmount).raw(',');
+  out.raw('"hold":').amount(decision.holdAmount).raw(',"largest":').amount(decision.largestAmount).raw(',');
+  let before = '"legs":[[';
+  for (const leg of decision.legs) {
+    out.raw(before).quoted(leg.kind).raw(',').string(leg.asset).raw(',').amount(leg.amount);
+    out.raw(',').amount(leg.amountUsd).raw(',').amount(leg.priceUsdE8).raw(']');
+    before = ',[';
+  }
+  if (decision.legs.length > 0) out.raw('],');
+  before = '"options":[[';
+  for (const option of decision.options) {
+    out.raw(before).quoted(option.kind).raw(',').string(option.asset).raw(',').amount(option.capacityUsd);
+    out.raw(',').amount(option.usedUsd);
+    if (option.rejection === null) out.raw(',null]');
+    else out.raw(',').quoted(option.rejection).raw(']');
+    before = ',[';
+  }
+  if (decision.options.length > 0) out.raw('],');
+  if (decision.reason !== null) out.raw('"reason":').quoted(decision.reason).raw(',');
+  if (decision.refusedBy !== null) out.raw('"refused_by":').json(decision.refusedBy).raw(',');
+  out.raw('"result":').quoted(decision.outcome).raw('}');
+}
+
+/**
+ * Writes the receipt of a decision: every input that it read and what came of it, canonical JSON (RFC 8785). Only two inputs
+ * stand elsewhere, named here: the policy document (by its version, which never changes) and the market of the batch (by
+ * its hash). Ids and states are ours and need no escaping.
+ */
+export function writeReceipt(
+  out: CanonicalWriter,
+  subject: ReceiptSubject,
+  snapshot: SpendSnapshot,
+  request: SpendRequest,
+  decision: Decision,
+  now: Date,
+  marketHash: string,
+): void {
+  const { card } = snapshot;
+  out.raw('{"account":');
+  writeAccount(out, snapshot);
+  out.raw(',"at":').quoted(now.toISOString()).raw(',"authorization":').quoted(subject.authorizationId).raw(',');
+  if (card !== null) writeCard(out, card, snapshot);
+  writeCredit(out, snapshot.credit);
+  out.raw(`"form":${RECEIPT_FORM},"funding":`);
+  writeKept(out, snapshot.fundingPolicy, fundingPolicyToStored);
+  out.raw(',"market":').quoted(marketHash).raw(',"message":').string(subject.contentHash);
+  out.raw(',"organization":').quoted(snapshot.organizationId).raw(',"outcome":');
+  writeOutcome(out, decision);
+  out.raw(',"policy":').integer(snapshot.policyVersion).raw(',"program":');
+  writeProgram(out, snapshot, request);
+  out.raw(',"request":');
+  writeRequest(out, request);
+  out.raw(',"rules":').quoted(RULES_VERSION).raw('}');
+}
+
+function textOf(write: (out: CanonicalWriter) => void): string {
+  const out = new CanonicalWriter();
+  write(out);
+  return out.between(0, out.position).toString();
 }
 
 /** What came of a decision, canonical JSON: two decisions are the same when these are. */
 export function outcomeText(decision: Decision): string {
-  let legs = '';
-  for (const leg of decision.legs) {
-    legs += `${legs === '' ? '' : ','}["${leg.kind}",${canonicalString(leg.asset)},"${leg.amount}","${leg.amountUsd}","${leg.priceUsdE8}"]`;
-  }
-  let options = '';
-  for (const option of decision.options) {
-    options +=
-      `${options === '' ? '' : ','}["${option.kind}",${canonicalString(option.asset)},"${option.capacityUsd}",` +
-      `"${option.usedUsd}",${option.rejection === null ? 'null' : `"${option.rejection}"`}]`;
-  }
-  return (
-    `{"approved":"${decision.approvedAmount}",` +
-    (decision.balance === null ? '' : `"balance":"${decision.balance}",`) +
-    (decision.expiresAt === null ? '' : `"expires":"${decision.expiresAt.toISOString()}",`) +
-    (decision.feeAmount === 0n ? '' : `"fee":"${decision.feeAmount}",`) +
-    `"hold":"${decision.holdAmount}","largest":"${decision.largestAmount}",` +
-    (legs === '' ? '' : `"legs":[${legs}],`) +
-    (options === '' ? '' : `"options":[${options}],`) +
-    (decision.reason === null ? '' : `"reason":"${decision.reason}",`) +
-    (decision.refusedBy === null ? '' : `"refused_by":${canonicalJson(decision.refusedBy)},`) +
-    `"result":"${decision.outcome}"}`
-  );
+  return textOf((out) => writeOutcome(out, decision));
 }
 
-/**
- * The receipt of a decision: every input that it read and what came of it, canonical JSON (RFC 8785). Only two inputs
- * stand elsewhere, named here: the policy document (by its version, which never changes) and the market of the batch (by
- * its hash). Ids and states are ours and need no escaping.
- */
+/** {@link writeReceipt}, as a text. */
 export function receiptText(
   subject: ReceiptSubject,
   snapshot: SpendSnapshot,
@@ -410,17 +484,7 @@ export function receiptText(
   now: Date,
   marketHash: string,
 ): string {
-  const { card } = snapshot;
-  return (
-    `{"account":${accountText(snapshot)},"at":"${now.toISOString()}",` +
-    `"authorization":"${subject.authorizationId}",` +
-    (card === null ? '' : cardText(card, snapshot)) +
-    creditText(snapshot.credit) +
-    `"form":${RECEIPT_FORM},"funding":${fundingText(snapshot.fundingPolicy)},"market":"${marketHash}",` +
-    `"message":${canonicalString(subject.contentHash)},"organization":"${snapshot.organizationId}",` +
-    `"outcome":${outcomeText(decision)},"policy":${snapshot.policyVersion},` +
-    `"program":${programText(snapshot, request)},"request":${requestText(request)},"rules":"${RULES_VERSION}"}`
-  );
+  return textOf((out) => writeReceipt(out, subject, snapshot, request, decision, now, marketHash));
 }
 
 function bigintsOf(values: Amounts | undefined): Record<string, bigint> {

@@ -1,5 +1,5 @@
 import { maxBigint } from '../../shared/money';
-import { type WindowKind, type WindowStarts, windowStarts } from './limit-windows';
+import { WINDOW_KINDS, type WindowKind, type WindowStarts, windowStarts } from './limit-windows';
 
 /** What one scope has spent in one window. `start` in milliseconds since 1970, `amount` in cents. */
 export interface WindowCount {
@@ -63,7 +63,10 @@ export interface StoredLimitCounters extends Readonly<Record<WindowKind, StoredW
  */
 export function countersNow(stored: StoredLimitCounters | null, now: Date, timeZone: string): LimitCounters {
   const starts = windowStarts(now, timeZone);
-  if (stored instanceof KeptCounters && allOpen(stored.counters, starts, timeZone)) return stored.counters;
+  if (stored instanceof KeptCounters) {
+    const counters = stored.read();
+    if (allOpen(counters, starts, timeZone)) return counters;
+  }
   return {
     day: windowNow('day', stored, now, timeZone, starts),
     week: windowNow('week', stored, now, timeZone, starts),
@@ -281,48 +284,119 @@ function lockToStored({ merchantId, since, count }: MerchantLock): NonNullable<S
   return [merchantId, since, count];
 }
 
+/** What counters remember beside their windows. */
+type Memory = Pick<LimitCounters, 'recent' | 'lock' | 'odometer'>;
+
+/** The largest amount that a place of 64 bits holds, cents. */
+const KEPT_AMOUNT_MAX = 2n ** 63n - 1n;
+
+const NOTHING_REMEMBERED: Memory = { recent: [], lock: null, odometer: null };
+
 /**
- * Counters that this process has written and keeps: they read as what was stored, made when it is asked for. Kept in both
- * forms, they were most of what the collector had to carry along for an account in memory.
+ * Counters that this process has written and keeps: they read as what was stored, made when it is asked for. Their figures
+ * are overwritten in place, because windows made anew for every purchase were half of what the collector had to carry along.
  */
 class KeptCounters implements StoredLimitCounters {
-  constructor(readonly counters: LimitCounters) {}
+  private readonly starts = new Float64Array(WINDOW_KINDS.length);
+  private readonly amounts = new BigInt64Array(WINDOW_KINDS.length);
+  private readonly counts = new Float64Array(WINDOW_KINDS.length);
+  /** By window, in the order of `WINDOW_KINDS`. */
+  private zones: readonly string[] = [];
+  private memory = NOTHING_REMEMBERED;
+
+  write(counters: LimitCounters): void {
+    const { day, week, month, year, all_time, recent, lock, odometer } = counters;
+    this.writeWindow(0, day);
+    this.writeWindow(1, week);
+    this.writeWindow(2, month);
+    this.writeWindow(3, year);
+    this.writeWindow(4, all_time);
+    const { zones } = this;
+    // They hardly ever change, and a list made anew is one more thing to carry.
+    if (
+      zones[0] !== day.zone ||
+      zones[1] !== week.zone ||
+      zones[2] !== month.zone ||
+      zones[3] !== year.zone ||
+      zones[4] !== all_time.zone
+    ) {
+      this.zones = [day.zone, week.zone, month.zone, year.zone, all_time.zone];
+    }
+    const nothing = recent.length === 0 && lock === null && odometer === null;
+    this.memory = nothing ? NOTHING_REMEMBERED : { recent, lock, odometer };
+  }
+
+  read(): LimitCounters {
+    const { recent, lock, odometer } = this.memory;
+    return {
+      day: this.window(0),
+      week: this.window(1),
+      month: this.window(2),
+      year: this.window(3),
+      all_time: this.window(4),
+      recent,
+      lock,
+      odometer,
+    };
+  }
+
+  private writeWindow(index: number, { start, amount, count }: WindowCount): void {
+    this.starts[index] = start;
+    this.amounts[index] = amount;
+    this.counts[index] = count;
+  }
+
+  private window(index: number): WindowCount {
+    return {
+      start: this.starts[index] as number,
+      amount: this.amounts[index] as bigint,
+      count: this.counts[index] as number,
+      zone: this.zones[index] as string,
+    };
+  }
 
   get day(): StoredWindow {
-    return windowToStored(this.counters.day, this.zone);
+    return windowToStored(this.window(0), this.zone);
   }
   get week(): StoredWindow {
-    return windowToStored(this.counters.week, this.zone);
+    return windowToStored(this.window(1), this.zone);
   }
   get month(): StoredWindow {
-    return windowToStored(this.counters.month, this.zone);
+    return windowToStored(this.window(2), this.zone);
   }
   get year(): StoredWindow {
-    return windowToStored(this.counters.year, this.zone);
+    return windowToStored(this.window(3), this.zone);
   }
   get all_time(): StoredWindow {
-    return windowToStored(this.counters.all_time, this.zone);
+    return windowToStored(this.window(4), this.zone);
   }
   get zone(): string {
-    return this.counters.day.zone;
+    return this.zones[0] as string;
   }
   get recent(): StoredLimitCounters['recent'] {
-    return this.counters.recent.length > 0 ? recentToStored(this.counters.recent) : undefined;
+    return this.memory.recent.length > 0 ? recentToStored(this.memory.recent) : undefined;
   }
   get lock(): StoredLimitCounters['lock'] {
-    return this.counters.lock ? lockToStored(this.counters.lock) : undefined;
+    return this.memory.lock ? lockToStored(this.memory.lock) : undefined;
   }
   get odometer(): StoredLimitCounters['odometer'] {
-    return this.counters.odometer ? odometerToStored(this.counters.odometer) : undefined;
+    return this.memory.odometer ? odometerToStored(this.memory.odometer) : undefined;
   }
   toJSON(): StoredLimitCounters {
-    return countersToStored(this.counters);
+    return countersToStored(this.read());
   }
 }
 
-/** {@link countersToStored}, for keeping: as long as its windows are open, {@link countersNow} of it costs nothing. */
-export function keptCounters(counters: LimitCounters): StoredLimitCounters {
-  return new KeptCounters(counters);
+/**
+ * {@link countersToStored}, for keeping in the place of `kept`: what was kept by this before takes the new figures and is
+ * returned itself, so nobody else may hold on to it. {@link countersNow} reads it without parsing anything.
+ */
+export function keepCounters(kept: StoredLimitCounters | null, counters: LimitCounters): StoredLimitCounters {
+  // Nobody spends so many cents; if somebody does, they are kept as they are stored, and not cut.
+  if (WINDOW_KINDS.some((kind) => counters[kind].amount > KEPT_AMOUNT_MAX)) return countersToStored(counters);
+  const place = kept instanceof KeptCounters ? kept : new KeptCounters();
+  place.write(counters);
+  return place;
 }
 
 function odometerToStored({ at, value, before }: OdometerReading): NonNullable<StoredLimitCounters['odometer']> {

@@ -20,8 +20,7 @@ function card(id: string, productState: CardSnapshot['productState'] = 'active')
 function committed(decidedAt: bigint, amount: bigint) {
   const legs = [{ kind: 'stablecoin_sale', asset: 'USDC', amount }];
   return {
-    decision: { legs } as unknown as Decision,
-    counters: null,
+    decision: { legs, counters: null } as unknown as Decision,
     item: { expected_version: decidedAt },
   };
 }

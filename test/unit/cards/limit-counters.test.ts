@@ -6,7 +6,7 @@ import {
   countIncrement,
   countPurchase,
   giveBack,
-  keptCounters,
+  keepCounters,
   type LimitCounters,
   type Remembered,
   type StoredLimitCounters,
@@ -101,12 +101,13 @@ describe('counters that are kept', () => {
       fc.property(fc.array(step, { minLength: 1, maxLength: 12 }), (steps) => {
         let at = MONDAY;
         let counters: LimitCounters | null = null;
+        let kept: StoredLimitCounters | null = null;
         for (const { zone: timeZone, waitMs, amount, ...remembered } of steps) {
           at = new Date(at.getTime() + waitMs);
-          const before: LimitCounters = countersNow(counters && keptCounters(counters), at, timeZone);
+          const before: LimitCounters = countersNow(kept, at, timeZone);
           if (counters !== null) expect(before).toEqual(later(counters, at, timeZone));
           counters = countPurchase(before, { at, ...SHOP }, amount, remembered);
-          const kept = keptCounters(counters);
+          kept = keepCounters(kept, counters);
           const stored = countersToStored(counters);
           expect(JSON.stringify(kept)).toBe(JSON.stringify(stored));
           for (const field of [...WINDOW_KINDS, 'zone', 'recent', 'lock', 'odometer'] as const) {
@@ -117,11 +118,33 @@ describe('counters that are kept', () => {
     );
   });
 
-  test('are the same object as long as their windows are open', () => {
-    const counters = countAuthorization(countersNow(null, MONDAY, UTC), 500n);
-    expect(countersNow(keptCounters(counters), MONDAY, UTC)).toBe(counters);
-    expect(countersNow(keptCounters(counters), new Date('2026-11-16T23:59:59.999Z'), UTC)).toBe(counters);
-    expect(countersNow(keptCounters(counters), new Date('2026-11-17T00:00:00Z'), UTC)).not.toBe(counters);
+  test('take the figures of what replaces them, and no others', () => {
+    const once = countAuthorization(countersNow(null, MONDAY, UTC), 500n);
+    const kept = keepCounters(null, once);
+    const read = countersNow(kept, MONDAY, UTC);
+    expect(keepCounters(kept, countAuthorization(read, 200n))).toBe(kept);
+    // What was read before stays what it was: a receipt is written of it.
+    expect(read).toEqual(once);
+    expect(countersNow(kept, MONDAY, UTC).day).toMatchObject({ amount: 700n, count: 2 });
+    expect(keepCounters(countersToStored(once), once)).not.toBe(kept);
+  });
+
+  test('hold what 64 bits hold, and are not cut above it', () => {
+    const empty = countersNow(null, MONDAY, UTC);
+    const most = countAuthorization(empty, 2n ** 63n - 1n);
+    const kept = keepCounters(null, most);
+    expect(keepCounters(kept, most)).toBe(kept);
+    expect(countersNow(kept, MONDAY, UTC)).toEqual(most);
+    const more = countAuthorization(most, 1n);
+    const stored = keepCounters(kept, more);
+    expect(stored).not.toBe(kept);
+    expect(countersNow(stored, MONDAY, UTC)).toEqual(more);
+  });
+
+  test('are read as long as their windows are open, and not a moment longer', () => {
+    const kept = keepCounters(null, countAuthorization(countersNow(null, MONDAY, UTC), 500n));
+    expect(countersNow(kept, new Date('2026-11-16T23:59:59.999Z'), UTC).day.amount).toBe(500n);
+    expect(countersNow(kept, new Date('2026-11-17T00:00:00Z'), UTC).day.amount).toBe(0n);
   });
 });
 

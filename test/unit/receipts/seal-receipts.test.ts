@@ -1,7 +1,7 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import { checkBatch, checkReceipt, type SealedBatch } from '../../../services/receipts/check-seal';
-import { createReceiptSealer } from '../../../services/receipts/seal-receipts';
+import { createReceiptSealer, leafInput } from '../../../services/receipts/seal-receipts';
 import { keyIdOf, signingKeyOf } from '../../../services/receipts/signing-key';
 
 const key = signingKeyOf(generateKeyPairSync('ed25519').privateKey);
@@ -10,7 +10,7 @@ const MARKET = '{"decimals":{},"prices":{}}';
 const MARKET_HASH = createHash('sha256').update(MARKET).digest('hex');
 
 function sealed(receipts: readonly string[], market = MARKET): SealedBatch {
-  return { id: 'batch', market, ...sealer.seal(receipts, market), publicKey: key.publicKey };
+  return { id: 'batch', market, ...sealer.seal(receipts.map(leafInput), market), publicKey: key.publicKey };
 }
 
 function flip(bytes: Buffer, at: number): Buffer {
