@@ -1,18 +1,9 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import type { Knex } from 'knex';
-import request from 'supertest';
-import { type ReplayedDecision, replayDecisions } from '../../../../services/authorizations/replay-decisions';
 import { voidUnheardIncrement } from '../../../../services/authorizations/void-unheard-increment';
-import { createKnex } from '../../../../services/database/knex';
 import { fundingPolicyForMode } from '../../../../services/funding/rules/funding-policy';
 import { replayFromArguments } from '../../../../services/replay';
 import { required } from '../../../../services/shared/assert';
 import { systemClock } from '../../../../services/shared/clock';
 import { formatId } from '../../../../services/shared/ids';
-import { OPERATOR_KEY } from '../../http/api-under-test';
 import {
   CASH_MACHINE,
   type Cardholder,
@@ -23,43 +14,22 @@ import {
   TAKES_PARTIAL,
   USDC,
 } from './network';
-
-const SCRIPT = path.resolve(__dirname, '../../../../scripts/verify-receipt.mjs');
-const DAY_MS = 86_400_000;
+import { openReceiptDesk, type ReceiptDesk } from './receipt-desk';
 
 let network: Lifecycle;
-let readonly: Knex;
-let folder: string;
+let desk: ReceiptDesk;
 
 beforeAll(async () => {
   network = await startLifecycle();
-  readonly = createKnex(network.tested.database.urls.escudo_readonly, 1, 'amendment-receipts-test');
-  folder = mkdtempSync(path.join(tmpdir(), 'escudo-amendments-'));
+  desk = openReceiptDesk(network);
 });
 
 afterAll(async () => {
-  rmSync(folder, { recursive: true, force: true });
-  await readonly.destroy();
+  await desk.end();
   await network.end();
 });
 
-async function replayed({ organizationId }: Cardholder): Promise<readonly ReplayedDecision[]> {
-  const found: ReplayedDecision[] = [];
-  const range = { from: new Date(Date.now() - DAY_MS), to: new Date(Date.now() + DAY_MS) };
-  for await (const decision of replayDecisions(readonly, { kind: 'range', ...range, organizationId })) {
-    found.push(decision);
-  }
-  return found;
-}
-
 const amendments = (holder: Cardholder) => holder.rows('authorization_amendments');
-
-/** Every decision of the holder comes out the same, and its seal fits; returns how many were about more. */
-async function sameAgain(holder: Cardholder): Promise<number> {
-  const all = await replayed(holder);
-  expect(all.filter(({ answer, seal }) => answer !== 'same' || seal !== 'verified')).toEqual([]);
-  return all.filter(({ amendmentId }) => amendmentId !== null).length;
-}
 
 const PUMP = { acceptor_id: 'P-1', descriptor: 'PUMP 7', city: 'BERLIN', country: 'DEU', mcc: '5542' };
 const EUROS = { merchantCurrency: { currency: 'EUR', perDollar: 0.9 } };
@@ -187,7 +157,7 @@ test.each(STORIES)(
     const purchase = holder.purchase(details);
     await story(purchase);
     expect(await amendments(holder)).toHaveLength(count);
-    expect(await sameAgain(holder)).toBe(count);
+    expect(await desk.sameAgain(holder)).toBe(count);
     // What becomes of them later changes nothing of what was decided.
     await purchase.tell('CLEARING', 500, { holdLeft: 100 });
     for (const row of await amendments(holder)) {
@@ -198,7 +168,7 @@ test.each(STORIES)(
         );
       }
     }
-    expect(await sameAgain(holder)).toBe(count);
+    expect(await desk.sameAgain(holder)).toBe(count);
   },
 );
 
@@ -210,7 +180,7 @@ test('neither a repetition nor what comes too late leaves a decision', async () 
   await purchase.ask(0, { body: purchase.lastBody });
   await purchase.tell('AUTHORIZATION_ADVICE', 20_000, { polarity: 'DEBIT', holdLeft: 20_000 });
   await purchase.ask(1_000, { overrides: { created: new Date(Date.now() - 8_000).toISOString() } });
-  expect(await sameAgain(holder)).toBe(2);
+  expect(await desk.sameAgain(holder)).toBe(2);
 });
 
 test('what is changed afterwards shows, in the receipt and in the rows', async () => {
@@ -221,7 +191,7 @@ test('what is changed afterwards shows, in the receipt and in the rows', async (
   await purchase.ask(5_000);
   const [row] = await amendments(holder);
   const id = required(row, 'amendment').id;
-  const about = async () => (await replayed(holder)).find(({ amendmentId }) => amendmentId === id);
+  const about = async () => (await desk.replayed(holder)).find(({ amendmentId }) => amendmentId === id);
   const change = async (assignment: string, ...values: unknown[]) => {
     await sql.query(`UPDATE authorization_amendments SET ${assignment} WHERE id = $1`, [id, ...values]);
   };
@@ -243,28 +213,6 @@ test('what is changed afterwards shows, in the receipt and in the rows', async (
 });
 
 describe('over the API', () => {
-  async function keyOf({ organizationId }: Cardholder): Promise<string> {
-    const answer = await request(network.tested.url)
-      .post(`/v1/organizations/${formatId('organization', organizationId)}/api-keys`)
-      .set('Authorization', `Bearer ${OPERATOR_KEY}`)
-      .set('Idempotency-Key', `key-${organizationId}`)
-      .send({ label: 'Amendments', scopes: ['read'] })
-      .expect(201);
-    return answer.body.secret;
-  }
-
-  const get = (key: string, route: string) =>
-    request(network.tested.url).get(route).set('Authorization', `Bearer ${key}`);
-
-  function verifyOffline(receipt: unknown, keys: unknown) {
-    const files = [path.join(folder, 'receipt.json'), path.join(folder, 'keys.json')];
-    for (const [index, content] of [receipt, keys].entries()) {
-      writeFileSync(required(files[index], 'file'), JSON.stringify(content));
-    }
-    const { status, stdout } = spawnSync('node', [SCRIPT, ...files], { encoding: 'utf8' });
-    return { status, text: stdout };
-  }
-
   test('they are listed, explained in words, and verified without us', async () => {
     const holder = await network.cardholder({ policy: { limits: { per_transaction_amount: '20000' } } });
     const purchase = holder.purchase();
@@ -272,10 +220,10 @@ describe('over the API', () => {
     await purchase.ask(5_000);
     await purchase.ask(7_000);
     await purchase.tell('AUTHORIZATION_ADVICE', 16_000, { polarity: 'DEBIT', holdLeft: 16_000 });
-    const key = await keyOf(holder);
+    const key = await desk.keyOf(holder);
     const [authorization] = await holder.rows('authorizations');
     const base = `/v1/authorizations/${formatId('authorization', String(authorization?.id))}`;
-    const { body: list } = await get(key, `${base}/amendments`).expect(200);
+    const { body: list } = await desk.get(key, `${base}/amendments`).expect(200);
     expect(list).toMatchObject({
       has_more: false,
       data: [
@@ -290,19 +238,19 @@ describe('over the API', () => {
       ],
     });
     const [told, declined, approved] = list.data as { id: string }[];
-    const { body: page } = await get(key, `${base}/amendments?limit=1&starting_after=${told?.id}`).expect(200);
+    const { body: page } = await desk.get(key, `${base}/amendments?limit=1&starting_after=${told?.id}`).expect(200);
     expect(page).toMatchObject({ has_more: true, data: [{ id: declined?.id }] });
 
-    const { body: keys } = await get(key, '/v1/receipt-keys').expect(200);
+    const { body: keys } = await desk.get(key, '/v1/receipt-keys').expect(200);
     for (const { id } of list.data as { id: string }[]) {
-      const { body } = await get(key, `${base}/amendments/${id}/receipt`).expect(200);
+      const { body } = await desk.get(key, `${base}/amendments/${id}/receipt`).expect(200);
       expect(body).toMatchObject({ amendment_id: id, state: 'verified', proof: { leaf_count: 1, proof: [] } });
-      expect(verifyOffline(body, keys)).toMatchObject({ status: 0, text: expect.stringContaining('is genuine') });
+      expect(desk.verifyOffline(body, keys)).toMatchObject({ status: 0, text: expect.stringContaining('is genuine') });
       const forged = { ...body, receipt: body.receipt.replace('"result":"', '"result":"x') };
-      expect(verifyOffline(forged, keys).status).toBe(1);
+      expect(desk.verifyOffline(forged, keys).status).toBe(1);
     }
 
-    const explained = await get(key, `${base}/amendments/${approved?.id}/explain`).expect(200);
+    const explained = await desk.get(key, `${base}/amendments/${approved?.id}/explain`).expect(200);
     expect(explained.body).toMatchObject({
       amendment_id: approved?.id,
       result: 'approved',
@@ -318,7 +266,7 @@ describe('over the API', () => {
       Object.fromEntries(body.checks.map(({ check, result }) => [check, result]));
     expect(results(explained.body)).toMatchObject({ controls: 'not_needed', limits: 'passed', funding: 'passed' });
 
-    const refused = await get(key, `${base}/amendments/${declined?.id}/explain`).expect(200);
+    const refused = await desk.get(key, `${base}/amendments/${declined?.id}/explain`).expect(200);
     expect(refused.body).toMatchObject({
       result: 'declined',
       decline: { reason: 'amount_limit_exceeded' },
@@ -326,7 +274,7 @@ describe('over the API', () => {
       limits: [expect.objectContaining({ control: 'limits.per_transaction_amount', used: '150.00', left: '50.00' })],
       receipt: { same_answer: true },
     });
-    const first = await get(key, `${base}/explain`).expect(200);
+    const first = await desk.get(key, `${base}/explain`).expect(200);
     expect(first.body.text.cardholder).not.toContain('on top of');
 
     const written: string[] = [];
@@ -348,9 +296,9 @@ describe('over the API', () => {
       const [amendment] = await amendments(holder);
       ids.push([formatId('authorization', String(authorization?.id)), formatId('amendment', String(amendment?.id))]);
     }
-    const key = await keyOf(one);
+    const key = await desk.keyOf(one);
     const [[mine, myAmendment], [theirs, theirAmendment]] = ids as [[string, string], [string, string]];
-    await get(key, `/v1/authorizations/${mine}/amendments/${myAmendment}/explain`).expect(200);
+    await desk.get(key, `/v1/authorizations/${mine}/amendments/${myAmendment}/explain`).expect(200);
     for (const route of [
       `/v1/authorizations/${theirs}/amendments`,
       `/v1/authorizations/${theirs}/amendments/${theirAmendment}/explain`,
@@ -358,15 +306,17 @@ describe('over the API', () => {
       `/v1/authorizations/${mine}/amendments/${theirAmendment}/receipt`,
       `/v1/authorizations/${mine}/amendments/${theirAmendment}/explain`,
     ]) {
-      await get(key, route).expect(404);
+      await desk.get(key, route).expect(404);
     }
     const second = one.purchase();
     await second.ask(1_000);
     const another = (await one.rows('authorizations')).at(-1);
-    await get(
-      key,
-      `/v1/authorizations/${formatId('authorization', String(another?.id))}/amendments/${myAmendment}/receipt`,
-    ).expect(404);
+    await desk
+      .get(
+        key,
+        `/v1/authorizations/${formatId('authorization', String(another?.id))}/amendments/${myAmendment}/receipt`,
+      )
+      .expect(404);
   });
 });
 
@@ -385,5 +335,5 @@ test('more that a loan pays for is the same again', async () => {
     { kind: 'stablecoin_sale' },
     { kind: 'loan_draw' },
   ]);
-  expect(await sameAgain(holder)).toBe(1);
+  expect(await desk.sameAgain(holder)).toBe(1);
 });
