@@ -9,6 +9,7 @@ import type { AuthorizationReply, AuthorizationRequest } from '../providers/proc
 import type { ReceiptSealer } from '../receipts/seal-receipts';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
+import { maxBigint } from '../shared/money';
 import { findAmendment, overtakeAmendments } from './amendment.repository';
 import { type AuthorizationRow, findAuthorization } from './authorization.repository';
 import type { KnownAuthorization } from './authorize-spend';
@@ -18,7 +19,17 @@ import { extendHold } from './extend-hold';
 import { advise } from './record-advice';
 import { recordAmendment } from './record-amendment';
 import { reversePart } from './reverse-part';
-import { type Amendment, amendmentOf, snapshotForAmendment } from './rules/amendment';
+import {
+  type AmendedPurchase,
+  type Amendment,
+  amendmentOf,
+  isAboutAmount,
+  snapshotForAmendment,
+  standingOf,
+  toldTotal,
+} from './rules/amendment';
+import type { AmendmentFacts } from './rules/amendment-receipt';
+import { latenessOf, type MessageTimes, NOTHING_MORE, TOO_LATE } from './rules/answer-without-plan';
 import { isOpen } from './rules/authorization-state';
 import { type Decision, decideAuthorization, type SpendRequest } from './rules/decide-authorization';
 import type { DeclineReason } from './rules/decline-reason';
@@ -48,6 +59,8 @@ interface AmendContext {
   readonly authorization: AuthorizationRow;
   readonly snapshot: SpendSnapshot;
   readonly amendment: Amendment;
+  /** How the purchase stood before. */
+  readonly purchase: AmendedPurchase;
   readonly now: Date;
 }
 
@@ -55,10 +68,11 @@ interface AmendContext {
 type Answer = Pick<AuthorizationReply, 'outcome' | 'approvedAmount' | 'declineReason' | 'balance' | 'amendment'>;
 
 /**
- * Answers a further message on a purchase that we know: more for it, a new total, or an advice that wants an answer. What is
- * asked on top is decided by the rules of every authorization, as one more part of the same purchase; a declined one leaves what
- * was approved before as it is. Where the program's fintech has a say, it is asked before more is approved. A repeated message
- * gets its stored answer; past `respondBy` nothing is held, also when the time ran out while it was written.
+ * Answers a further message on a purchase that we know: more for it, a new total, an advice that wants an answer, or an inquiry
+ * that names it. What is asked on top is decided by the rules of every authorization, as one more part of the same purchase; a
+ * declined one leaves what was approved before as it is. Where the program's fintech has a say, it is asked before more is
+ * approved. A repeated message gets its stored answer; past `respondBy` nothing is held, also when the time ran out while it was
+ * written. Every answer that is stored leaves its receipt.
  */
 export async function amendAuthorization(
   deps: AmendAuthorizationDeps,
@@ -120,35 +134,30 @@ async function amend(
     // A purchase is its account's: another account's card that names it changes nothing of either.
     if (authorization.account_id !== accountId) return { ...declined('duplicate_conflict'), authorizationId: null };
     const now = deps.clock.now();
-    const { advised_at: advisedAt } = authorization;
-    // A total that the network told since has this message in it, and nobody waits for the answer any more.
-    const overtaken = advisedAt !== null && request.occurredAt < advisedAt;
+    const amendment = amendmentOf(standingOf(authorization), request.amount, request.amountBasis);
+    const context: AmendContext = {
+      sealer: deps.sealer,
+      mayAskPartner: deps.partner !== null && partner === null,
+      partner,
+      known,
+      request,
+      authorization,
+      snapshot: required(
+        await loadSpendSnapshot(trx, organizationId, accountId, known.cardId),
+        'the snapshot of an account',
+      ),
+      amendment,
+      purchase: {
+        total: amendment.total,
+        begunAt: authorization.created_at,
+        open: isOpen(authorization.state),
+      },
+      now,
+    };
+    const { occurredAt, respondBy } = request;
+    const times = { occurredAt, respondBy, advisedAt: authorization.advised_at };
     const answer =
-      overtaken || now > request.respondBy
-        ? declined('late')
-        : await answerTo(trx, {
-            sealer: deps.sealer,
-            mayAskPartner: deps.partner !== null && partner === null,
-            partner,
-            known,
-            request,
-            authorization,
-            snapshot: required(
-              await loadSpendSnapshot(trx, organizationId, accountId, known.cardId),
-              'the snapshot of an account',
-            ),
-            amendment: amendmentOf(
-              {
-                state: authorization.state,
-                approved: authorization.approved_amount,
-                cleared: authorization.cleared_amount,
-                reversed: authorization.reversed_amount,
-              },
-              request.amount,
-              request.amountBasis,
-            ),
-            now,
-          });
+      latenessOf(times, now) === null ? await answerTo(trx, context) : await refuseLate(trx, context, times);
     await insertAnsweredMessage(trx, organizationId, {
       request,
       kind: request.kind === 'authorization' ? 'incremental_authorization' : request.kind,
@@ -164,23 +173,32 @@ async function amend(
   });
 }
 
+/** What comes too late is not decided, but its answer can be explained like any other. */
+async function refuseLate(trx: Transaction, context: AmendContext, times: MessageTimes): Promise<Answer> {
+  const { request, amendment } = context;
+  const more = isAboutAmount(request.kind) ? maxBigint(amendment.more, 0n) : request.amount;
+  await recordAnswer(trx, context, {
+    request: { ...spendOf(request, spendKindOf(request), more), partner: context.partner },
+    decision: TOO_LATE,
+    facts: { late: times },
+  });
+  return answerOf(TOO_LATE);
+}
+
 async function answerTo(trx: Transaction, context: AmendContext): Promise<Answer> {
   const { request, amendment, authorization } = context;
   switch (request.kind) {
     case 'balance_inquiry':
     case 'refund_authorization': {
-      const decision = decideAuthorization(
-        context.snapshot,
-        spendOf(request, request.kind, request.amount),
-        context.now,
-      );
+      const spend = spendOf(request, request.kind, request.amount);
+      const decision = decideAuthorization(context.snapshot, spend, context.now);
+      await recordAnswer(trx, context, { request: spend, decision });
       return answerOf(decision);
     }
     case 'advice':
       await advise(trx, {
         authorization,
         snapshot: context.snapshot,
-        amendment,
         message: request,
         sealer: context.sealer,
         now: context.now,
@@ -197,24 +215,27 @@ async function answerTo(trx: Transaction, context: AmendContext): Promise<Answer
 /** A new total below the old one asks for nothing: it gives back, like a reversal of the difference. */
 async function lower(trx: Transaction, context: AmendContext): Promise<Answer> {
   const { authorization, request, amendment, snapshot, now } = context;
+  const givenBack = -amendment.more;
   await overtakeAmendments(trx, authorization.organization_id, authorization.id);
   await reversePart(trx, {
     authorization,
     timeZone: snapshot.timeZone,
-    amount: -amendment.more,
+    amount: givenBack,
     messageId: request.messageId,
     effectiveAt: request.occurredAt,
     now,
+  });
+  await recordAnswer(trx, context, {
+    request: spendOf(request, spendKindOf(request), 0n),
+    decision: NOTHING_MORE,
+    facts: { total: { standing: standingOf(authorization), told: toldTotal(amendment, request), givenBack } },
   });
   return approved(request.amount);
 }
 
 async function raise(trx: Transaction, context: AmendContext): Promise<Answer> {
-  const { authorization, request, amendment, snapshot, now, known } = context;
-  const open = isOpen(authorization.state);
-  const purchase = { total: amendment.total, begunAt: authorization.created_at, open };
-  const kind = request.kind === 'cash_withdrawal' ? 'cash_withdrawal' : 'authorization';
-  const spend = { ...spendOf(request, kind, amendment.more), partner: context.partner };
+  const { authorization, request, amendment, snapshot, purchase, now, known } = context;
+  const spend = { ...spendOf(request, spendKindOf(request), amendment.more), partner: context.partner };
   const decision = decideAuthorization(snapshotForAmendment(snapshot, purchase), spend, now);
   const { outcome, approvedAmount: granted } = decision;
   const { partner_decision: policy } = snapshot.policy;
@@ -222,19 +243,7 @@ async function raise(trx: Transaction, context: AmendContext): Promise<Answer> {
     throw new PartnerWantedError(questionOf(context, decision, policy));
   }
   const record = (legIds: readonly string[]) =>
-    recordAmendment(trx, context.sealer, {
-      authorization,
-      cardId: known.cardId,
-      message: request,
-      purchase,
-      snapshot,
-      request: spend,
-      decision,
-      narrowed: false,
-      granted,
-      legIds,
-      now,
-    });
+    recordAnswer(trx, context, { request: spend, decision, granted, legIds });
   if (outcome === 'declined') {
     await record([]);
     await appendEvent(trx, {
@@ -256,7 +265,7 @@ async function raise(trx: Transaction, context: AmendContext): Promise<Answer> {
     ...approved(request.amountBasis === 'total' ? amendment.total + granted : granted),
     outcome,
   };
-  if (amendment.more === 0n && !open) {
+  if (amendment.more === 0n && !purchase.open) {
     await record([]);
     return answer;
   }
@@ -303,6 +312,39 @@ function questionOf(context: AmendContext, decision: Decision, policy: PartnerDe
     policy,
     deadline: askUntil(request.respondBy),
   };
+}
+
+/** Puts an answer on record. What it does not name, it does not have. */
+function recordAnswer(
+  trx: Transaction,
+  { sealer, authorization, known, request: message, purchase, snapshot, now }: AmendContext,
+  answered: {
+    readonly request: SpendRequest;
+    readonly decision: Decision;
+    readonly facts?: AmendmentFacts;
+    readonly granted?: bigint;
+    readonly legIds?: readonly string[];
+  },
+): Promise<string> {
+  const { cardId } = known;
+  const nothing = { facts: {}, granted: 0n, legIds: [] };
+  const recorded = { authorization, cardId, message, purchase, snapshot, now };
+  return recordAmendment(trx, sealer, { ...recorded, ...nothing, ...answered });
+}
+
+/** As what a later message is decided: whatever more is called, it is a part of a purchase, or of cash. */
+function spendKindOf({ kind }: AuthorizationRequest): SpendRequest['kind'] {
+  switch (kind) {
+    case 'balance_inquiry':
+    case 'refund_authorization':
+    case 'cash_withdrawal':
+    case 'advice':
+      return kind;
+    case 'authorization':
+    case 'incremental_authorization':
+    case 'zero_amount_verification':
+      return 'authorization';
+  }
 }
 
 function spendOf(request: AuthorizationRequest, kind: SpendRequest['kind'], amount: bigint): SpendRequest {

@@ -29,6 +29,8 @@ export interface AmendmentRow {
   readonly total_before: bigint;
   /** Approved on top of it; told by the network, it may be more than is held. */
   readonly granted: bigint;
+  /** What a told total that is no more than `total_before` gave back; null where the message told none such. */
+  readonly given_back: bigint | null;
   readonly leg_ids: readonly string[];
   /** When the network says that it asked. */
   readonly occurred_at: Date;
@@ -51,6 +53,7 @@ export async function insertAmendment(trx: Transaction, row: Omit<AmendmentRow, 
     requested_amount: row.requested_amount.toString(),
     total_before: row.total_before.toString(),
     granted: row.granted.toString(),
+    given_back: row.given_back?.toString() ?? null,
     leg_ids: [...row.leg_ids],
   });
 }

@@ -27,7 +27,7 @@ interface Key {
   readonly amendmentId: string;
 }
 
-/** The raw receipt of a decision on more for a known purchase, with all it takes to verify it elsewhere, or `not_found`. */
+/** The raw receipt of an answer on a known purchase, with all it takes to verify it elsewhere, or `not_found`. */
 export async function showAmendmentReceipt(trx: Transaction, key: Key): Promise<Result<AmendmentReceipt, Refusal>> {
   const found = await findWithReceipt(trx, key);
   if (!found.ok) return found;
@@ -35,13 +35,13 @@ export async function showAmendmentReceipt(trx: Transaction, key: Key): Promise<
   return ok({ amendment, text: placed.text, receipt: placed.receipt, verdict: await verdictOf(trx, placed) });
 }
 
-/** Why more for a known purchase was answered as it was, from its receipt. `not_found`, or `not_supported` where it left none. */
+/** Why a message on a known purchase was answered as it was, from its receipt. `not_found`, or `not_supported` where it left none. */
 export async function explainAmendment(trx: Transaction, key: Key): Promise<Result<ExplainedAmendment, Refusal>> {
   const found = await findWithReceipt(trx, key);
   if (!found.ok) return found;
   const { amendment, placed, programId } = found.value;
   const { organizationId } = key;
-  // What came too late was not decided, so that it left no receipt.
+  // An amendment is committed in time, or taken back as a whole and recorded as too late.
   const explained = await explainDecision(trx, { ...placed, organizationId, programId, committedLate: false });
   return explained.ok ? ok({ ...explained.value, amendment }) : explained;
 }

@@ -14,7 +14,8 @@ import { extendHold } from './extend-hold';
 import { narrowStatusCheck } from './narrow-status-check';
 import { type AmendingMessage, recordAmendment } from './record-amendment';
 import { reversePart } from './reverse-part';
-import { type Amendment, amendmentOf, snapshotForAmendment } from './rules/amendment';
+import { amendmentOf, snapshotForAmendment, standingOf, toldTotal } from './rules/amendment';
+import { NOTHING_MORE } from './rules/answer-without-plan';
 import { isOpen } from './rules/authorization-state';
 import { decideAuthorization, type SpendRequest } from './rules/decide-authorization';
 import { holdExpiry } from './rules/hold-amount';
@@ -47,16 +48,9 @@ export async function recordAdvice(
     return { authorizationId: null, cardTransactionId: null };
   }
   const authorization = known ?? (await begin(trx, context, snapshot, sealer));
-  const standing = {
-    state: authorization.state,
-    approved: authorization.approved_amount,
-    cleared: authorization.cleared_amount,
-    reversed: authorization.reversed_amount,
-  };
   await advise(trx, {
     authorization,
     snapshot,
-    amendment: amendmentOf(standing, event.amount, event.amountBasis),
     begins: known === null,
     message: {
       kind: 'advice',
@@ -64,6 +58,8 @@ export async function recordAdvice(
       contentHash: event.contentHash,
       occurredAt: event.effectiveAt,
       respondBy: null,
+      amount: event.amount,
+      amountBasis: event.amountBasis,
     },
     sealer,
     now,
@@ -77,41 +73,46 @@ export async function advise(
   input: {
     readonly authorization: AuthorizationRow;
     readonly snapshot: SpendSnapshot;
-    readonly amendment: Amendment;
     /** The purchase begins with this message: its own row has the receipt. */
     readonly begins?: boolean;
-    readonly message: AmendingMessage;
+    readonly message: AmendingMessage & Pick<CardEvent, 'amount' | 'amountBasis'>;
     readonly sealer: ReceiptSealer;
     readonly now: Date;
   },
 ): Promise<void> {
-  const { authorization, snapshot, amendment, message, now } = input;
+  const { authorization, snapshot, message, now } = input;
   const { messageId, occurredAt: effectiveAt } = message;
   const { organization_id: organizationId, id: authorizationId } = authorization;
-  if (amendment.more < 0n) {
-    return reversePart(trx, {
-      authorization,
-      timeZone: snapshot.timeZone,
-      amount: -amendment.more,
-      messageId,
-      effectiveAt,
-      advisedAt: effectiveAt,
-      now,
-    });
-  }
-  if (amendment.more === 0n) {
-    await changeAuthorization(trx, organizationId, authorizationId, {
-      state: authorization.state,
-      advisedAt: effectiveAt,
-    });
-    return;
-  }
+  const standing = standingOf(authorization);
+  const amendment = amendmentOf(standing, message.amount, message.amountBasis);
   const begins = input.begins === true;
   const purchase = {
     total: amendment.total,
     begunAt: authorization.created_at,
     open: isOpen(authorization.state) && !begins,
   };
+  // As its receipt names it: another card of the account may have been used.
+  const cardId = snapshot.card?.id ?? authorization.card_id;
+  const recorded = { authorization, cardId, message, purchase, snapshot, now };
+  if (amendment.more <= 0n) {
+    const givenBack = -amendment.more;
+    if (givenBack > 0n) {
+      const part = { authorization, timeZone: snapshot.timeZone, amount: givenBack, messageId, effectiveAt, now };
+      await reversePart(trx, { ...part, advisedAt: effectiveAt });
+    } else {
+      const { state } = authorization;
+      await changeAuthorization(trx, organizationId, authorizationId, { state, advisedAt: effectiveAt });
+    }
+    await recordAmendment(trx, input.sealer, {
+      ...recorded,
+      request: spendOf(authorization, 0n),
+      decision: NOTHING_MORE,
+      facts: { total: { standing, told: toldTotal(amendment, message), givenBack } },
+      granted: 0n,
+      legIds: [],
+    });
+    return;
+  }
   const spend = spendOf(authorization, amendment.more);
   const told = decideAuthorization(snapshotForAmendment(snapshot, purchase), spend, now);
   const narrowed =
@@ -129,17 +130,12 @@ export async function advise(
   });
   if (!begins) {
     await recordAmendment(trx, input.sealer, {
-      authorization,
-      cardId: authorization.card_id,
-      message,
-      purchase,
-      snapshot,
+      ...recorded,
       request: spend,
       decision: told,
-      narrowed,
+      facts: { narrowed },
       granted: amendment.more,
       legIds: change.legIds,
-      now,
     });
   }
   await appendEvent(trx, {

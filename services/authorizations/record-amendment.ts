@@ -7,13 +7,13 @@ import { sha256Hex } from '../receipts/sha256';
 import { insertAmendment } from './amendment.repository';
 import type { AuthorizationRow } from './authorization.repository';
 import type { AmendedPurchase } from './rules/amendment';
-import { amendmentReceiptText } from './rules/amendment-receipt';
+import { type AmendmentFacts, amendmentReceiptText } from './rules/amendment-receipt';
 import type { Decision, SpendRequest } from './rules/decide-authorization';
 import { marketRecord } from './rules/receipt';
 import type { SpendSnapshot } from './rules/spend-snapshot';
 import { UNHEARD_GRACE_MS } from './rules/unheard-answers';
 
-/** The message that a decision answers, or that told of it. */
+/** The message that is answered, or that told of something. */
 export interface AmendingMessage {
   readonly kind: AuthorizationRequestKind;
   readonly messageId: string;
@@ -33,8 +33,7 @@ export interface RecordAmendmentInput {
   readonly snapshot: SpendSnapshot;
   readonly request: SpendRequest;
   readonly decision: Decision;
-  /** The hold of a status check covered it. */
-  readonly narrowed: boolean;
+  readonly facts: AmendmentFacts;
   /** Cents approved on top, and the legs that hold them. */
   readonly granted: bigint;
   readonly legIds: readonly string[];
@@ -42,7 +41,7 @@ export interface RecordAmendmentInput {
 }
 
 /**
- * Puts a decision on more for a known purchase on record, with its sealed receipt. Where it holds something and an answer is waited
+ * Puts an answer on a known purchase on record, with its sealed receipt, whatever came of it. Where it holds something and an answer is waited
  * for, the processor is to be asked about it until the answer is known to have been handed over. Returns its id.
  */
 export async function recordAmendment(
@@ -50,13 +49,13 @@ export async function recordAmendment(
   sealer: ReceiptSealer,
   input: RecordAmendmentInput,
 ): Promise<string> {
-  const { authorization, cardId, message, purchase, snapshot, request, decision, granted, legIds } = input;
+  const { authorization, cardId, message, purchase, snapshot, request, decision, facts, granted, legIds } = input;
   const id = newId();
   const market = marketRecord(snapshot);
   const receipt = amendmentReceiptText(
     { amendmentId: id, authorizationId: authorization.id, contentHash: message.contentHash },
     purchase,
-    { snapshot, request, decision, narrowed: input.narrowed, now: input.now, marketHash: sha256Hex(market) },
+    { snapshot, request, decision, facts, now: input.now, marketHash: sha256Hex(market) },
   );
   const { respondBy } = message;
   const awaited = granted > 0n && respondBy !== null && message.kind !== 'advice';
@@ -76,6 +75,7 @@ export async function recordAmendment(
     requested_amount: request.amount,
     total_before: purchase.total,
     granted,
+    given_back: facts.total?.givenBack ?? null,
     leg_ids: legIds,
     occurred_at: message.occurredAt,
     respond_by: respondBy,

@@ -27,7 +27,7 @@ export interface ReplayedLeg extends DecidedLeg {
   readonly authorization_id: string;
 }
 
-/** What replaying reads of more for a known purchase. */
+/** What replaying reads of an answer on a known purchase. */
 export interface ReplayedAmendment extends DecidedAmendment {
   readonly program_id: string;
   readonly leg_ids: readonly string[];
@@ -123,6 +123,9 @@ const AMENDMENT_COLUMNS = [
   'm.requested_amount',
   'm.total_before',
   'm.granted',
+  'm.given_back',
+  'm.occurred_at',
+  'm.respond_by',
   'm.leg_ids',
   'm.receipt',
   'm.batch_id',

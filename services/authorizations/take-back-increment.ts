@@ -2,6 +2,7 @@ import type { Transaction } from '../database/transaction';
 import { type AmendmentRow, takeAmendmentBack } from './amendment.repository';
 import type { AuthorizationRow } from './authorization.repository';
 import { reversePart } from './reverse-part';
+import { isAboutAmount } from './rules/amendment';
 
 /**
  * Gives back what one message was approved for on top of a purchase, once: the network did not hear the approval. What clearings
@@ -24,6 +25,8 @@ export async function takeBackIncrement(
 ): Promise<void> {
   const { amendment, authorization, timeZone, reference, effectiveAt, reason, now } = input;
   const { answer_state: state } = amendment;
+  // What came too late, told a total that was no more, or was not about the amount approved nothing on top.
+  if (amendment.decline_reason === 'late' || amendment.given_back !== null || !isAboutAmount(amendment.kind)) return;
   // What a total includes, or ended with the purchase, is no longer held for it: what is held now is for later messages.
   if (state === 'taken_back' || state === 'overtaken') return;
   await reversePart(trx, {

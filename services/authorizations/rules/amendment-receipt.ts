@@ -1,11 +1,13 @@
 import type { ProgramPolicy } from '../../programs/rules/program-policy';
 import { canonicalJson } from '../../receipts/rules/canonical-json';
-import { type AmendedPurchase, snapshotForAmendment } from './amendment';
+import { type AmendedPurchase, isAboutAmount, snapshotForAmendment } from './amendment';
+import type { MessageTimes, ToldTotal } from './answer-without-plan';
+import type { AuthorizationState } from './authorization-state';
 import type { Decision, SpendRequest } from './decide-authorization';
 import { type DecisionInputs, decisionInputsOf, type Receipt, type ReceiptSubject, receiptText } from './receipt';
 import type { MarketSnapshot, SpendSnapshot } from './spend-snapshot';
 
-/** What the receipt of more for a known purchase has beside that of a first message: how the purchase stood. */
+/** What the receipt of an answer on a known purchase has beside that of a first message: how the purchase stood. */
 export interface AmendmentMember {
   /** Cents that the purchase came to before. */
   readonly approved: string;
@@ -14,8 +16,29 @@ export interface AmendmentMember {
   /** It had ended, and is decided like a purchase of its own. */
   readonly ended?: true;
   readonly id: string;
+  /** It came too late to be decided: when it was asked, until when its answer was waited for, and when a total was last told. */
+  readonly late?: { readonly advised?: string; readonly occurred: string; readonly respond_by: string };
   /** The hold of its status check covered it: nothing was held, whatever the outcome's legs say. */
   readonly narrowed?: true;
+  /** It told a total that was no more than before, which gave back the difference. Cents. */
+  readonly total?: {
+    readonly approved: string;
+    readonly cleared: string;
+    readonly given_back: string;
+    readonly reversed: string;
+    readonly state: AuthorizationState;
+    readonly told: string;
+  };
+}
+
+/** What else an answer on a known purchase rests on. At most one of them. */
+export interface AmendmentFacts {
+  /** The hold of its status check covered it. */
+  readonly narrowed?: boolean;
+  /** It came too late to be decided. */
+  readonly late?: MessageTimes;
+  /** It told a total that was no more than before. */
+  readonly total?: ToldTotal & { readonly givenBack: bigint };
 }
 
 /** The message that an amendment answers. */
@@ -24,8 +47,8 @@ export interface AmendmentSubject extends ReceiptSubject {
 }
 
 /**
- * The receipt of a decision on more for a known purchase: that of any decision, taken on the account as it stood, with how the
- * purchase stood. `snapshot` is the account's, before {@link snapshotForAmendment}, which is applied again when it is replayed.
+ * The receipt of an answer on a known purchase: that of any decision, taken on the account as it stood, with how the purchase
+ * stood. `snapshot` is the account's, before {@link snapshotForAmendment}, which is applied again when it is replayed.
  */
 export function amendmentReceiptText(
   subject: AmendmentSubject,
@@ -34,33 +57,75 @@ export function amendmentReceiptText(
     readonly snapshot: SpendSnapshot;
     readonly request: SpendRequest;
     readonly decision: Decision;
-    readonly narrowed: boolean;
+    readonly facts: AmendmentFacts;
     readonly now: Date;
     readonly marketHash: string;
   },
 ): string {
-  const { snapshot, request, decision, narrowed, now, marketHash } = decided;
+  const { snapshot, request, decision, facts, now, marketHash } = decided;
   const amendment: AmendmentMember = {
     approved: purchase.total.toString(),
     begun: purchase.begunAt.toISOString(),
     ...(purchase.open ? {} : { ended: true as const }),
     id: subject.amendmentId,
-    ...(narrowed ? { narrowed: true as const } : {}),
+    ...(facts.late === undefined ? {} : { late: lateMember(facts.late) }),
+    ...(facts.narrowed === true ? { narrowed: true as const } : {}),
+    ...(facts.total === undefined ? {} : { total: totalMember(facts.total) }),
   };
   const receipt: object = JSON.parse(receiptText(subject, snapshot, request, decision, now, marketHash));
   return canonicalJson({ ...receipt, amendment });
 }
 
-/** What a receipt says of the purchase that it is about more of; null for the receipt of a first message. */
+function lateMember({ occurredAt, respondBy, advisedAt }: MessageTimes): NonNullable<AmendmentMember['late']> {
+  return {
+    ...(advisedAt === null ? {} : { advised: advisedAt.toISOString() }),
+    occurred: occurredAt.toISOString(),
+    respond_by: respondBy.toISOString(),
+  };
+}
+
+function totalMember(total: NonNullable<AmendmentFacts['total']>): NonNullable<AmendmentMember['total']> {
+  const { standing, told, givenBack } = total;
+  return {
+    approved: standing.approved.toString(),
+    cleared: standing.cleared.toString(),
+    given_back: givenBack.toString(),
+    reversed: standing.reversed.toString(),
+    state: standing.state,
+    told: told.toString(),
+  };
+}
+
+/** What a receipt says of the purchase that it is about; null for the receipt of a first message. */
 export function amendmentOfReceipt(receipt: Receipt): AmendmentMember | null {
   return (receipt as Receipt & { readonly amendment?: AmendmentMember }).amendment ?? null;
+}
+
+/** When the message of a receipt was asked that came too late; null for any other. */
+export function timesOfReceipt({ late }: AmendmentMember): MessageTimes | null {
+  return late === undefined
+    ? null
+    : {
+        occurredAt: new Date(late.occurred),
+        respondBy: new Date(late.respond_by),
+        advisedAt: late.advised === undefined ? null : new Date(late.advised),
+      };
+}
+
+/** The total that the message of a receipt told, where it was no more than before; null for any other. */
+export function totalOfReceipt({ total }: AmendmentMember): ToldTotal | null {
+  if (total === undefined) return null;
+  const { state, approved, cleared, reversed } = total;
+  const standing = { state, approved: BigInt(approved), cleared: BigInt(cleared), reversed: BigInt(reversed) };
+  return { standing, told: BigInt(total.told) };
 }
 
 /** The inputs of the decision that a receipt tells of, first message or not. See {@link decisionInputsOf}. */
 export function inputsOfReceipt(receipt: Receipt, market: MarketSnapshot, policy: ProgramPolicy): DecisionInputs {
   const inputs = decisionInputsOf(receipt, market, policy);
   const amendment = amendmentOfReceipt(receipt);
-  if (amendment === null) return inputs;
+  // What is not about its amount was decided on the account as it stood, whatever the purchase has of it.
+  if (amendment === null || !isAboutAmount(receipt.request.kind)) return inputs;
   const purchase = {
     total: BigInt(amendment.approved),
     begunAt: new Date(amendment.begun),

@@ -10,6 +10,29 @@ export interface PurchaseStanding {
   readonly reversed: bigint;
 }
 
+/** How a purchase stands, from its row. */
+export function standingOf(row: {
+  readonly state: AuthorizationState;
+  readonly approved_amount: bigint;
+  readonly cleared_amount: bigint;
+  readonly reversed_amount: bigint;
+}): PurchaseStanding {
+  return {
+    state: row.state,
+    approved: row.approved_amount,
+    cleared: row.cleared_amount,
+    reversed: row.reversed_amount,
+  };
+}
+
+/** Messages that name a purchase without asking for more of it: about the account as a whole, and about money that comes back. */
+const ABOUT_NO_MORE: ReadonlySet<string> = new Set(['balance_inquiry', 'refund_authorization']);
+
+/** Whether a message of this kind is about more (or less) of the purchase that it names. */
+export function isAboutAmount(kind: string): boolean {
+  return !ABOUT_NO_MORE.has(kind);
+}
+
 /** What a later message makes of a purchase's amount. Cents. */
 export interface Amendment {
   /** Above (or, negative, below) what is still to be cleared now. */
@@ -30,6 +53,14 @@ export function amendmentOf(standing: PurchaseStanding, amount: bigint, basis: '
   const total = maxBigint(approved - given, cleared);
   const wanted = basis === 'total' ? maxBigint(amount, cleared) : total + amount;
   return { more: wanted - total, total, lapsed: given - reversed };
+}
+
+/** The total that a message says, whichever way it says it. */
+export function toldTotal(
+  amendment: Amendment,
+  message: { readonly amount: bigint; readonly amountBasis: 'total' | 'delta' },
+): bigint {
+  return message.amountBasis === 'total' ? message.amount : amendment.total + message.amount;
 }
 
 /** The snapshot on which more for a purchase under way is decided: it is the same purchase, so that it has been counted already. */

@@ -53,9 +53,19 @@ const DECLINED_WORDS: Readonly<Record<DeclineReason, Words>> = {
     'Payments are not possible for a moment, because prices cannot be read. Please try again soon.',
   credit_unavailable: () => 'You cannot pay by loan yet. You can set this up, or pay from your balance instead.',
   insufficient_funds: (explanation) => shortfallWords(explanation),
-  late: () => 'The answer took too long, so the payment was not made. You have not been charged. Please try again.',
+  late: ({ amends }) => lateWords(amends),
   internal_error: () => `Something went wrong on our side. You have not been charged. ${ASK_SUPPORT}`,
 };
+
+function lateWords(amends: Explanation['amends']): string {
+  if (amends?.late === 'overtaken') {
+    return amends.aboutAmount
+      ? 'The shop has said since what the purchase comes to, and this is a part of that.'
+      : 'The shop has said since what the purchase comes to, so this was not answered any more.';
+  }
+  if (amends !== null) return 'The answer took too long, so nothing was changed. Please try again.';
+  return 'The answer took too long, so the payment was not made. You have not been charged. Please try again.';
+}
 
 function limitWords({ requested, largest, currency, refusedBy }: Explanation): string {
   const whose = refusedBy?.level === 'card' ? 'this card' : 'your account';
@@ -78,16 +88,21 @@ export function wordsForCardholder(explanation: Explanation): string {
   return `${aboutWords(explanation)}${decisionWords(explanation)}`;
 }
 
-/** More for a known purchase is told apart from a purchase of its own. */
+/** What is about a known purchase is told apart from a purchase of its own. */
 function aboutWords({ amends, requested, currency }: Explanation): string {
   if (amends === null) return '';
+  const before = money(amends.approvedBefore, currency);
+  if (!amends.aboutAmount) return `This was asked along with a purchase of ${before}. `;
+  if (amends.total !== null)
+    return `The shop said that a purchase of ${before} comes to ${money(amends.total.told, currency)}. `;
   if (amends.ended) return `This is about ${money(requested, currency)} more for a purchase that had ended. `;
-  return `This is about ${money(requested, currency)} on top of a purchase of ${money(amends.approvedBefore, currency)}. `;
+  return `This is about ${money(requested, currency)} on top of a purchase of ${before}. `;
 }
 
 function decisionWords(explanation: Explanation): string {
   const { result, reason, requested, approved, currency, balance } = explanation;
   if (reason !== null) return DECLINED_WORDS[reason](explanation);
+  if (explanation.amends?.total) return totalWords(explanation.amends.total.givenBack, currency);
   if (balance !== null) return `You asked how much you can spend: ${money(balance, currency)}.`;
   if (approved === 0n) return 'A shop checked that your card works. Nothing was charged.';
   const first =
@@ -95,6 +110,11 @@ function decisionWords(explanation: Explanation): string {
       ? `${money(approved, currency)} of ${money(requested, currency)} was approved, because there was not enough for all of it.`
       : `${money(approved, currency)} was approved.`;
   return `${first}${setAsideWords(explanation)}${sourceWords(explanation)}`;
+}
+
+function totalWords(givenBack: bigint, currency: string): string {
+  if (givenBack === 0n) return 'Nothing changes by that.';
+  return `What was set aside for ${money(givenBack, currency)} of it is yours to spend again.`;
 }
 
 function setAsideWords({ hold, currency }: Explanation): string {
@@ -119,14 +139,18 @@ export function wordsForSupport(explanation: Explanation): string {
   const { result, reason, requested, approved, currency, largest, checks, hold, options, partner } = explanation;
   const parts: string[] = explanation.amends === null ? [] : [aboutWords(explanation).trim()];
   const failed = checks.find((check) => check.result === 'failed');
-  if (reason === null) {
+  if (explanation.amends?.total) {
+    parts.push(`Approved, as it asks for nothing: ${money(explanation.amends.total.givenBack, currency)} given back.`);
+  } else if (reason === null) {
     parts.push(
       `${sentence(result.replaceAll('_', ' '))}: ${money(approved, currency)} of ${money(requested, currency)} asked for.`,
     );
   } else {
     parts.push(`Declined ${money(requested, currency)}: ${reason}. ${DECLINE_REASON_TEXT[reason]}`);
     if (failed) parts.push(`Check "${failed.check.replaceAll('_', ' ')}": ${failed.detail}.`);
-    parts.push(`The largest amount for this merchant and way of paying was ${money(largest, currency)}.`);
+    if (!explanation.amends?.late) {
+      parts.push(`The largest amount for this merchant and way of paying was ${money(largest, currency)}.`);
+    }
   }
   if (hold !== null) {
     const would = hold.placed ? 'Held' : 'The hold would have been';

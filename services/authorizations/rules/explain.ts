@@ -5,7 +5,9 @@ import { type PriceState, priceState } from '../../credit/rules/price-state';
 import type { ConsideredOption, PlannedLeg } from '../../funding/rules/plan-funding';
 import type { PartnerVerdict } from '../../partner-decisions/rules/partner-verdict';
 import { formatDecimal } from '../../shared/money';
-import { amendmentOfReceipt } from './amendment-receipt';
+import { isAboutAmount } from './amendment';
+import { amendmentOfReceipt, timesOfReceipt, totalOfReceipt } from './amendment-receipt';
+import { type Lateness, latenessOf } from './answer-without-plan';
 import type { DeclineReason } from './decline-reason';
 import { feeRoundDown, feeTerms } from './fees';
 import { holdForAmountRoundUp } from './hold-amount';
@@ -124,8 +126,20 @@ export interface Explanation {
   readonly options: readonly ConsideredOption[];
   readonly prices: readonly ExplainedPrice[];
   readonly partner: PartnerVerdict | null;
-  /** The purchase that this was about more of; null for a first message. */
-  readonly amends: { readonly approvedBefore: bigint; readonly ended: boolean } | null;
+  /** The purchase that was known; null for a first message. */
+  readonly amends: ExplainedPurchase | null;
+}
+
+/** What an answer had to do with a purchase that was known. Cents. */
+export interface ExplainedPurchase {
+  readonly approvedBefore: bigint;
+  readonly ended: boolean;
+  /** False: it was about the account, or about money that comes back, and only named the purchase. */
+  readonly aboutAmount: boolean;
+  /** Why it was not decided; null: it was. */
+  readonly late: Lateness | null;
+  /** A total that was told and is no more than before, and what that gave back; null for any other message. */
+  readonly total: { readonly told: bigint; readonly givenBack: bigint } | null;
 }
 
 /**
@@ -135,9 +149,9 @@ export interface Explanation {
 export function explain(receipt: Receipt, inputs: DecisionInputs, committedLate: boolean): Explanation {
   const { outcome } = receipt;
   const { request, snapshot } = inputs;
-  const amendment = amendmentOfReceipt(receipt);
+  const amends = purchaseOf(receipt, inputs);
   const reason = committedLate ? 'late' : (outcome.reason ?? null);
-  const failed = committedLate ? 'in_time' : failedCheck(outcome);
+  const failed = failedCheck(outcome, amends, committedLate);
   const limits = limitFigures(roomInput(inputs));
   const legs = (outcome.legs ?? []).map(([kind, asset, amount, amountUsd, priceUsdE8]) => ({
     kind,
@@ -154,7 +168,14 @@ export function explain(receipt: Receipt, inputs: DecisionInputs, committedLate:
     rejection,
   }));
   const reached = failed === null ? CHECKS.length : CHECKS.indexOf(failed);
-  const needed = neededChecks(inputs);
+  const needed = neededChecks(inputs, amends);
+  const undecided = (amends?.late ?? null) !== null;
+  const resultOf = (check: CheckName, index: number): CheckResult => {
+    if (check === failed) return 'failed';
+    // What came too late was read, and nothing more.
+    if (index > reached || (undecided && check !== 'message')) return 'not_reached';
+    return needed.has(check) ? 'passed' : 'not_needed';
+  };
   return {
     result: reason === null ? outcome.result : 'declined',
     reason,
@@ -165,23 +186,41 @@ export function explain(receipt: Receipt, inputs: DecisionInputs, committedLate:
     largest: BigInt(outcome.largest),
     balance: outcome.balance === undefined ? null : BigInt(outcome.balance),
     refusedBy: refusalOf(receipt),
-    checks: CHECKS.map((check, index) => ({
-      check,
-      result:
-        check === failed ? 'failed' : index > reached ? 'not_reached' : needed.has(check) ? 'passed' : 'not_needed',
-      detail: index > reached ? '' : DETAILS[check](inputs, { receipt, limits, options, failed: check === failed }),
-    })),
+    checks: CHECKS.map((check, index) => {
+      const result = resultOf(check, index);
+      const found = { receipt, limits, options, failed: check === failed, late: amends?.late ?? null };
+      return { check, result, detail: result === 'not_reached' ? '' : DETAILS[check](inputs, found) };
+    }),
     limits,
     hold: holdOf(receipt, inputs, reason),
-    legs: reason === null && amendment?.narrowed !== true ? legs : [],
+    legs: reason === null && amendmentOfReceipt(receipt)?.narrowed !== true ? legs : [],
     options,
     prices: pricesOf(inputs, options),
     partner: request.partner,
-    amends: amendment && { approvedBefore: BigInt(amendment.approved), ended: amendment.ended === true },
+    amends,
   };
 }
 
-function failedCheck(outcome: Receipt['outcome']): CheckName | null {
+function purchaseOf(receipt: Receipt, { request, now }: DecisionInputs): ExplainedPurchase | null {
+  const amendment = amendmentOfReceipt(receipt);
+  if (amendment === null) return null;
+  const times = timesOfReceipt(amendment);
+  const total = totalOfReceipt(amendment);
+  return {
+    approvedBefore: BigInt(amendment.approved),
+    ended: amendment.ended === true,
+    aboutAmount: isAboutAmount(request.kind),
+    late: times && latenessOf(times, now),
+    total: total && { told: total.told, givenBack: BigInt(amendment.total?.given_back ?? '0') },
+  };
+}
+
+function failedCheck(
+  outcome: Receipt['outcome'],
+  amends: ExplainedPurchase | null,
+  committedLate: boolean,
+): CheckName | null {
+  if (committedLate || amends?.late === 'time_passed') return 'in_time';
   if (outcome.reason === undefined) return null;
   const { refused_by: refusedBy, reason } = outcome;
   if (refusedBy === undefined) return CHECK_OF[reason];
@@ -190,8 +229,10 @@ function failedCheck(outcome: Receipt['outcome']): CheckName | null {
   return isLimit ? 'limits' : 'controls';
 }
 
-function neededChecks({ request, snapshot }: DecisionInputs): ReadonlySet<CheckName> {
+function neededChecks({ request, snapshot }: DecisionInputs, amends: ExplainedPurchase | null): ReadonlySet<CheckName> {
   if (request.kind === 'advice') return new Set(['message']);
+  // A total that is no more than before asks for nothing that could be refused.
+  if ((amends?.total ?? null) !== null) return new Set(['message', 'in_time']);
   if (request.kind === 'refund_authorization') return new Set(['message', 'currency', 'in_time']);
   const needed = new Set<CheckName>(CHECKS);
   // The controls let the purchase in with its first message.
@@ -232,8 +273,9 @@ function holdOf(receipt: Receipt, { snapshot, request }: DecisionInputs, reason:
   const { policy } = snapshot;
   const conversionBufferBps = policy.conversion_buffer_bps;
   const placed = reason === null && outcome.hold !== '0';
-  // The hold of a status check was there already.
-  if (amendmentOfReceipt(receipt)?.narrowed === true) return null;
+  const amendment = amendmentOfReceipt(receipt);
+  // The hold of a status check was there already, and what came too late was not worked out.
+  if (amendment?.narrowed === true || amendment?.late !== undefined) return null;
   if (placed) {
     const [amount, total, fee] = [BigInt(outcome.approved), BigInt(outcome.hold), BigInt(outcome.fee ?? '0')];
     return { placed, amount, allowance: total - fee - amount, fee, total, conversionBufferBps };
@@ -281,6 +323,7 @@ interface Found {
   readonly limits: readonly LimitFigure[];
   readonly options: readonly ConsideredOption[];
   readonly failed: boolean;
+  readonly late: Lateness | null;
 }
 
 /** What each check found. A total map: every check says something. */
@@ -317,10 +360,12 @@ const DETAILS: Readonly<Record<CheckName, (inputs: DecisionInputs, found: Found)
     partner === null
       ? 'the partner is not asked'
       : `${partner.decision === 'approve' ? 'approved' : 'declined'} by ${partner.source === 'partner' ? 'the partner' : 'the stand-in rules'} (${partner.cause.replaceAll('_', ' ')}, ${partner.latencyMs} ms)${partner.reason === null ? '' : `: ${partner.reason}`}`,
-  still_wanted: ({ request }) =>
-    request.endedBefore
+  still_wanted: ({ request }, { late }) => {
+    if (late === 'overtaken') return 'the network told the total of the purchase after it had asked this';
+    return request.endedBefore
       ? 'the network took the purchase back, or cleared it, before it asked'
-      : 'nothing had ended the purchase before it was asked for',
+      : 'nothing had ended the purchase before it was asked for';
+  },
   funding: (_, { receipt, options }) => {
     const sources = options.map(
       (option) =>
@@ -328,8 +373,10 @@ const DETAILS: Readonly<Record<CheckName, (inputs: DecisionInputs, found: Found)
     );
     return `up to ${cents(BigInt(receipt.outcome.largest))} fundable here${sources.length === 0 ? '; no source is set' : `; ${sources.join(', ')}`}`;
   },
-  in_time: (_, { failed }) =>
-    failed ? 'committed after the network had stopped listening' : 'committed while the network was listening',
+  in_time: (_, { failed, late }) => {
+    if (late !== null) return 'its turn came after the network had stopped listening, so that it was not decided';
+    return failed ? 'committed after the network had stopped listening' : 'committed while the network was listening';
+  },
 };
 
 /** The control that refused. What a driver typed in may name a person: it stays in the receipt. */

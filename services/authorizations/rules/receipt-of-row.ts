@@ -1,4 +1,5 @@
-import { amendmentOfReceipt } from './amendment-receipt';
+import { isAboutAmount } from './amendment';
+import { amendmentOfReceipt, timesOfReceipt } from './amendment-receipt';
 import type { Receipt } from './receipt';
 import type { Difference } from './replay';
 
@@ -76,6 +77,9 @@ export interface DecidedAmendment {
   readonly requested_amount: bigint;
   readonly total_before: bigint;
   readonly granted: bigint;
+  readonly given_back: bigint | null;
+  readonly occurred_at: Date;
+  readonly respond_by: Date | null;
 }
 
 /** Where an amendment's row and the legs that it placed, in their order, say something else than its receipt. */
@@ -86,8 +90,6 @@ export function amendmentDifferences(
 ): readonly Difference[] {
   const { request, outcome, account, card } = receipt;
   const amendment = amendmentOfReceipt(receipt);
-  // What the network tells is granted as a whole, whatever covers it.
-  const granted = row.kind === 'advice' ? request.amount : outcome.approved;
   const pairs: Pair[] = [
     ['amendment', row.id, amendment?.id ?? null],
     ['authorization', row.authorization_id, receipt.authorization],
@@ -99,13 +101,26 @@ export function amendmentDifferences(
     ['total before', row.total_before.toString(), amendment?.approved ?? null],
     ['outcome', row.outcome, outcome.result],
     ['reason', row.decline_reason, outcome.reason ?? null],
-    ['granted', row.granted.toString(), granted],
+    ['granted', row.granted.toString(), grantedBy(row.kind, receipt)],
+    ['given back', row.given_back?.toString() ?? null, amendment?.total?.given_back ?? null],
   ];
+  const times = amendment && timesOfReceipt(amendment);
+  if (times) {
+    pairs.push(['occurred at', row.occurred_at.toISOString(), times.occurredAt.toISOString()]);
+    pairs.push(['respond by', row.respond_by?.toISOString() ?? null, times.respondBy.toISOString()]);
+  }
   const decided = amendment?.narrowed === true ? [] : (outcome.legs ?? []);
   for (let index = 0; index < Math.max(decided.length, legs.length); index += 1) {
     pairs.push([`leg ${index}`, legText(legs[index]), decided[index]?.join(' ') ?? null]);
   }
   return differencesIn(pairs);
+}
+
+/** What an answer approved on top of its purchase, cents. */
+function grantedBy(kind: string, { request, outcome }: Receipt): string {
+  if (!isAboutAmount(kind)) return '0';
+  // What the network tells is granted as a whole, whatever covers it.
+  return kind === 'advice' && outcome.result !== 'declined' ? request.amount : outcome.approved;
 }
 
 type Pair = [field: string, stored: string | null, again: string | null];

@@ -1,6 +1,14 @@
 import type { ProgramPolicy } from '../../programs/rules/program-policy';
 import { canonicalJson } from '../../receipts/rules/canonical-json';
-import { inputsOfReceipt } from './amendment-receipt';
+import { amendmentOf } from './amendment';
+import {
+  type AmendmentMember,
+  amendmentOfReceipt,
+  inputsOfReceipt,
+  timesOfReceipt,
+  totalOfReceipt,
+} from './amendment-receipt';
+import { givenBackBy, latenessOf, NOTHING_MORE, TOO_LATE } from './answer-without-plan';
 import type { Decision } from './decide-authorization';
 import { type DecisionInputs, marketOfRecord, outcomeText, type Receipt } from './receipt';
 import { rulesOf } from './rules-by-version';
@@ -26,8 +34,31 @@ export interface Replay {
  */
 export function replay(receipt: Receipt, market: string, policy: ProgramPolicy): Replay {
   const inputs = inputsOfReceipt(receipt, marketOfRecord(market), policy);
-  const decision = rulesOf(receipt.rules)(inputs.snapshot, inputs.request, inputs.now);
-  return { inputs, decision, differences: differencesOf(receipt.outcome, decision) };
+  const decide = rulesOf(receipt.rules);
+  const amendment = amendmentOfReceipt(receipt);
+  const decision =
+    (amendment && answerWithoutPlan(amendment, inputs.now)) ?? decide(inputs.snapshot, inputs.request, inputs.now);
+  const totals = amendment === null ? [] : totalDifferences(amendment);
+  return { inputs, decision, differences: [...differencesOf(receipt.outcome, decision), ...totals] };
+}
+
+/** The answer on a known purchase that no plan was made for, given again; null where one is to be made. */
+function answerWithoutPlan(amendment: AmendmentMember, now: Date): Decision | null {
+  const times = timesOfReceipt(amendment);
+  if (times !== null && latenessOf(times, now) !== null) return TOO_LATE;
+  const total = totalOfReceipt(amendment);
+  return total !== null && givenBackBy(total) !== null ? NOTHING_MORE : null;
+}
+
+/** Where a told total gives back something else than it did, or the purchase came to something else before it. */
+function totalDifferences(amendment: AmendmentMember): readonly Difference[] {
+  const total = totalOfReceipt(amendment);
+  if (total === null) return [];
+  const pairs = [
+    ['given_back', amendment.total?.given_back, givenBackBy(total)?.toString()],
+    ['total before', amendment.approved, amendmentOf(total.standing, total.told, 'total').total.toString()],
+  ] as const;
+  return pairs.flatMap(([field, stored, again]) => (stored === again ? [] : [{ field, stored, again }]));
 }
 
 function differencesOf(stored: Receipt['outcome'], decision: Decision): readonly Difference[] {

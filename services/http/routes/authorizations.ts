@@ -119,14 +119,19 @@ const amendmentView = z
     authorization_id: idView('authorization'),
     card_id: idView('card'),
     kind: z.enum(KINDS).openapi({
-      description: 'What the message was. `advice`: the network told of a higher total without waiting for an answer.',
+      description: 'What the message was. `advice`: the network told of a total, mostly without waiting for an answer.',
     }),
     outcome: z.enum(['approved', 'partially_approved', 'declined']),
     decline: z.strictObject({ reason: z.enum(DECLINE_REASONS), text: z.string() }).nullable(),
     total_before: moneyView.openapi({ description: 'What the purchase came to before.' }),
-    requested: moneyView.openapi({ description: 'Asked for on top of that.' }),
+    requested: moneyView.openapi({
+      description: 'Asked for on top of that; of a refund that is asked for, what is to come back.',
+    }),
     approved: moneyView.openapi({
       description: 'Approved on top of that. What the network told counts as a whole, also where less could be held.',
+    }),
+    given_back: moneyView.openapi({
+      description: 'What a total below `total_before` gave back, at most what was not cleared yet.',
     }),
     answer: z
       .enum(['awaited', 'given', 'counted', 'taken_back', 'overtaken'])
@@ -179,10 +184,10 @@ export function authorizationRoutes({ assets }: RouteDeps): AnyRoute[] {
       method: 'get',
       path: '/v1/authorizations/{authorization_id}/amendments',
       operationId: 'listAmendments',
-      summary: 'What later messages asked for or told on top of an authorization, newest first',
+      summary: 'What later messages asked or told of an authorization, newest first',
       description:
-        'Increments, approved and declined, and higher totals that the network told: each was decided by the rules and left a receipt of its own. ' +
-        'What only gives back (a lower total, a reversal) shows in the authorization and its events.',
+        'Increments, approved, declined and too late, totals that the network told, inquiries and refunds that named the purchase: each left a receipt of its own. ' +
+        'Reversals, expiries and clearings are answered by nothing and show in the authorization and its events.',
       tag: 'Authorizations',
       access,
       params: z.strictObject({ authorization_id: idInput('authorization') }),
@@ -302,6 +307,7 @@ function amendmentOf(assets: AssetCatalog, row: AmendmentRow): z.input<typeof am
     total_before: cents(row.total_before),
     requested: cents(row.requested_amount),
     approved: cents(row.granted),
+    given_back: cents(row.given_back ?? 0n),
     answer: row.answer_state,
     partner_decision: partner === undefined ? null : partnerDecisionDocument(partner),
     occurred_at: row.occurred_at.toISOString(),

@@ -188,6 +188,7 @@ const amendmentExplanationView = z
     ended_before: z.boolean().openapi({
       description: 'The purchase had ended: more for it is decided like a purchase of its own, and opens it again.',
     }),
+    given_back: moneyView.openapi({ description: 'What a total below `total_before` gave back.' }),
     ...explanationFields,
   })
   .openapi('AmendmentExplanation');
@@ -272,9 +273,10 @@ export function receiptRoutes({ assets }: RouteDeps): AnyRoute[] {
       method: 'get',
       path: '/v1/authorizations/{authorization_id}/amendments/{amendment_id}/explain',
       operationId: 'explainAmendment',
-      summary: 'Why more for an authorization was answered as it was',
+      summary: 'Why a later message on an authorization was answered as it was',
       description:
-        'An increment that was asked for, approved or declined, or a higher total that the network told, taken apart from its signed receipt.',
+        'An increment, approved, declined or too late, a total that the network told, or an inquiry that named the purchase, taken apart from its signed receipt. ' +
+        'What came too late, or is no more than before, was not worked out: `largest_amount` is zero.',
       tag: 'Authorizations',
       access,
       params: amendmentParams,
@@ -293,7 +295,7 @@ export function receiptRoutes({ assets }: RouteDeps): AnyRoute[] {
       method: 'get',
       path: '/v1/authorizations/{authorization_id}/amendments/{amendment_id}/receipt',
       operationId: 'getAmendmentReceipt',
-      summary: 'The signed receipt of a decision on more for an authorization, with its proof',
+      summary: 'The signed receipt of an answer to a later message on an authorization, with its proof',
       description: 'All it takes to verify the decision without us: save the answer and run `npm run verify-receipt`.',
       tag: 'Authorizations',
       access,
@@ -402,6 +404,7 @@ function amendmentExplanationOf(
     respond_by: amendment.respond_by?.toISOString() ?? null,
     total_before: moneyJson(assets, amendment.total_before, 'USD'),
     ended_before: explanation.amends?.ended ?? false,
+    given_back: moneyJson(assets, amendment.given_back ?? 0n, 'USD'),
     ...decisionOf(assets, explained),
   };
 }

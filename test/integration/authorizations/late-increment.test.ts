@@ -80,6 +80,13 @@ test.each([
     [authorizationId],
   );
   expect(rows).toEqual([{ approved, held: (BigInt(approved) * 10_050n).toString() }]);
+  // What was decided in time and taken back leaves nothing: one answer, one receipt.
+  const recorded = await superuser.query(
+    'SELECT outcome, decline_reason, receipt FROM authorization_amendments WHERE authorization_id = $1',
+    [authorizationId],
+  );
+  expect(recorded.rows).toMatchObject([{ outcome: answer.outcome, decline_reason: answer.declineReason }]);
+  expect(recorded.rows[0].receipt.includes('"late":{')).toBe(msLate > 0);
   expect(await brokenBooks(superuser, organizationId)).toEqual([]);
 });
 

@@ -58,7 +58,7 @@ function amendmentReceiptOf(authorizationId: string, amendmentId: string): strin
     snapshot,
     request: asked,
     decision,
-    narrowed: false,
+    facts: {},
     now: NOW,
     marketHash: '0'.repeat(64),
   });

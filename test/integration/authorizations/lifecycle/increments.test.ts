@@ -5,6 +5,7 @@ import { systemClock } from '../../../../services/shared/clock';
 import { purchase as requestOf } from '../../../builders/spending-world';
 import { testSealer } from '../../../builders/test-authorizer';
 import { type Cardholder, type Lifecycle, type LithicPurchase, startLifecycle, TAKES_PARTIAL, USDC } from './network';
+import { openReceiptDesk } from './receipt-desk';
 
 /** The network did not hear our answer to an increment; what it knows of the purchase is 100.00. */
 const NOT_HEARD = { result: 'UNKNOWN_HOST_TIMEOUT', detailedResults: ['CUSTOMER_ASA_TIMEOUT'], holdLeft: 10_000 };
@@ -205,6 +206,16 @@ describe('from a processor that sends new totals, or asks after it went ahead', 
     }
   }
 
+  /** What comes of its decisions when they are taken again; their seals are those of the test's own key. */
+  async function replayedAnswers(holder: Cardholder): Promise<readonly string[]> {
+    const desk = openReceiptDesk(network);
+    try {
+      return (await desk.replayed(holder)).map(({ answer }) => answer);
+    } finally {
+      await desk.end();
+    }
+  }
+
   test('a higher total holds the difference and is answered whole', async () => {
     const holder = await network.cardholder();
     const purchase = holder.purchase();
@@ -225,6 +236,32 @@ describe('from a processor that sends new totals, or asks after it went ahead', 
       free: 440n * USDC,
       counted: ['6000', 1],
     });
+  });
+
+  test('a total a cent less, the same and a cent more each leave their answer', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(10_000);
+    for (const total of [9_999n, 9_999n, 10_000n]) {
+      expect(await amend(holder, total)).toMatchObject({ outcome: 'approved', approvedAmount: total });
+    }
+    expect(await holder.rows('authorization_amendments')).toMatchObject([
+      { total_before: 10_000n, requested_amount: 0n, granted: 0n, given_back: 1n, answer_state: null },
+      { total_before: 9_999n, requested_amount: 0n, granted: 0n, given_back: null },
+      { total_before: 9_999n, requested_amount: 1n, granted: 1n, given_back: null, answer_state: 'awaited' },
+    ]);
+    expect(await replayedAnswers(holder)).toEqual(['same', 'same', 'same', 'same']);
+  });
+
+  test('a lower total that the network did not hear answered gives back no more than it did', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(10_000);
+    const messageId = randomUUID();
+    await amend(holder, 6_000n, { messageId });
+    const before = await holder.books(purchase);
+    await purchase.tell('AUTHORIZATION', 6_000, { ...NOT_HEARD, token: messageId });
+    expect(await holder.books(purchase)).toEqual(before);
   });
 
   test('an advice is answered yes whatever we would have said, and held as far as the account covers it', async () => {
@@ -254,5 +291,26 @@ describe('from a processor that sends new totals, or asks after it went ahead', 
       declineReason: 'late',
     });
     expect(await holder.books(purchase)).toMatchObject({ approved: 10_000n, held: 10_000n, free: 400n * USDC });
+  });
+
+  test.each([
+    ['authorization', 14_000n, 4_000n],
+    ['authorization', 9_000n, 0n],
+    ['cash_withdrawal', 14_000n, 4_000n],
+    ['advice', 14_000n, 4_000n],
+    ['balance_inquiry', 0n, 0n],
+    ['refund_authorization', 2_000n, 2_000n],
+  ] as const)('%s of %s past its time leaves its answer, and nothing else', async (kind, amount, requested) => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(10_000);
+    const before = await holder.books(purchase);
+    const late = { kind, respondBy: new Date(Date.now() - 1) };
+    expect(await amend(holder, amount, late)).toMatchObject({ outcome: 'declined', declineReason: 'late' });
+    expect(await holder.books(purchase)).toEqual(before);
+    expect(await holder.rows('authorization_amendments')).toMatchObject([
+      { kind, outcome: 'declined', requested_amount: requested, granted: 0n, given_back: null, answer_state: null },
+    ]);
+    expect(await replayedAnswers(holder)).toEqual(['same', 'same']);
   });
 });
