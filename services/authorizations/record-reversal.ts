@@ -6,6 +6,7 @@ import { findAnswer } from './card-event.repository';
 import type { CardEventContext, RecordedCardEvent } from './card-event-context';
 import { reversePart } from './reverse-part';
 import { isOpen } from './rules/authorization-state';
+import { takeBackFirstApproval } from './take-back-first-approval';
 import { takeBackIncrement } from './take-back-increment';
 
 /**
@@ -26,8 +27,12 @@ export async function recordReversal(trx: Transaction, context: CardEventContext
   if (!isOpen(authorization.state)) return recorded;
   const { reversedMessageId } = event;
   const part = { authorization, timeZone: account.time_zone, effectiveAt: event.effectiveAt, now };
-  if (reversedMessageId === null || reversedMessageId === authorization.message_id) {
+  if (reversedMessageId === null) {
     await reversePart(trx, { ...part, amount: event.amount, messageId: event.messageId });
+    return recorded;
+  }
+  if (reversedMessageId === authorization.message_id) {
+    await takeBackFirstApproval(trx, { ...part, reference: event.messageId, most: event.amount });
     return recorded;
   }
   // The network did not hear us approve more: what we approved on that message goes back, nothing of what others hold.

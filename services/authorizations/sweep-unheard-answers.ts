@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import type { Processor } from '../providers/processor/port';
 import type { Clock } from '../shared/clock';
 import { inLanes } from '../shared/in-lanes';
+import { isOpen } from './rules/authorization-state';
 import { askAgainAfterMs, RECORDED_BY_THEN_MS, UNHEARD_GRACE_MS } from './rules/unheard-answers';
 import {
   askBatchAgain,
@@ -17,7 +18,7 @@ export interface SweepUnheardAnswersDeps {
   /** Pool of the role `worker`: it looks at all organizations at once. */
   readonly workerKnex: Knex;
   readonly clock: Clock;
-  readonly processor: Pick<Processor, 'vendor' | 'findAuthorization'>;
+  readonly processor: Pick<Processor, 'vendor' | 'findRequest'>;
 }
 
 const BATCHES = 50;
@@ -29,8 +30,9 @@ type Hold = UnheardBatch['holds'][number];
 
 /**
  * Settles batches whose answers may never have reached the network, because the process that gave them died or was too
- * late: for each hold the processor is asked what became of it. What it approved stays held; what it declined or never
- * recorded is given back; where it does not say, it is asked again later. Returns how many batches are settled.
+ * late: for each hold the processor is asked what it made of the very request that was answered, whatever has become of the
+ * purchase since. What it approved stays held; what it declined or never recorded is given back; where it does not say, it is
+ * asked again later. Returns how many batches are settled.
  */
 export async function sweepUnheardAnswers(deps: SweepUnheardAnswersDeps): Promise<number> {
   const now = deps.clock.now();
@@ -76,13 +78,19 @@ async function settleHold(
   [organizationId, authorizationId]: Hold,
 ): Promise<boolean> {
   const hold = await findHold(deps.workerKnex, organizationId, authorizationId);
-  if (hold === undefined || hold.state !== 'pending') return true;
-  if (hold.vendor !== deps.processor.vendor) return false;
-  const found = await deps.processor.findAuthorization(hold.processor_authorization_id);
+  if (hold === undefined || !isOpen(hold.state)) return true;
+  // A row from before it named its message: held until the network speaks of it, or it ends.
+  if (hold.vendor !== deps.processor.vendor || hold.message_id === null) return false;
+  const found = await deps.processor.findRequest({
+    processorAuthorizationId: hold.processor_authorization_id,
+    messageId: hold.message_id,
+    opens: true,
+  });
   if (found.kind !== 'ok') return false;
-  if (found.value?.outcome === 'approved') return true;
+  const standing = found.value;
+  if (standing === 'approved') return true;
   const sinceDueMs = deps.clock.now().getTime() - batch.respond_by.getTime();
-  if (found.value === null && sinceDueMs < RECORDED_BY_THEN_MS) return false;
-  await voidUnheardAuthorization(deps, { organizationId, authorizationId });
+  if (standing === 'not_recorded' && sinceDueMs < RECORDED_BY_THEN_MS) return false;
+  await voidUnheardAuthorization(deps, { organizationId, authorizationId, standing });
   return true;
 }

@@ -67,6 +67,7 @@ async function settle(deps: SweepUnheardIncrementsDeps, amendment: AmendmentRow)
   const found = await deps.processor.findRequest({
     processorAuthorizationId: amendment.processor_authorization_id,
     messageId: amendment.message_id,
+    opens: false,
   });
   if (found.kind !== 'ok') return false;
   if (found.value === 'approved') {

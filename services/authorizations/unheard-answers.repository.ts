@@ -54,28 +54,45 @@ export async function findHold(
   knex: Knex,
   organizationId: string,
   authorizationId: string,
-): Promise<Pick<AuthorizationRow, 'vendor' | 'processor_authorization_id' | 'state'> | undefined> {
+): Promise<Pick<AuthorizationRow, 'vendor' | 'processor_authorization_id' | 'message_id' | 'state'> | undefined> {
   return knex('authorizations')
     .where({ organization_id: organizationId, id: authorizationId })
-    .first('vendor', 'processor_authorization_id', 'state');
+    .first('vendor', 'processor_authorization_id', 'message_id', 'state');
 }
 
-/**
- * Whether the network has told or asked anything about the purchase after its first message, or told of it to begin with:
- * it does so only for one that it knows as approved. The first message is named by the authorization's row, or is one of the
- * messages itself.
- */
-export async function isConfirmedByNetwork(
+/** Whether the network has told or asked anything about the purchase after the message that it began with. */
+export async function isSpokenOf(
   trx: Transaction,
-  authorization: Pick<AuthorizationRow, 'organization_id' | 'id' | 'message_id' | 'kind'>,
+  authorization: Pick<AuthorizationRow, 'organization_id' | 'id' | 'message_id'>,
 ): Promise<boolean> {
-  if (authorization.kind === 'advice') return true;
   const messages = trx('card_messages')
     .where({ authorization_id: authorization.id, organization_id: authorization.organization_id })
     .limit(2)
     .select('message_id');
   if (authorization.message_id !== null) messages.whereNot({ message_id: authorization.message_id });
   return (await messages).length > (authorization.message_id === null ? 1 : 0);
+}
+
+/** Whether {@link answerLateFromNowOn} was done. */
+export async function isAnsweredLate(
+  trx: Transaction,
+  authorization: Pick<AuthorizationRow, 'organization_id' | 'vendor' | 'message_id'>,
+): Promise<boolean> {
+  const { organization_id, vendor, message_id } = authorization;
+  if (message_id === null) return false;
+  return (await trx('card_messages').where({ organization_id, vendor, message_id }).first('message_id')) !== undefined;
+}
+
+/** The legs that were placed for what was asked for on top of a purchase. */
+export async function legIdsOfAmendments(
+  trx: Transaction,
+  organizationId: string,
+  authorizationId: string,
+): Promise<readonly string[]> {
+  const rows: { leg_ids: readonly string[] }[] = await trx('authorization_amendments')
+    .where({ organization_id: organizationId, authorization_id: authorizationId })
+    .select('leg_ids');
+  return rows.flatMap((row) => row.leg_ids);
 }
 
 /**

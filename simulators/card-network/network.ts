@@ -91,10 +91,15 @@ export class CardNetwork {
     return this.decide(transaction, card, purchase.status, purchase.amount, purchase.cash_amount);
   }
 
-  /** Asks for more on an approved authorization: the request carries the increment and the same transaction token. */
+  /**
+   * Asks for more on an authorization, or again after a decline: the request carries what is asked for on top of what was
+   * approved, and the same transaction token.
+   */
   async increment(token: string, amount: number): Promise<Answer> {
     const transaction = this.transactionOf(token);
-    if (transaction.authorized === 0) throw new Refusal(422, 'Nothing was authorized on this transaction');
+    if (!transaction.events.some(({ type }) => type === 'AUTHORIZATION')) {
+      throw new Refusal(422, 'Nothing was asked for on this transaction');
+    }
     return this.decide(transaction, this.cardOf(transaction.cardToken), 'AUTHORIZATION', amount, 0);
   }
 
@@ -115,13 +120,18 @@ export class CardNetwork {
     return this.post(transaction, [{ type: 'CREDIT_AUTHORIZATION_ADVICE', amount: purchase.amount }]);
   }
 
-  /** Clears `amount`, or all that is pending. With `final`, what remains of the hold expires at once. */
+  /**
+   * Clears `amount`, or all that is pending; where nothing was approved, the merchant has to say how much it clears all the same.
+   * With `final`, what remains of the hold expires at once.
+   */
   async clear(token: string, amount: number | null, final: boolean): Promise<string> {
     const transaction = this.transactionOf(token);
     if (transaction.pendingCredit > 0) {
       return this.post(transaction, [{ type: 'RETURN', amount: amount ?? transaction.pendingCredit }]);
     }
-    if (transaction.authorized === 0) throw new Refusal(422, 'Nothing was authorized on this transaction');
+    if (transaction.authorized === 0 && amount === null) {
+      throw new Refusal(422, 'Nothing was authorized on this transaction');
+    }
     const cleared = amount ?? (transaction.pendingDebit > 0 ? transaction.pendingDebit : transaction.authorized);
     const rest = transaction.pendingDebit - cleared;
     return this.post(transaction, [

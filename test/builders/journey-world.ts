@@ -432,7 +432,11 @@ export class JourneyWorld {
     const authorizationId = await this.authorizationId(number);
     if (authorizationId === null) return;
     const { organizationId } = this.world;
-    const { kind } = await voidUnheardAuthorization(this.deps, { organizationId, authorizationId });
+    const { kind } = await voidUnheardAuthorization(this.deps, {
+      organizationId,
+      authorizationId,
+      standing: 'not_recorded',
+    });
     if (kind !== 'voided') return;
     const { rows } = await this.deps.superuser.query<{ message_id: string }>(
       'SELECT message_id FROM authorizations WHERE organization_id = $1 AND id = $2',

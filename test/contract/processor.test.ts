@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLithic, type Lithic } from '../../services/providers/processor/lithic';
-import type { ProcessorCard, SandboxAnswer, VendorOutcome } from '../../services/providers/processor/port';
+import type {
+  ProcessorCard,
+  RequestStanding,
+  SandboxAnswer,
+  VendorOutcome,
+} from '../../services/providers/processor/port';
 import { type CardNetworkConfig, startCardNetwork } from '../../simulators/card-network/app';
 import { approve, type IssuerServer, startIssuerServer } from './support/issuer-server';
 import { type StubBank, startStubBank } from './support/stub-bank';
@@ -385,44 +390,10 @@ describe('the processor adapter against the simulated card network', () => {
     });
   });
 
-  describe('what became of a purchase', () => {
-    const found = ({ processorAuthorizationId }: SandboxAnswer) =>
-      lithic.processor.findAuthorization(processorAuthorizationId);
-
-    it('is told of one that was approved, also after it was given back', async () => {
-      const approved = await purchase(1000n);
-      expect(await found(approved)).toEqual({ kind: 'ok', value: { outcome: 'approved', approvedAmount: 1000n } });
-      okValue(await lithic.sandbox.reverse({ processorAuthorizationId: approved.processorAuthorizationId }));
-      expect(await found(approved)).toMatchObject({ kind: 'ok', value: { outcome: 'approved' } });
-    });
-
-    it('is told of one that was declined, by us or because our answer was not heard', async () => {
-      const declined = { kind: 'ok', value: { outcome: 'declined', approvedAmount: 0n } };
-      await fault({ match: 'asa', lose_reply_times: 1 });
-      expect(await found(await purchase(1000n))).toEqual(declined);
-      issuer.interfere = () => ({ status: 400, body: '{}' });
-      expect(await found(await purchase(1000n))).toEqual(declined);
-    });
-
-    it('is approved where the network stood in for an answer that was lost', async () => {
-      await simulate('/sim/settings', { stand_in: 'approve' });
-      await fault({ match: 'asa', lose_reply_times: 1 });
-      expect(await found(await purchase(1000n))).toEqual({
-        kind: 'ok',
-        value: { outcome: 'approved', approvedAmount: 1000n },
-      });
-    });
-
-    it('is null where the vendor knows of none, and unknown where it does not say', async () => {
-      expect(await lithic.processor.findAuthorization(randomUUID())).toEqual({ kind: 'ok', value: null });
-      await fault({ match: 'GET /v1/transactions/:token', fail_times: 1 });
-      expect((await lithic.processor.findAuthorization(randomUUID())).kind).toBe('unknown');
-    });
-  });
-
   describe('what became of one request of a purchase', () => {
-    const standing = (processorAuthorizationId: string, messageId: string | undefined) =>
-      lithic.processor.findRequest({ processorAuthorizationId, messageId: messageId ?? '' });
+    const standing = (processorAuthorizationId: string, messageId: string | undefined, opens = false) =>
+      lithic.processor.findRequest({ processorAuthorizationId, messageId: messageId ?? '', opens });
+    const says = (value: RequestStanding) => ({ kind: 'ok', value });
     const lastRequest = () => issuer.requests.at(-1)?.messageId;
 
     it('tells an increment from what it was asked on top of', async () => {
@@ -437,9 +408,40 @@ describe('the processor adapter against the simulated card network', () => {
       expect(await standing(processorAuthorizationId, first)).toEqual({ kind: 'ok', value: 'approved' });
       expect(await standing(processorAuthorizationId, heard)).toEqual({ kind: 'ok', value: 'approved' });
       expect(await standing(processorAuthorizationId, unheard)).toEqual({ kind: 'ok', value: 'declined' });
-      expect(await lithic.processor.findAuthorization(processorAuthorizationId)).toMatchObject({
-        value: { outcome: 'approved', approvedAmount: 1500n },
-      });
+    });
+
+    it('tells what a purchase began with from what came later, whichever of them was heard', async () => {
+      await fault({ match: 'asa', lose_reply_times: 1 });
+      const { processorAuthorizationId } = await purchase(1000n);
+      const first = lastRequest();
+      await lithic.sandbox.increment({ processorAuthorizationId, amount: 500n });
+      expect(await standing(processorAuthorizationId, first, true)).toEqual(says('declined'));
+      expect(await standing(processorAuthorizationId, lastRequest())).toEqual(says('approved'));
+    });
+
+    it('is declined by us or because our answer was not understood, and approved also after it was given back', async () => {
+      issuer.interfere = () => ({ status: 400, body: '{}' });
+      const declined = await purchase(1000n);
+      expect(await standing(declined.processorAuthorizationId, lastRequest(), true)).toEqual(says('declined'));
+      issuer.interfere = null;
+      const approved = await purchase(1000n);
+      okValue(await lithic.sandbox.reverse({ processorAuthorizationId: approved.processorAuthorizationId }));
+      expect(await standing(approved.processorAuthorizationId, lastRequest(), true)).toEqual(says('approved'));
+    });
+
+    it('is the only one there is where a purchase began with it and it has no name', async () => {
+      const { processorAuthorizationId } = await purchase(1000n);
+      expect(await standing(processorAuthorizationId, 'msg_1', true)).toEqual(says('approved'));
+      await simulate('/sim/clearing', { token: processorAuthorizationId, amount: 400 });
+      expect(await standing(processorAuthorizationId, 'msg_1', true)).toEqual(says('approved'));
+      await lithic.sandbox.increment({ processorAuthorizationId, amount: 500n });
+      expect((await standing(processorAuthorizationId, 'msg_1', true)).kind).toBe('unknown');
+      await fault({ match: 'asa', lose_reply_times: 1 });
+      const unheard = await purchase(1000n);
+      expect(await standing(unheard.processorAuthorizationId, 'msg_1', true)).toEqual(says('declined'));
+      const forced = okValue(await lithic.sandbox.forcePost({ cardToken: unheard.cardToken, amount: 100n }));
+      expect(await standing(forced.processorAuthorizationId, 'msg_1', true)).toEqual(says('not_recorded'));
+      expect(await standing(randomUUID(), 'msg_1', true)).toEqual(says('not_recorded'));
     });
 
     it('is approved where the network stood in for the answer', async () => {

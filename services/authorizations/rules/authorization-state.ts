@@ -14,9 +14,7 @@ export type AuthorizationEvent =
   | { readonly kind: 'reversed'; readonly left: bigint }
   | { readonly kind: 'expired' }
   /** More is held for it; `cleared` tells whether part of it is cleared already. */
-  | { readonly kind: 'extended'; readonly cleared: boolean }
-  /** The network never heard the approval. */
-  | { readonly kind: 'unheard' };
+  | { readonly kind: 'extended'; readonly cleared: boolean };
 
 /** Whether the authorization may still hold money. */
 export function isOpen(state: AuthorizationState): boolean {
@@ -37,8 +35,6 @@ export function next(state: AuthorizationState, event: AuthorizationEvent): Tran
       return isOpen(state) ? ended(state, 'expired') : same(state);
     case 'extended':
       return isOpen(state) ? same(state) : moved(state, event.cleared ? 'partially_cleared' : 'pending');
-    case 'unheard':
-      return state === 'pending' ? ended(state, 'reversed') : same(state);
     default:
       return unreachable(event, 'authorization event');
   }

@@ -53,14 +53,6 @@ export interface NetworkSettlementItem {
   readonly amount: bigint;
 }
 
-/** What became of a purchase in the processor's own books. */
-export interface ProcessorAuthorization {
-  /** `approved` also where it was given back or ran out later: that is told by messages of its own. */
-  readonly outcome: 'approved' | 'declined';
-  /** Cents authorized so far; 0 when declined. */
-  readonly approvedAmount: bigint;
-}
-
 /**
  * What the processor made of one request of a purchase: approved it, declined it (whatever we answered), or has no record of it.
  */
@@ -78,15 +70,15 @@ export interface Processor {
   findCard(idempotencyKey: string): Promise<VendorOutcome<ProcessorCard | null>>;
   getCard(cardToken: string): Promise<VendorOutcome<ProcessorCard>>;
   setCardState(cardToken: string, state: ProcessorCardState): Promise<VendorOutcome<ProcessorCard>>;
-  /** What the processor made of a purchase; `null` when it knows of none. */
-  findAuthorization(processorAuthorizationId: string): Promise<VendorOutcome<ProcessorAuthorization | null>>;
   /**
    * What the processor made of one request, which `messageId` names as {@link AuthorizationRequest} does. A purchase may have many:
-   * its own outcome tells nothing of the later ones.
+   * what became of it as a whole tells of none of them.
    */
   findRequest(request: {
     readonly processorAuthorizationId: string;
     readonly messageId: string;
+    /** The purchase began with it: so it may be told without its name, where there is no other. */
+    readonly opens: boolean;
   }): Promise<VendorOutcome<RequestStanding>>;
   settlementSummary(date: string): Promise<VendorOutcome<NetworkSettlementSummary>>;
 }

@@ -6,11 +6,7 @@ import { sweepUnheardAnswers } from '../../../services/authorizations/sweep-unhe
 import { voidUnheardAuthorization } from '../../../services/authorizations/void-unheard-authorization';
 import { createKnex } from '../../../services/database/knex';
 import { newId } from '../../../services/database/new-id';
-import type {
-  AuthorizationRequest,
-  ProcessorAuthorization,
-  VendorOutcome,
-} from '../../../services/providers/processor/port';
+import type { AuthorizationRequest, RequestStanding, VendorOutcome } from '../../../services/providers/processor/port';
 import { required } from '../../../services/shared/assert';
 import { systemClock } from '../../../services/shared/clock';
 import { brokenBooks } from '../../builders/books';
@@ -20,16 +16,8 @@ import { createTestDatabase, type TestDatabase } from '../../setup/database';
 
 const USDC = 1_000_000n;
 const SECOND = 1_000;
-const APPROVED: VendorOutcome<ProcessorAuthorization> = {
-  kind: 'ok',
-  value: { outcome: 'approved', approvedAmount: 1_000n },
-};
-const DECLINED: VendorOutcome<ProcessorAuthorization> = {
-  kind: 'ok',
-  value: { outcome: 'declined', approvedAmount: 0n },
-};
-const NOT_KNOWN: VendorOutcome<null> = { kind: 'ok', value: null };
-const NO_ANSWER: VendorOutcome<null> = { kind: 'unknown', detail: 'no answer in time' };
+const says = (value: RequestStanding): VendorOutcome<RequestStanding> => ({ kind: 'ok', value });
+const NO_ANSWER: VendorOutcome<RequestStanding> = { kind: 'unknown', detail: 'no answer in time' };
 
 let database: TestDatabase;
 let superuser: Client;
@@ -80,8 +68,8 @@ async function account() {
     organizationId,
     approve,
     standing,
-    void: (authorizationId: string) =>
-      voidUnheardAuthorization({ knex, clock: systemClock }, { organizationId, authorizationId }),
+    void: (authorizationId: string, standing: 'declined' | 'not_recorded' = 'declined') =>
+      voidUnheardAuthorization({ knex, clock: systemClock }, { organizationId, authorizationId, standing }),
     record: (
       request: AuthorizationRequest,
       ...rest: Parameters<typeof cardEvent> extends [unknown, ...infer R] ? R : never
@@ -142,27 +130,50 @@ describe('an approval that the network never heard', () => {
     expect(await version()).toBeGreaterThan(before);
   });
 
-  test('stays held once the network has spoken of it', async () => {
+  test('stays held once the network has spoken of it, where it may only have been late to record it', async () => {
     const a = await account();
     const { request, authorizationId } = await a.approve(1_000n);
     await a.record(request, 'reversal', { amount: 400n });
+    const cleared = await a.approve(1_000n);
+    await a.record(cleared.request, 'clearing', { amount: 300n, final: false });
     const before = await a.standing();
-    expect(await a.void(authorizationId)).toEqual({ kind: 'confirmed' });
+    expect(await a.void(authorizationId, 'not_recorded')).toEqual({ kind: 'confirmed' });
+    expect(await a.void(cleared.authorizationId, 'not_recorded')).toEqual({ kind: 'confirmed' });
     expect(await a.standing()).toEqual(before);
-
-    const advised = await a.approve(500n);
-    await a.record(advised.request, 'authorization_advice', { amount: 500n });
-    expect(await a.void(advised.authorizationId)).toEqual({ kind: 'confirmed' });
     await a.sound();
   });
 
-  test('is left alone once part of it was cleared, or it ended otherwise', async () => {
+  test('stays held once the network has told what the purchase comes to, whatever it made of the request', async () => {
     const a = await account();
-    const { request, authorizationId } = await a.approve(1_000n);
-    await a.record(request, 'clearing', { amount: 300n, final: false });
-    expect(await a.void(authorizationId)).toEqual({ kind: 'ended' });
-    expect((await a.state(authorizationId)).state).toBe('partially_cleared');
+    const { request, authorizationId } = await a.approve(500n);
+    await a.record(request, 'authorization_advice', { amount: 500n });
+    const before = await a.standing();
+    for (const standing of ['declined', 'not_recorded'] as const) {
+      expect(await a.void(authorizationId, standing)).toEqual({ kind: 'confirmed' });
+    }
+    expect(await a.standing()).toEqual(before);
+  });
 
+  test('goes back as far as it is still held where the network declined it and spoke of the purchase since', async () => {
+    const a = await account();
+    const before = await a.standing();
+    const { request, authorizationId } = await a.approve(1_000n);
+    await a.record(request, 'reversal', { amount: 400n });
+    expect(await a.void(authorizationId)).toEqual({ kind: 'voided' });
+    expect(await a.state(authorizationId)).toEqual({ state: 'reversed', reversed_amount: 1_000n });
+    expect(await a.standing()).toEqual(before);
+
+    const cleared = await a.approve(1_000n);
+    await a.record(cleared.request, 'clearing', { amount: 300n, final: false });
+    expect(await a.void(cleared.authorizationId)).toEqual({ kind: 'voided' });
+    expect(await a.state(cleared.authorizationId)).toEqual({ state: 'cleared', reversed_amount: 700n });
+    expect((await a.standing()).held).toEqual(before.held);
+    expect(await a.void(cleared.authorizationId)).toEqual({ kind: 'ended' });
+    await a.sound();
+  });
+
+  test('is left alone where it has ended, or is not there', async () => {
+    const a = await account();
     const taken = await a.approve(500n);
     await a.record(taken.request, 'reversal');
     expect(await a.void(taken.authorizationId)).toEqual({ kind: 'ended' });
@@ -203,7 +214,7 @@ describe('an approval that the network never heard', () => {
 
 describe('batches that nobody marked as answered', () => {
   let asked: string[];
-  let answers: Map<string, VendorOutcome<ProcessorAuthorization | null>>;
+  let answers: Map<string, VendorOutcome<RequestStanding>>;
 
   beforeEach(async () => {
     asked = [];
@@ -230,9 +241,10 @@ describe('batches that nobody marked as answered', () => {
       clock: { now: () => now },
       processor: {
         vendor: 'lithic',
-        findAuthorization: async (id) => {
-          asked.push(id);
-          return answers.get(id) ?? NO_ANSWER;
+        findRequest: async ({ messageId, opens }) => {
+          expect(opens).toBe(true);
+          asked.push(messageId);
+          return answers.get(messageId) ?? NO_ANSWER;
         },
       },
     });
@@ -248,8 +260,8 @@ describe('batches that nobody marked as answered', () => {
     const declined = await a.approve(700n);
     const due = new Date();
     const id = await batch(a.organizationId, [kept.authorizationId, declined.authorizationId], due);
-    answers.set(kept.request.processorAuthorizationId, APPROVED);
-    answers.set(declined.request.processorAuthorizationId, DECLINED);
+    answers.set(kept.request.messageId, says('approved'));
+    answers.set(declined.request.messageId, says('declined'));
 
     expect(await sweep(later(due, 4))).toBe(0);
     expect(asked).toEqual([]);
@@ -280,7 +292,7 @@ describe('batches that nobody marked as answered', () => {
     const { request, authorizationId } = await a.approve(1_000n);
     const due = new Date();
     const id = await batch(a.organizationId, [authorizationId], due);
-    answers.set(request.processorAuthorizationId, NOT_KNOWN);
+    answers.set(request.messageId, says('not_recorded'));
     expect(await sweep(later(due, 6))).toBe(0);
     expect((await a.state(authorizationId)).state).toBe('pending');
     expect(await resolved(id)).toBe(false);
@@ -305,7 +317,7 @@ describe('batches that nobody marked as answered', () => {
     expect((await a.state(authorizationId)).state).toBe('pending');
     expect(await resolved(id)).toBe(false);
 
-    answers.set(request.processorAuthorizationId, DECLINED);
+    answers.set(request.messageId, says('declined'));
     expect(await sweep(later(due, 600))).toBe(1);
     expect((await a.state(authorizationId)).state).toBe('reversed');
     await a.sound();
@@ -329,7 +341,7 @@ describe('batches that nobody marked as answered', () => {
     const { request, authorizationId } = await a.approve(1_000n);
     const due = new Date();
     await batch(a.organizationId, [authorizationId], due);
-    answers.set(request.processorAuthorizationId, DECLINED);
+    answers.set(request.messageId, says('declined'));
     const settled = await Promise.all([sweep(later(due, 6)), sweep(later(due, 6)), sweep(later(due, 6))]);
     expect(settled.sort()).toEqual([0, 0, 1]);
     expect(asked).toHaveLength(1);
@@ -341,16 +353,16 @@ describe('batches that nobody marked as answered', () => {
     const good = await a.approve(700n);
     const due = new Date();
     await batch(a.organizationId, [bad.authorizationId, good.authorizationId], due);
-    answers.set(good.request.processorAuthorizationId, DECLINED);
+    answers.set(good.request.messageId, says('declined'));
     const run = sweepUnheardAnswers({
       knex,
       workerKnex,
       clock: { now: () => later(due, 6) },
       processor: {
         vendor: 'lithic',
-        findAuthorization: async (id) => {
-          if (id === bad.request.processorAuthorizationId) throw new Error('surprise');
-          return DECLINED;
+        findRequest: async ({ messageId }) => {
+          if (messageId === bad.request.messageId) throw new Error('surprise');
+          return says('declined');
         },
       },
     });

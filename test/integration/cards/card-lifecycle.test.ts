@@ -56,9 +56,6 @@ function fakeProcessor() {
       byKey.set(key, changed);
       return answer(changed);
     },
-    async findAuthorization() {
-      throw new Error('not asked in these tests');
-    },
     async findRequest() {
       throw new Error('not asked in these tests');
     },

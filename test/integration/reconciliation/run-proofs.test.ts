@@ -70,7 +70,6 @@ function network(surplus = 0n): Processor {
     findCard: notAsked,
     getCard: notAsked,
     setCardState: notAsked,
-    findAuthorization: notAsked,
     findRequest: notAsked,
     async settlementSummary(date) {
       const items: NetworkSettlementItem[] = (await holder.rows('card_transactions')).map((row, index) => ({

@@ -23,7 +23,6 @@ const TABLE: readonly (readonly [AuthorizationEvent, readonly string[]])[] = [
   [{ kind: 'expired' }, ['.', 'expired', 'cleared', '.', '.', '.']],
   [{ kind: 'extended', cleared: false }, ['pending', '.', '.', 'pending', 'pending', 'pending']],
   [{ kind: 'extended', cleared: true }, ['partially_cleared', '.', '.', ...Array(3).fill('partially_cleared')]],
-  [{ kind: 'unheard' }, ['.', 'reversed', '.', '.', '.', '.']],
 ];
 
 test.each(TABLE)('%j', (event, expected) => {

@@ -22,7 +22,6 @@ function processorOf(days: Readonly<Record<string, Day>>, asked: string[] = []):
     findCard: notAsked,
     getCard: notAsked,
     setCardState: notAsked,
-    findAuthorization: notAsked,
     findRequest: notAsked,
     async settlementSummary(date) {
       asked.push(date);

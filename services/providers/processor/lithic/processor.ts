@@ -18,10 +18,11 @@ import {
   settlementSummaryShape,
   type TransactionRequests,
   transactionRequestsShape,
-  transactionStandingShape,
 } from './wire';
 
 const PAGE_SIZE = 100;
+/** Events of what may hold money and was asked for first. */
+const REQUEST_TYPES: ReadonlySet<string> = new Set(['AUTHORIZATION', 'FINANCIAL_AUTHORIZATION']);
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const CARD_STATE: Readonly<Record<Card['state'], ProcessorCard['state']>> = {
@@ -99,24 +100,9 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
       );
     },
 
-    async findAuthorization(processorAuthorizationId) {
-      const found = await client.call({
-        method: 'GET',
-        path: `/v1/transactions/${encodeURIComponent(processorAuthorizationId)}`,
-        shape: transactionStandingShape,
-      });
-      if (found.kind === 'rejected' && found.code === 'not_found') return { kind: 'ok', value: null };
-      return mapOutcome(found, ({ status, authorization_amount: authorized }) =>
-        status === 'DECLINED'
-          ? { outcome: 'declined', approvedAmount: 0n }
-          : { outcome: 'approved', approvedAmount: BigInt(Math.abs(authorized ?? 0)) },
-      );
-    },
-
-    async findRequest({ processorAuthorizationId, messageId }) {
-      if (!UUID.test(messageId)) {
-        return { kind: 'unknown', detail: 'Lithic named the request by its delivery only, which no transaction shows' };
-      }
+    async findRequest({ processorAuthorizationId, messageId, opens }) {
+      const named = UUID.test(messageId);
+      if (!named && !opens) return UNNAMED;
       const found = await client.call({
         method: 'GET',
         path: `/v1/transactions/${encodeURIComponent(processorAuthorizationId)}`,
@@ -125,7 +111,8 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
       if (found.kind === 'rejected' && found.code === 'not_found') return { kind: 'ok', value: 'not_recorded' };
       if (found.kind !== 'ok') return found;
       const { events } = found.value;
-      return events ? { kind: 'ok', value: standingOf(events, messageId) } : UNTOLD;
+      if (!events) return UNTOLD;
+      return named ? { kind: 'ok', value: standingOf(events, messageId) } : standingOfOnly(events);
     },
 
     async settlementSummary(date) {
@@ -187,6 +174,18 @@ export function createLithicProcessor(client: LithicClient, program: LithicProgr
 }
 
 const UNTOLD: VendorOutcome<RequestStanding> = { kind: 'unknown', detail: 'the transaction came without its events' };
+const UNNAMED: VendorOutcome<RequestStanding> = {
+  kind: 'unknown',
+  detail: 'Lithic named the request by its delivery only, which no transaction shows',
+};
+
+/** Of a request that has no token to find it by, and that the transaction began with: the only one that there is. */
+function standingOfOnly(events: NonNullable<TransactionRequests['events']>): VendorOutcome<RequestStanding> {
+  const requests = events.filter(({ type }) => REQUEST_TYPES.has(type));
+  const [only] = requests;
+  if (only === undefined) return { kind: 'ok', value: 'not_recorded' };
+  return requests.length > 1 ? UNNAMED : { kind: 'ok', value: standingOf(events, only.token) };
+}
 
 /** Where the network stood in for an answer, its advice after the declined request says that it went ahead. */
 function standingOf(events: NonNullable<TransactionRequests['events']>, requestToken: string): RequestStanding {

@@ -123,15 +123,7 @@ export const transactionShape = z.object({
 });
 export type Transaction = z.infer<typeof transactionShape>;
 
-/** A transaction as `GET /v1/transactions/{token}` gives it, as far as its outcome goes. */
-export const transactionStandingShape = z.object({
-  token,
-  status: z.enum(['DECLINED', 'EXPIRED', 'PENDING', 'SETTLED', 'VOIDED']),
-  /** Deprecated, but the only sum of what was authorized; null where nothing was. */
-  authorization_amount: minorUnits.nullish(),
-});
-
-/** The same, as far as its single requests go: an event has the token that the request for it had. */
+/** A transaction as `GET /v1/transactions/{token}` gives it, as far as its single requests go: an event has the token that the request for it had. */
 export const transactionRequestsShape = z.object({
   token,
   events: z.array(z.object({ token, type: z.string(), result: z.string() })).nullish(),

@@ -1,0 +1,49 @@
+import type { Transaction } from '../database/transaction';
+import { minBigint } from '../shared/money';
+import { type AuthorizationRow, fundingLegsOf, receiptOf } from './authorization.repository';
+import { reversePart } from './reverse-part';
+import { answerLateFromNowOn, isAnsweredLate, legIdsOfAmendments } from './unheard-answers.repository';
+
+/**
+ * Gives back what a purchase was approved for when it began, once: the network did not hear that approval. What was approved on
+ * top of it stays, and what clearings have used of it stays used. A repetition of its first message is from now on told that it
+ * came too late. Under the account's lock, on a purchase that is open. Returns whether there was anything to give back.
+ */
+export async function takeBackFirstApproval(
+  trx: Transaction,
+  input: {
+    readonly authorization: AuthorizationRow;
+    readonly timeZone: string;
+    /** Names what took it back. */
+    readonly reference: string;
+    /** Cents at most, where the network says how much it is about. */
+    readonly most?: bigint;
+    readonly effectiveAt: Date;
+    /** Where nobody of the network asked for it. */
+    readonly reason?: 'answer_not_heard';
+    readonly now: Date;
+  },
+): Promise<boolean> {
+  const { authorization, timeZone, reference, most, effectiveAt, reason, now } = input;
+  const { organization_id: organizationId, id: authorizationId } = authorization;
+  if (await isAnsweredLate(trx, authorization)) return false;
+  const later = new Set(await legIdsOfAmendments(trx, organizationId, authorizationId));
+  const legs = await fundingLegsOf(trx, organizationId, [authorizationId]);
+  const own = legs.filter((leg) => !later.has(leg.id));
+  // A purchase that ended has given all of it back: where it is open again, what is held is for what opened it.
+  const isHeld = own.some((leg) => leg.posted_amount + leg.released_amount < leg.held_amount);
+  if (later.size > 0 && !isHeld && authorization.reserved_amount === 0n) return false;
+  const approved = BigInt(receiptOf(authorization)?.outcome.approved ?? authorization.approved_amount);
+  await reversePart(trx, {
+    authorization,
+    timeZone,
+    amount: most === undefined ? approved : minBigint(most, approved),
+    messageId: reference,
+    effectiveAt,
+    legIds: own.map((leg) => leg.id),
+    ...(reason === undefined ? {} : { reason }),
+    now,
+  });
+  await answerLateFromNowOn(trx, authorization);
+  return true;
+}
