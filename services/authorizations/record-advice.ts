@@ -91,7 +91,7 @@ export async function advise(
     begunAt: authorization.created_at,
     open: isOpen(authorization.state) && !begins,
   };
-  // As its receipt names it: another card of the account may have been used.
+  // The one that was read and is counted on: another card of the account may have been used.
   const cardId = snapshot.card?.id ?? authorization.card_id;
   const recorded = { authorization, cardId, message, purchase, snapshot, now };
   if (amendment.more <= 0n) {
@@ -122,7 +122,7 @@ export async function advise(
     amendment,
     granted: amendment.more,
     decision: narrowed ? { ...told, legs: [], feeAmount: 0n } : told,
-    cardId: authorization.card_id,
+    cardId,
     messageId,
     effectiveAt,
     expiresAt: holdExpiry(now, authorization.merchant.mcc, snapshot.policy),

@@ -242,7 +242,7 @@ test('what came too late has nothing that could be taken back: the network was n
   expect(await desk.sameAgain(holder)).toBe(1);
 });
 
-test('a total that is told of another card of the account is on record under the card of its receipt', async () => {
+test('a total that is told of another card of the account is on record under that card, and counted on it', async () => {
   const { sql } = network.tested;
   const holder = await network.cardholder();
   const purchase = holder.purchase();
@@ -263,6 +263,13 @@ test('a total that is told of another card of the account is on record under the
   await advise(other, 10_000);
   expect(await holder.rows('authorization_amendments')).toMatchObject([{ card_id: cardId }, { card_id: cardId }]);
   expect(await desk.sameAgain(holder)).toBe(2);
+  // What either card has spent today, as its own limits count it.
+  const counters = (await holder.rows('limit_counters', 'scope_id')) as {
+    scope_id: string;
+    windows: { day: unknown[] };
+  }[];
+  const spent = counters.map(({ scope_id, windows }) => [scope_id, windows.day[1]]);
+  expect(Object.fromEntries(spent)).toEqual({ [holder.cardId]: '9999', [cardId]: '1' });
 });
 
 test.each([
