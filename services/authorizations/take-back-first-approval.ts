@@ -2,6 +2,7 @@ import type { Transaction } from '../database/transaction';
 import { minBigint } from '../shared/money';
 import { type AuthorizationRow, fundingLegsOf, receiptOf } from './authorization.repository';
 import { reversePart } from './reverse-part';
+import { isFirstApprovalLeft } from './rules/first-approval';
 import { answerLateFromNowOn, isAnsweredLate, legIdsOfAmendments } from './unheard-answers.repository';
 
 /**
@@ -30,9 +31,7 @@ export async function takeBackFirstApproval(
   const later = new Set(await legIdsOfAmendments(trx, organizationId, authorizationId));
   const legs = await fundingLegsOf(trx, organizationId, [authorizationId]);
   const own = legs.filter((leg) => !later.has(leg.id));
-  // A purchase that ended has given all of it back: where it is open again, what is held is for what opened it.
-  const isHeld = own.some((leg) => leg.posted_amount + leg.released_amount < leg.held_amount);
-  if (later.size > 0 && !isHeld && authorization.reserved_amount === 0n) return false;
+  if (later.size > 0 && !isFirstApprovalLeft(own, authorization)) return false;
   const approved = BigInt(receiptOf(authorization)?.outcome.approved ?? authorization.approved_amount);
   await reversePart(trx, {
     authorization,

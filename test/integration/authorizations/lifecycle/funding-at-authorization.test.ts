@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { expireAuthorization } from '../../../../services/authorizations/expire-authorization';
 import { followAuthorization } from '../../../../services/authorizations/follow-authorization';
+import { voidUnheardAuthorization } from '../../../../services/authorizations/void-unheard-authorization';
 import { createKnex } from '../../../../services/database/knex';
 import { inOrganization } from '../../../../services/database/transaction';
 import { fundingPolicyForMode } from '../../../../services/funding/rules/funding-policy';
@@ -196,4 +197,48 @@ test('a program that funds at clearing sets nothing aside', async () => {
   expect(await look(holder)).toMatchObject({ postingsToFund: [] });
   expect(await holder.books(purchase)).toMatchObject({ held: 10_000n });
   expect(await reservedOf(holder)).toBe(0n);
+});
+
+describe('an approval that was not heard, with an increment on top that was', () => {
+  const giveUp = async (holder: Cardholder) =>
+    voidUnheardAuthorization(
+      { knex, clock: systemClock },
+      { organizationId: holder.organizationId, authorizationId: await purchaseId(holder), standing: 'declined' },
+    );
+
+  test('gives back what was set aside for it, and nothing of the increment', async () => {
+    const holder = await network.cardholder({ policy: AT_ONCE });
+    const purchase = holder.purchase();
+    await purchase.ask(10_000);
+    await purchase.ask(5_000);
+    await look(holder);
+    expect(await reservedOf(holder)).toBe(15_000n);
+    expect(await giveUp(holder)).toEqual({ kind: 'voided' });
+    expect(await reservedOf(holder)).toBe(5_000n);
+    expect(await boughtBack(holder)).toBe(100n * USDC);
+    expect(await holder.books(purchase)).toMatchObject({ state: 'pending', reversed: 10_000n });
+    expect(await giveUp(holder)).toEqual({ kind: 'ended' });
+    await purchase.tell('CLEARING', 5_000);
+    expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', owedToNetwork: 5_000n });
+    expect(await reservedOf(holder)).toBe(0n);
+  });
+
+  test.each([
+    ['AUTHORIZATION_REVERSAL', 0n],
+    ['CLEARING', 10_000n],
+  ])('gives back nothing where a %s has ended it, and the increment has opened it again', async (end, cleared) => {
+    const holder = await network.cardholder({ policy: AT_ONCE });
+    const purchase = holder.purchase();
+    await purchase.ask(10_000);
+    await look(holder);
+    await purchase.tell(end, 10_000);
+    await purchase.ask(5_000);
+    await look(holder);
+    expect(await reservedOf(holder)).toBe(5_000n);
+    const before = await holder.books(purchase);
+    expect(before).toMatchObject({ cleared });
+    expect(await giveUp(holder)).toEqual({ kind: 'ended' });
+    expect(await reservedOf(holder)).toBe(5_000n);
+    expect(await holder.books(purchase)).toEqual(before);
+  });
 });
