@@ -10,6 +10,8 @@ import { processorTime } from './processor-time';
 
 const ACCOUNTS = 2_000;
 const LEVELS = [1, 8, 32, 128];
+/** Of the load to the api process: as many as are ever in flight. What is due beyond them waits, and its waiting counts. */
+const CONNECTIONS = 128;
 
 /** Accounts with limits and rules on all three levels, so that every check has something to look at. */
 export function benchWorld(database: Pick<BenchDatabase, 'superuserUrl'>) {
@@ -107,7 +109,7 @@ async function inProcess(
 /** The same purchases, signed and sent over HTTP to an api process; this process, the load, shares its cores. */
 async function overHttp(database: BenchDatabase, seconds: number, floors: ReadonlyMap<number, Series>) {
   const { accounts } = await benchWorld(database);
-  const api = await startApiProcess(database.urls, 512);
+  const api = await startApiProcess(database.urls, CONNECTIONS);
   const runs: BenchRun[] = [];
   const call = async () => {
     const { status, result } = await api.authorize(oneOf(accounts), 500);

@@ -1,4 +1,5 @@
-import { Pool } from 'pg';
+import type { Socket } from 'node:net';
+import { Pool, type PoolClient } from 'pg';
 
 /**
  * Longer than any statement of the hot path takes, and than anybody waits for an answer: a connection that is silent for so
@@ -12,13 +13,35 @@ const SILENT_MAX_MS = 10_000;
  * statistics old must not turn into a scan, and planning again for every batch costs a millisecond.
  */
 export function createAuthorizerPool(connectionString: string, max: number, silentMaxMs = SILENT_MAX_MS): Pool {
-  return new Pool({
+  const pool = new Pool({
     connectionString,
     max,
     application_name: 'escudo-authorizer',
-    query_timeout: silentMaxMs,
     connectionTimeoutMillis: silentMaxMs,
     // The other end of the same: locks of a transaction whose process is gone are let go.
     options: `-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off -c idle_in_transaction_session_timeout=${silentMaxMs}`,
   });
+  endSilentConnections(pool, silentMaxMs);
+  return pool;
+}
+
+/**
+ * By one timer for each socket. `query_timeout` makes one for each statement, and what that leaves behind (with the statement's
+ * parameters, two kilobytes for a purchase) outlives every collection but the ones of all memory, which it brings about.
+ */
+function endSilentConnections(pool: Pool, silentMaxMs: number): void {
+  const working = new WeakSet<PoolClient>();
+  pool.on('acquire', (client) => working.add(client));
+  pool.on('release', (_error, client) => working.delete(client));
+  pool.on('connect', (client) => {
+    const socket = socketOf(client);
+    socket.setTimeout(silentMaxMs, () => {
+      if (working.has(client)) socket.destroy(new Error(`PostgreSQL has been silent for ${silentMaxMs} ms`));
+    });
+  });
+}
+
+/** The socket under a connected client, encrypted or not: the client has it, though its types do not say so. */
+function socketOf(client: PoolClient): Socket {
+  return (client as PoolClient & { readonly connection: { readonly stream: Socket } }).connection.stream;
 }
