@@ -34,8 +34,12 @@ function endSilentConnections(pool: Pool, silentMaxMs: number): void {
   pool.on('acquire', (client) => working.add(client));
   pool.on('release', (_error, client) => working.delete(client));
   pool.on('connect', (client) => {
+    // Whatever it works on fails with the same error; an error that nobody listens for would end the process.
+    client.on('error', () => undefined);
     const socket = socketOf(client);
-    socket.setTimeout(silentMaxMs, () => {
+    socket.setTimeout(silentMaxMs);
+    // Not as `setTimeout`'s own listener: that hears of the first silence only, which may be one between two purchases.
+    socket.on('timeout', () => {
       if (working.has(client)) socket.destroy(new Error(`PostgreSQL has been silent for ${silentMaxMs} ms`));
     });
   });

@@ -90,3 +90,25 @@ test('purchases are answered again soon after connections fell silent', async ()
   await pool.end();
   await network.close();
 });
+
+test.each([
+  ['in a transaction of its own', 0],
+  ['after it was silent between two purchases, as it may be', 700],
+])('a connection that falls silent while it works ends that work and nothing else: %s', async (_case, idleMs) => {
+  const network = await networkBefore(database.urls.escudo_authorizer);
+  const pool = createAuthorizerPool(network.url, 1, 500);
+  pool.on('error', () => undefined);
+  const before = await pool.connect();
+  await before.query('SELECT 1');
+  before.release();
+  await new Promise((resolve) => setTimeout(resolve, idleMs));
+  const client = await pool.connect();
+  expect(client).toBe(before);
+  await client.query('BEGIN');
+  network.fallSilent();
+  await expect(client.query('SELECT 1')).rejects.toThrow('silent for 500 ms');
+  client.release(true);
+  expect((await pool.query('SELECT 2 AS two')).rows).toEqual([{ two: 2 }]);
+  await pool.end();
+  await network.close();
+});
