@@ -32,7 +32,7 @@ export async function recordReversal(trx: Transaction, context: CardEventContext
     return recorded;
   }
   if (reversedMessageId === authorization.message_id) {
-    await takeBackFirstApproval(trx, { ...part, reference: event.messageId, most: event.amount });
+    await takeBackFirstApproval(trx, { ...part, reference: event.messageId });
     return recorded;
   }
   // The network did not hear us approve more: what we approved on that message goes back, nothing of what others hold.

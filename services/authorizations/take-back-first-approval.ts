@@ -1,5 +1,4 @@
 import type { Transaction } from '../database/transaction';
-import { minBigint } from '../shared/money';
 import { type AuthorizationRow, fundingLegsOf, receiptOf } from './authorization.repository';
 import { reversePart } from './reverse-part';
 import { isFirstApprovalLeft } from './rules/first-approval';
@@ -17,26 +16,24 @@ export async function takeBackFirstApproval(
     readonly timeZone: string;
     /** Names what took it back. */
     readonly reference: string;
-    /** Cents at most, where the network says how much it is about. */
-    readonly most?: bigint;
     readonly effectiveAt: Date;
     /** Where nobody of the network asked for it. */
     readonly reason?: 'answer_not_heard';
     readonly now: Date;
   },
 ): Promise<boolean> {
-  const { authorization, timeZone, reference, most, effectiveAt, reason, now } = input;
+  const { authorization, timeZone, reference, effectiveAt, reason, now } = input;
   const { organization_id: organizationId, id: authorizationId } = authorization;
   if (await isAnsweredLate(trx, authorization)) return false;
   const later = new Set(await legIdsOfAmendments(trx, organizationId, authorizationId));
   const legs = await fundingLegsOf(trx, organizationId, [authorizationId]);
   const own = legs.filter((leg) => !later.has(leg.id));
   if (later.size > 0 && !isFirstApprovalLeft(own, authorization)) return false;
-  const approved = BigInt(receiptOf(authorization)?.outcome.approved ?? authorization.approved_amount);
   await reversePart(trx, {
     authorization,
     timeZone,
-    amount: most === undefined ? approved : minBigint(most, approved),
+    // All of it, as its legs are all of what it holds: an amount of another making would free more than it takes back.
+    amount: BigInt(receiptOf(authorization)?.outcome.approved ?? authorization.approved_amount),
     messageId: reference,
     effectiveAt,
     legIds: own.map((leg) => leg.id),

@@ -202,6 +202,17 @@ describe('and the network says so itself', () => {
     },
   );
 
+  test.each([6_000, 0])(
+    'it is given back whole, with what it holds, whatever amount the event names: %p',
+    async (named) => {
+      const purchase = holder.purchase();
+      await purchase.ask(10_000);
+      await purchase.tell('AUTHORIZATION', named, { ...notHeard, token: purchase.lastEventToken, holdLeft: 0 });
+      expect(await holder.books(purchase)).toMatchObject({ state: 'reversed', reversed: 10_000n, held: 0n });
+      await sound();
+    },
+  );
+
   test('what opens an ended purchase again is not taken for what it began with', async () => {
     const purchase = holder.purchase();
     await purchase.ask(10_000);
