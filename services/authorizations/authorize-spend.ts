@@ -133,7 +133,6 @@ interface Draft extends AuthorizationDraft {
   readonly snapshot: SpendSnapshot;
   readonly spend: SpendRequest;
   readonly decision: Decision;
-  readonly now: Date;
 }
 
 interface Answer {
@@ -368,7 +367,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         now,
       });
       const { reply, item, legs } = draft;
-      drafts.push({ reply, item, legs, job, snapshot, spend, decision, now });
+      drafts.push({ reply, item, legs, job, snapshot, spend, decision });
     }
     if (drafts.length === 0) return { answers, conflicted, held: [], batchId: null };
     await ensurePositions(client, drafts);
@@ -385,8 +384,8 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     conflicted: Job[],
   ): Promise<Attempt> {
     // Written, sealed and handed over without a pause between: the next batch writes into the same memory.
-    const leafInputs = leaves.write(drafts, ({ job, snapshot, spend, decision, now }, out) => {
-      writeReceipt(out, subjectOf(job), snapshot, spend, decision, now, marketHash);
+    const leafInputs = leaves.write(drafts, ({ job, item, snapshot, spend, decision }, out) => {
+      writeReceipt(out, subjectOf(job), snapshot, spend, decision, item.decided_at, marketHash);
     });
     const respondBy = new Date(Math.max(...drafts.map(({ job }) => job.request.respondBy.getTime())));
     const receipts = leafInputs.map(receiptIn);

@@ -27,7 +27,7 @@ export function createAuthorizerPool(connectionString: string, max: number, sile
 
 /**
  * By one timer for each socket. `query_timeout` makes one for each statement, and what that leaves behind (with the statement's
- * parameters, two kilobytes for a purchase) outlives every collection but the ones of all memory, which it brings about.
+ * parameters, four kilobytes for a purchase) outlives every collection but the ones of all memory, which it brings about.
  */
 function endSilentConnections(pool: Pool, silentMaxMs: number): void {
   const working = new WeakSet<PoolClient>();
