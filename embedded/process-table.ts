@@ -48,7 +48,7 @@ export interface ProcessDefinition {
 export const defaultPorts = {
   api: 3000,
   'worker-metrics': 3001,
-  postgres: 54_329,
+  postgres: 25_432,
   temporal: 7233,
   'temporal-ui': 8233,
   anvil: 8545,

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { inheritedEnvironment } from '../../../embedded/config';
 import { lockHolder, tryLock, unlock } from '../../../embedded/file-lock';
 import { freePort, portIsFree } from '../../../embedded/free-port';
+import { defaultPorts } from '../../../embedded/process-table';
 import { type ProcessExit, startProcess, untilReady } from '../../../embedded/processes';
 import { projectRoot } from '../../../embedded/project-root';
 
@@ -129,6 +130,13 @@ test('a taken port is passed over, and no port is handed out twice', async () =>
   expect(await portIsFree(taken)).toBe(false);
   expect(await freePort(taken)).not.toBe(taken);
   await new Promise((resolve) => server.close(resolve));
+});
+
+test('no port is one that the system may give an outgoing connection before the server has started', async () => {
+  // Linux gives them ports from here on, macOS from 49152.
+  const outgoingFrom = 32_768;
+  for (const preferred of Object.values(defaultPorts)) expect(preferred + 50).toBeLessThan(outgoingFrom);
+  for (let taken = 0; taken < 50; taken += 1) expect(await freePort()).toBeLessThan(outgoingFrom);
 });
 
 test('a port that fetch refuses to call is passed over', async () => {
