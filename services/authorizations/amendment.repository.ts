@@ -24,6 +24,8 @@ export interface AmendmentRow {
   readonly kind: AuthorizationRequestKind;
   readonly outcome: Decision['outcome'];
   readonly decline_reason: DeclineReason | null;
+  /** How the message said its amount; null where it was written before this was kept. */
+  readonly amount_basis: 'total' | 'delta' | null;
   /** Asked for on top of `total_before`. */
   readonly requested_amount: bigint;
   readonly total_before: bigint;

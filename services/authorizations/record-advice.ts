@@ -75,7 +75,7 @@ export async function advise(
     readonly snapshot: SpendSnapshot;
     /** The purchase begins with this message: its own row has the receipt. */
     readonly begins?: boolean;
-    readonly message: AmendingMessage & Pick<CardEvent, 'amount' | 'amountBasis'>;
+    readonly message: AmendingMessage & Pick<CardEvent, 'amount'>;
     readonly sealer: ReceiptSealer;
     readonly now: Date;
   },

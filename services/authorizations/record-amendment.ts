@@ -21,6 +21,7 @@ export interface AmendingMessage {
   readonly occurredAt: Date;
   /** Null: nobody waits for an answer. */
   readonly respondBy: Date | null;
+  readonly amountBasis: 'total' | 'delta';
 }
 
 export interface RecordAmendmentInput {
@@ -72,6 +73,7 @@ export async function recordAmendment(
     kind: message.kind,
     outcome: decision.outcome,
     decline_reason: decision.reason,
+    amount_basis: message.amountBasis,
     requested_amount: request.amount,
     total_before: purchase.total,
     granted,

@@ -2,11 +2,11 @@ import type { Transaction } from '../database/transaction';
 import { type AuthorizationRow, fundingLegsOf, receiptOf } from './authorization.repository';
 import { reversePart } from './reverse-part';
 import { isFirstApprovalLeft } from './rules/first-approval';
-import { answerLateFromNowOn, isAnsweredLate, legIdsOfAmendments } from './unheard-answers.repository';
+import { answerLateFromNowOn, isAnsweredLate, isInLaterTotal, legIdsOfAmendments } from './unheard-answers.repository';
 
 /**
  * Gives back what a purchase was approved for when it began, once: the network did not hear that approval. What was approved on
- * top of it stays, and what clearings have used of it stays used. A repetition of its first message is from now on told that it
+ * top of it stays, and what clearings have used of it stays used; where a new total was approved since, all of it is held for that. A repetition of its first message is from now on told that it
  * came too late. Under the account's lock, on a purchase that is open. Returns whether there was anything to give back.
  */
 export async function takeBackFirstApproval(
@@ -25,6 +25,7 @@ export async function takeBackFirstApproval(
   const { authorization, timeZone, reference, effectiveAt, reason, now } = input;
   const { organization_id: organizationId, id: authorizationId } = authorization;
   if (await isAnsweredLate(trx, authorization)) return false;
+  if (await isInLaterTotal(trx, authorization)) return false;
   const later = new Set(await legIdsOfAmendments(trx, organizationId, authorizationId));
   const legs = await fundingLegsOf(trx, organizationId, [authorizationId]);
   const own = legs.filter((leg) => !later.has(leg.id));

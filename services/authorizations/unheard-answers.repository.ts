@@ -1,6 +1,8 @@
 import type { Knex } from 'knex';
 import type { Transaction } from '../database/transaction';
+import type { AuthorizationRequestKind } from '../providers/processor/port';
 import type { AuthorizationRow } from './authorization.repository';
+import { isAboutAmount } from './rules/amendment';
 import type { StoredAnswer } from './stored-answer';
 
 /** One batch of answers that nobody has confirmed as given. */
@@ -93,6 +95,23 @@ export async function legIdsOfAmendments(
     .where({ organization_id: organizationId, authorization_id: authorizationId })
     .select('leg_ids');
   return rows.flatMap((row) => row.leg_ids);
+}
+
+/**
+ * Whether a new total was approved since, or told, that has in it what the purchase began with: what is held is held for that total.
+ * One that was taken back itself says nothing any more.
+ */
+export async function isInLaterTotal(
+  trx: Transaction,
+  authorization: Pick<AuthorizationRow, 'organization_id' | 'id'>,
+): Promise<boolean> {
+  const { organization_id, id: authorization_id } = authorization;
+  const totals: { kind: AuthorizationRequestKind }[] = await trx('authorization_amendments')
+    .where({ organization_id, authorization_id, amount_basis: 'total' })
+    .whereNot({ outcome: 'declined' })
+    .whereRaw("answer_state IS DISTINCT FROM 'taken_back'")
+    .select('kind');
+  return totals.some(({ kind }) => isAboutAmount(kind));
 }
 
 /**

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { amendAuthorization } from '../../../../services/authorizations/amend-authorization';
+import { voidUnheardAuthorization } from '../../../../services/authorizations/void-unheard-authorization';
 import { createKnex } from '../../../../services/database/knex';
 import { systemClock } from '../../../../services/shared/clock';
 import { purchase as requestOf } from '../../../builders/spending-world';
@@ -262,6 +263,70 @@ describe('from a processor that sends new totals, or asks after it went ahead', 
     const before = await holder.books(purchase);
     await purchase.tell('AUTHORIZATION', 6_000, { ...NOT_HEARD, token: messageId });
     expect(await holder.books(purchase)).toEqual(before);
+  });
+
+  describe('and did not hear the first approval', () => {
+    async function begun() {
+      const holder = await network.cardholder();
+      const purchase = holder.purchase();
+      await purchase.ask(10_000);
+      return { holder, purchase, firstToken: purchase.lastEventToken };
+    }
+
+    /** The sweeper and the network's own event, as both may come. */
+    async function giveBackFirst({ holder, purchase, firstToken }: Awaited<ReturnType<typeof begun>>) {
+      const [row] = await holder.rows('authorizations');
+      const purchaseOf = { organizationId: holder.organizationId, authorizationId: String(row?.id) };
+      await voidUnheardAuthorization(
+        { knex: network.knex, clock: systemClock },
+        { ...purchaseOf, standing: 'declined' },
+      );
+      await purchase.tell('AUTHORIZATION', 10_000, { ...NOT_HEARD, token: firstToken });
+    }
+
+    test.each([14_000n, 10_000n, 6_000n])('a total that was approved since keeps all of it: %p', async (total) => {
+      const first = await begun();
+      expect(await amend(first.holder, total)).toMatchObject({ outcome: 'approved' });
+      const before = await first.holder.books(first.purchase);
+      expect(before).toMatchObject({ held: total });
+      await giveBackFirst(first);
+      expect(await first.holder.books(first.purchase)).toEqual(before);
+    });
+
+    test('a total that was declined keeps nothing', async () => {
+      const first = await begun();
+      expect(await amend(first.holder, 90_000n)).toMatchObject({ outcome: 'declined' });
+      await giveBackFirst(first);
+      expect(await first.holder.books(first.purchase)).toMatchObject({
+        state: 'reversed',
+        held: 0n,
+        counted: ['0', 0],
+      });
+    });
+
+    test('a total that was not heard either keeps nothing', async () => {
+      const first = await begun();
+      const messageId = randomUUID();
+      await amend(first.holder, 14_000n, { messageId });
+      await first.purchase.tell('AUTHORIZATION', 14_000, { ...NOT_HEARD, token: messageId });
+      await giveBackFirst(first);
+      expect(await first.holder.books(first.purchase)).toMatchObject({
+        state: 'reversed',
+        held: 0n,
+        counted: ['0', 0],
+      });
+    });
+
+    test('an amount on top keeps only itself', async () => {
+      const first = await begun();
+      await amend(first.holder, 4_000n, { amountBasis: 'delta' });
+      await giveBackFirst(first);
+      expect(await first.holder.books(first.purchase)).toMatchObject({
+        state: 'pending',
+        reversed: 10_000n,
+        held: 4_000n,
+      });
+    });
   });
 
   test('an advice is answered yes whatever we would have said, and held as far as the account covers it', async () => {
