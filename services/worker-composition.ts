@@ -35,6 +35,7 @@ import { watchReserves } from './pricing/watch-reserves';
 import { createProgramUsageSummer } from './programs/sum-program-usage';
 import { createDeniedAddressList } from './providers/screening/denied-address-list';
 import type { ReceiptSealer } from './receipts/seal-receipts';
+import { sweepEndedSettlements } from './settlement/sweep-ended-settlements';
 import { createTemporalClient, type TemporalSettings } from './temporal/client';
 import { createWorkflowStarter } from './temporal/workflow-starter';
 import { sweepUnbookedGas } from './treasury/book-gas';
@@ -319,6 +320,14 @@ function composeJobs(
       async run() {
         const signalled = await resumeWaitingWork({ knex, workerKnex, clock, resumed });
         if (signalled > 0) logger.warn({ signalled }, 'work that waited too long was taken up again');
+      },
+    },
+    {
+      name: 'compare-ended-settlements',
+      everyMs: 3_600_000,
+      async run() {
+        const shown = await sweepEndedSettlements({ knex, workerKnex, clock });
+        if (shown > 0) logger.warn({ shown }, 'settlements are over whose books have another amount than they say');
       },
     },
     {

@@ -87,8 +87,9 @@ export async function findStuckWork(
     );
   const settlements: StuckWork[] = await trx('settlements')
     .where({ organization_id: organizationId })
-    .whereNot('state', 'reconciled')
     .whereNotNull('difference')
+    // One that is over stays so with a difference that was accepted, but not with books that lack something.
+    .andWhere((settlement) => settlement.whereNot('state', 'reconciled').orWhereNotNull('books_difference'))
     .orderBy('updated_at')
     .limit(limit)
     .select(

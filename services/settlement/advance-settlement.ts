@@ -6,10 +6,11 @@ import type { BankStatements } from '../providers/off-ramp/port';
 import type { NetworkSettlementItem, NetworkSettlementSummary, Processor } from '../providers/processor/port';
 import { invariant, required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
-import { formatDecimal, sumBigint } from '../shared/money';
+import { sumBigint } from '../shared/money';
 import { done, type StepResult, WAIT_MS, waiting } from '../shared/step';
+import { compareBooks } from './compare-books';
 import { findBankEntries } from './find-bank-entries';
-import { compareSettlement, differenceText } from './rules/compare-settlement';
+import { bankDifferenceText, compareSettlement, differenceText } from './rules/compare-settlement';
 import { apartText, planBooking } from './rules/plan-booking';
 import { isOlder } from './rules/reading';
 import { next, type SettlementEvent } from './rules/settlement-state';
@@ -44,7 +45,8 @@ export interface SettlementKey {
  * three say the same. A difference is recorded and told once; before the close it leaves the settlement `open`, which is
  * looked at again by itself, and at the bank it leaves it `paid` for an operator: whose word has it compared again, with what
  * the bank, the network and we have corrected since, or lets it stand (`acceptDifference`). Where the books have another amount
- * of what the bank moved than the settlement says, an operator has the rest booked (`correctBooks`); no look does.
+ * of what the bank moved than the settlement says, an operator has the rest booked (`correctBooks`); no look does. A look at one
+ * that is over compares the books alone.
  *
  * Days are UTC days. A processor reports and pays all programs in one: what is on cards of another program is left out, and the
  * bank's entry is compared with the whole report. Where the bank's entry differs from it, the program is taken to be the
@@ -58,7 +60,10 @@ export async function advanceSettlement(deps: AdvanceSettlementDeps, key: Settle
   const row = await inOrganization(deps.knex, organizationId, async (trx) =>
     required(await findSettlement(trx, organizationId, settlementId), `settlement ${settlementId}`),
   );
-  if (row.state === 'reconciled') return done('reconciled');
+  if (row.state === 'reconciled') {
+    await inOrganization(deps.knex, organizationId, (trx) => compareBooks(trx, deps, key));
+    return done('reconciled');
+  }
   const summary = await deps.processor.settlementSummary(row.date);
   if (summary.kind === 'unknown') return waiting(row.state, `no report: ${summary.detail}`, WAIT_MS.vendor);
   if (summary.kind === 'rejected') return waiting(row.state, `report refused: ${summary.code}`, WAIT_MS.operator);
@@ -165,7 +170,7 @@ async function pay(
       await tellSettlement(trx, { ...after, state: 'reconciled', difference: null }, 'settlement.reconciled');
       return done('reconciled');
     }
-    const text = differenceText(network, ledger, `the bank moved ${formatDecimal(paid, 2)}`);
+    const text = bankDifferenceText(network, ledger, paid);
     await recordDifference(trx, key, after, { ...found, difference: text });
     return stuck('paid', text);
   });

@@ -8,6 +8,7 @@ import { formatDecimal } from '../shared/money';
 import { usdDocument } from '../shared/money-document';
 import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
+import { acceptedText } from './rules/compare-settlement';
 import { findSettlement, lockSettlement, type SettlementRow, updateSettlement } from './settlement.repository';
 import { tellSettlement } from './settlement-event';
 import { wakeSettlement } from './wake-settlement';
@@ -15,7 +16,7 @@ import { wakeSettlement } from './wake-settlement';
 /**
  * An operator's word that what the books lack of what the bank moved is booked, where an earlier fault left them otherwise than
  * the settlement says. `amount` (US dollars with sign and cents, as the settlement shows it) has to be the difference as it
- * stands, so that nobody books what they have not seen. The settlement is compared again then.
+ * stands, so that nobody books what they have not seen. The settlement is compared again then; one that was over stays so.
  */
 export async function correctBooks(
   trx: Transaction,
@@ -44,7 +45,11 @@ export async function correctBooks(
   const draft = { settlementId, programId: row.program_id, netAmount: amount, effectiveAt: deps.clock.now() };
   const [posted] = await postTransactions(trx, organizationId, [settleNetwork({ ...draft, mends: comparedAt })]);
   invariant(posted?.kind === 'posted', `settlement ${settlementId}: its books were corrected for this look before`);
-  await updateSettlement(trx, organizationId, settlementId, { books_difference: null });
+  await updateSettlement(trx, organizationId, settlementId, {
+    books_difference: null,
+    // One that is under way is told its difference by the look that comes; one that is over has nobody else to take it back.
+    ...(row.state === 'reconciled' ? { difference: acceptedText(row) } : {}),
+  });
   const corrected = required(await findSettlement(trx, organizationId, settlementId), 'settlement just corrected');
   await tellSettlement(trx, corrected, 'settlement.books_corrected', {
     corrected_amount: usdDocument(amount),

@@ -1,3 +1,4 @@
+import type { Knex } from 'knex';
 import type { Transaction } from '../database/transaction';
 import { sumBigint } from '../shared/money';
 import type { LedgerItem } from './rules/compare-settlement';
@@ -98,16 +99,43 @@ export async function updateSettlement(
     });
 }
 
+/** A transfer `x` that books what the bank moved for a settlement; `kind`, because the index of legs is without holds. */
+const IS_BOOKED = "x.kind <> 'pending' AND x.label IN ('paid-to-network', 'paid-by-network')";
+/** Its cents, above zero paid to the network. */
+const BOOKED_AMOUNT = "CASE WHEN x.label = 'paid-to-network' THEN x.amount ELSE -x.amount END";
+
 /** What the books have of what the bank moved for a settlement. */
 export async function bookedOf(trx: Transaction, organizationId: string, settlementId: string): Promise<Booked> {
   const result: { rows: { key: string; amount: bigint }[] } = await trx.raw(
-    `SELECT t.idempotency_key AS key, CASE WHEN x.label = 'paid-to-network' THEN x.amount ELSE -x.amount END AS amount
+    `SELECT t.idempotency_key AS key, ${BOOKED_AMOUNT} AS amount
        FROM ledger_transfers x JOIN ledger_transactions t ON t.organization_id = x.organization_id AND t.id = x.transaction_id
-      WHERE x.organization_id = ? AND x.leg_id = ? AND x.kind <> 'pending'
-        AND x.label IN ('paid-to-network', 'paid-by-network')`,
+      WHERE x.organization_id = ? AND x.leg_id = ? AND ${IS_BOOKED}`,
     [organizationId, settlementId],
   );
   return { amount: sumBigint(result.rows.map(({ amount }) => amount)), keys: result.rows.map(({ key }) => key) };
+}
+
+/**
+ * Settlements of all organizations that are over, stand as they do since `since` or later, and whose books are apart from what they
+ * say by another amount than is shown of them. Needs the worker's role.
+ */
+export async function findEndedApart(
+  knex: Knex,
+  since: Date,
+  limit: number,
+): Promise<readonly Pick<SettlementRow, 'organization_id' | 'id'>[]> {
+  const result: { rows: Pick<SettlementRow, 'organization_id' | 'id'>[] } = await knex.raw(
+    `SELECT s.organization_id, s.id
+       FROM settlements s CROSS JOIN LATERAL (
+              SELECT coalesce(sum(${BOOKED_AMOUNT}), 0) AS amount FROM ledger_transfers x
+               WHERE x.organization_id = s.organization_id AND x.leg_id = s.id AND ${IS_BOOKED}
+            ) booked
+      WHERE s.state = 'reconciled' AND s.updated_at >= ?
+        AND s.paid_amount - booked.amount <> coalesce(s.books_difference, 0)
+      LIMIT ?`,
+    [since, limit],
+  );
+  return result.rows;
 }
 
 /**

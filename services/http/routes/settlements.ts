@@ -207,7 +207,7 @@ export function settlementRoutes(deps: RouteDeps): AnyRoute[] {
       operationId: 'correctSettlementBooks',
       summary: 'Have booked what the books lack of what the bank moved',
       description:
-        'Where an earlier fault left them otherwise than the settlement says. `amount` is its `books_difference`, so that nobody books what they have not seen; it is compared again then.',
+        'Where an earlier fault left them otherwise than the settlement says. `amount` is its `books_difference`, so that nobody books what they have not seen; it is compared again then. One that is over stays `reconciled`.',
       tag: 'Settlements',
       access: write,
       params,

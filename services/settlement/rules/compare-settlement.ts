@@ -83,3 +83,20 @@ function finding(messageIds: readonly string[], what: string): string | null {
 export function differenceText(network: bigint, ledger: bigint, why: string): string {
   return `network ${formatDecimal(network, 2)}, ledger ${formatDecimal(ledger, 2)} USD: ${why}`;
 }
+
+/** The same of what the bank moved for a date on which network and ledger may agree. */
+export function bankDifferenceText(network: bigint, ledger: bigint, paid: bigint): string {
+  return differenceText(network, ledger, `the bank moved ${formatDecimal(paid, 2)}`);
+}
+
+/** What a settlement that is over says of a difference while its books are in order: the one that was accepted, if any. */
+export function acceptedText(row: {
+  readonly accepted_at: Date | null;
+  readonly network_amount: bigint | null;
+  readonly ledger_amount: bigint | null;
+  readonly paid_amount: bigint | null;
+}): string | null {
+  const { network_amount: network, ledger_amount: ledger, paid_amount: paid } = row;
+  if (row.accepted_at === null || network === null || ledger === null || paid === null) return null;
+  return bankDifferenceText(network, ledger, paid);
+}

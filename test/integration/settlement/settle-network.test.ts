@@ -26,6 +26,7 @@ import { advanceSettlement } from '../../../services/settlement/advance-settleme
 import { closeSettlement } from '../../../services/settlement/close-settlement';
 import { compareAgain } from '../../../services/settlement/compare-again';
 import { correctBooks } from '../../../services/settlement/correct-books';
+import { sweepEndedSettlements } from '../../../services/settlement/sweep-ended-settlements';
 import { required } from '../../../services/shared/assert';
 import { systemClock } from '../../../services/shared/clock';
 import { sumBigint } from '../../../services/shared/money';
@@ -45,6 +46,7 @@ const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 let database: TestDatabase;
 let superuser: Client;
 let knex: Knex;
+let workerKnex: Knex;
 let issuer: IssuerServer;
 let vendor: Awaited<ReturnType<typeof startOffRampVendor>>;
 let network: Awaited<ReturnType<typeof startCardNetwork>>;
@@ -59,11 +61,13 @@ beforeAll(async () => {
   superuser = new Client({ connectionString: database.superuserUrl });
   await superuser.connect();
   knex = createKnex(database.urls.escudo_app, 6, 'settlement-test');
+  workerKnex = createKnex(database.urls.escudo_worker, 2, 'settlement-test-scan');
   issuer = await startIssuerServer(() => lithic.ingress);
 });
 
 afterAll(async () => {
   await issuer.close();
+  await workerKnex.destroy();
   await knex.destroy();
   await superuser.end();
   await database.drop();
@@ -643,6 +647,13 @@ describe('paid with a difference', () => {
         listStuckWork(trx, { organizationId: world.organizationId, limit: 10 }),
       );
 
+    /** Books for it what the bank has not moved, as a look did that had read less of the statement. */
+    function misbook(settlementId: string, netAmount: bigint, correction: number): Promise<unknown> {
+      const { organizationId, programId } = world;
+      const draft = settleNetwork({ settlementId, programId, netAmount, effectiveAt: new Date(), correction });
+      return inOrganization(knex, organizationId, (trx) => postTransactions(trx, organizationId, [draft]));
+    }
+
     /**
      * What a look at one entry of the bank did when it was recorded after one at two, before that was told apart: 0.40 that
      * the bank had given back are booked as taken again. `then`: what the settlement says of it.
@@ -652,12 +663,7 @@ describe('paid with a difference', () => {
       await drive(id);
       correction('half', 'credit', 40n);
       await drive(id);
-      const { organizationId, programId } = world;
-      await inOrganization(knex, organizationId, (trx) =>
-        postTransactions(trx, organizationId, [
-          settleNetwork({ settlementId: id, programId, netAmount: 40n, effectiveAt: new Date(), correction: 1 }),
-        ]),
-      );
+      await misbook(id, 40n, 1);
       await superuser.query(`UPDATE settlements SET bank_entries = NULL, ${then} WHERE id = $1`, [id]);
       expect(await balance(bankSettlementOf('operating'))).toBe(-5_100n);
       return id;
@@ -742,6 +748,94 @@ describe('paid with a difference', () => {
       correction('half', 'credit', 40n);
       expect(await drive(id)).toMatchObject({ reason: expect.stringContaining('-0.40 is to be booked') });
       expect(await balance(bankSettlementOf('operating'))).toBe(-5_100n);
+    });
+
+    describe('after it ended', () => {
+      const sweep = (after = 0) =>
+        sweepEndedSettlements({ knex, workerKnex, clock: { now: () => new Date(Date.now() + after) } });
+
+      it('is found by the sweep, shown as stuck and corrected once', async () => {
+        await spend(5_000n);
+        const { id } = await close();
+        await settleAtNetwork();
+        await drive(id);
+        const ended = await row(id);
+        expect(await sweep()).toBe(0);
+        expect(await row(id)).toEqual(ended);
+
+        await misbook(id, 40n, 1);
+        const text = 'the bank moved 50.00 USD and the books have 50.40 of it: -0.40 is to be booked by correct-books';
+        // By two workers at once, and once more afterwards.
+        await Promise.all([sweep(), sweep()]);
+        expect(await sweep()).toBe(0);
+        expect(await row(id)).toMatchObject({ state: 'reconciled', difference: text, books_difference: -40n });
+        expect(await stuck()).toMatchObject([{ kind: 'settlement', id, state: 'reconciled', reason: text }]);
+        const toldOf = ['settlement.closed', 'settlement.reconciled', 'settlement.difference_found'];
+        expect(await events()).toEqual(toldOf);
+        // A look, which a retry brings about, leaves it over and booked as it is.
+        expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
+        expect(await events()).toEqual(toldOf);
+        expect(await balance(bankSettlementOf('operating'))).toBe(-5_040n);
+
+        expect(await correct(id, '0.40')).toMatchObject({ ok: false, error: { pointer: '/amount' } });
+        const said = await Promise.all([correct(id, '-0.40'), correct(id, '-0.40')]);
+        expect(said.map(({ ok }) => ok).sort()).toEqual([false, true]);
+        expect(await correct(id, '-0.40')).toMatchObject({ ok: false, error: { code: 'state_conflict' } });
+        expect(await balance(bankSettlementOf('operating'))).toBe(-5_000n);
+        expect(await balance(networkPayableOf(world.programId))).toBe(0n);
+        expect(await row(id)).toMatchObject({ state: 'reconciled', difference: null, books_difference: null });
+        expect(await stuck()).toEqual([]);
+        expect(await events()).toEqual([...toldOf, 'settlement.books_corrected']);
+        expect([await sweep(), await drive(id)]).toEqual([0, { done: true, state: 'reconciled' }]);
+
+        // Damaged again, by the same amount: the correction of before is not taken for this one's.
+        await misbook(id, 40n, 2);
+        expect(await sweep()).toBe(1);
+        expect(await correct(id, '-0.40')).toMatchObject({ ok: true });
+        expect(await balance(bankSettlementOf('operating'))).toBe(-5_000n);
+      });
+
+      it('shows what is lacking now, also where a look finds it, and nothing where it is made good otherwise', async () => {
+        await spend(5_000n);
+        const { id } = await close();
+        await settleAtNetwork();
+        await drive(id);
+        await misbook(id, -1n, 1);
+        expect(await drive(id)).toEqual({ done: true, state: 'reconciled' });
+        expect(await row(id)).toMatchObject({ books_difference: 1n });
+        await misbook(id, -2n, 2);
+        expect(await sweep()).toBe(1);
+        expect(await row(id)).toMatchObject({ books_difference: 3n, difference: expect.stringContaining('0.03 is') });
+        await misbook(id, 3n, 3);
+        expect(await sweep()).toBe(1);
+        expect(await row(id)).toMatchObject({ books_difference: null, difference: null });
+        expect(await stuck()).toEqual([]);
+      });
+
+      it('keeps the difference that was accepted', async () => {
+        const id = await paidOtherwise('51.00');
+        await drive(id);
+        expect(await accept(id, '1.00')).toMatchObject({ ok: true });
+        const { difference } = await row(id);
+        expect([await sweep(), await row(id)]).toMatchObject([0, { books_difference: null }]);
+        await misbook(id, 40n, 1);
+        expect(await sweep()).toBe(1);
+        expect(await row(id)).toMatchObject({ difference: expect.stringContaining('-0.40 is to be booked') });
+        expect(await correct(id, '-0.40')).toMatchObject({ ok: true });
+        expect(await row(id)).toMatchObject({ state: 'reconciled', difference, books_difference: null });
+        expect(await balance(expenseOf('settlement', 'USD'))).toBe(100n);
+        expect(await balance(networkPayableOf(world.programId))).toBe(0n);
+      });
+
+      it('is looked for until it has been over for 90 days', async () => {
+        await spend(5_000n);
+        const { id } = await close();
+        await settleAtNetwork();
+        await drive(id);
+        await misbook(id, 40n, 1);
+        expect(await sweep(90 * DAY_MS + 60_000)).toBe(0);
+        expect(await sweep(90 * DAY_MS - 60_000)).toBe(1);
+      });
     });
 
     it('is nobody else’s to correct', async () => {
