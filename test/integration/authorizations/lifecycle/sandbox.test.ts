@@ -2,16 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import request from 'supertest';
 import { fundsOf } from '../../../../services/ledger/account-refs';
 import { parseId } from '../../../../services/shared/ids';
-import { startCardNetwork } from '../../../../simulators/card-network/app';
+import { type SimulatedNetwork, startSimulatedNetwork } from '../../../builders/simulated-network';
 import { deposit } from '../../../builders/spending-world';
 import { seedAccount } from '../../http/seed-everything';
 import { type Books, type Cardholder, cardholderOf, type Lifecycle, startLifecycle, USDC } from './network';
 
-const VENDOR_KEY = 'lithic-sandbox-key';
-const ASA_SECRET = `whsec_${Buffer.alloc(32, 5).toString('base64')}`;
-const EVENTS_SECRET = `whsec_${Buffer.alloc(32, 6).toString('base64')}`;
-
-let vendor: Awaited<ReturnType<typeof startCardNetwork>>;
+let vendor: SimulatedNetwork;
 let network: Lifecycle;
 let key: string;
 let cardId: string;
@@ -19,33 +15,10 @@ let holder: Cardholder;
 let sent = 0;
 
 beforeAll(async () => {
-  vendor = await startCardNetwork({
-    port: 0,
-    dataFile: null,
-    apiKey: VENDOR_KEY,
-    asaSecret: ASA_SECRET,
-    eventsSecret: EVENTS_SECRET,
-    asaUrl: null,
-    eventsUrl: null,
-    asaTimeoutMs: 5_000,
-    bank: null,
-    retryDelaysMs: [50],
-  });
-  network = await startLifecycle({
-    LITHIC_BASE_URL: vendor.url,
-    LITHIC_API_KEY: VENDOR_KEY,
-    LITHIC_ASA_SECRET: ASA_SECRET,
-    LITHIC_EVENTS_SECRET: EVENTS_SECRET,
-  });
+  vendor = await startSimulatedNetwork();
+  network = await startLifecycle(vendor.environment);
   const { tested, knex } = network;
-  const enrol = (path: string, body: object) =>
-    request(vendor.url).post(path).set('Authorization', VENDOR_KEY).send(body).expect(200);
-  await enrol('/v1/responder_endpoints', {
-    type: 'AUTH_STREAM_ACCESS',
-    url: `${tested.url}/processors/lithic/authorizations`,
-  });
-  await enrol('/v1/event_subscriptions', { url: `${tested.url}/processors/lithic/events` });
-  const issued = await enrol('/v1/cards', { type: 'VIRTUAL', state: 'OPEN', memo: 'sandbox' });
+  await vendor.connect(tested, 'told');
 
   // Prices and reserves come with any world.
   await network.cardholder();
@@ -53,19 +26,17 @@ beforeAll(async () => {
   key = organization.key;
   const seeded = await seedAccount(tested.sql, { url: tested.url, key });
   cardId = seeded.card;
-  const cardToken: string = issued.body.token;
-  await tested.sql.query('UPDATE cards SET card_token = $1 WHERE card_token = $2', [cardToken, seeded.cardToken]);
-  await tested.sql.query('UPDATE card_routes SET card_token = $1 WHERE card_token = $2', [cardToken, seeded.cardToken]);
   const uuid = (kind: 'organization' | 'program' | 'account' | 'cardholder' | 'card', id: string): string => {
     const parsed = parseId(kind, id);
     if (!parsed.ok) throw new Error(id);
     return parsed.value;
   };
+  const seededCardId = uuid('card', seeded.card);
   const account = {
     accountId: uuid('account', seeded.account),
     cardholderId: uuid('cardholder', seeded.cardholder),
-    cardId: uuid('card', seeded.card),
-    cardToken,
+    cardId: seededCardId,
+    cardToken: await vendor.issue(tested.sql, seededCardId),
   };
   const organizationId = uuid('organization', organization.id);
   holder = cardholderOf(tested, knex, organizationId, uuid('program', seeded.program), account);

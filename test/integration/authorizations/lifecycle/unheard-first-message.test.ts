@@ -1,57 +1,34 @@
 import type { Knex } from 'knex';
-import request from 'supertest';
 import { sweepUnheardAnswers } from '../../../../services/authorizations/sweep-unheard-answers';
 import { voidUnheardAuthorization } from '../../../../services/authorizations/void-unheard-authorization';
 import { createKnex } from '../../../../services/database/knex';
 import { newId } from '../../../../services/database/new-id';
-import { createLithic, type Lithic } from '../../../../services/providers/processor/lithic';
+import type { Lithic } from '../../../../services/providers/processor/lithic';
 import type { SandboxAnswer, VendorOutcome } from '../../../../services/providers/processor/port';
 import { required } from '../../../../services/shared/assert';
 import { systemClock } from '../../../../services/shared/clock';
-import { startCardNetwork } from '../../../../simulators/card-network/app';
 import { brokenBooks } from '../../../builders/books';
+import { type SimulatedNetwork, startSimulatedNetwork } from '../../../builders/simulated-network';
 import { type Cardholder, type Lifecycle, startLifecycle } from './network';
 
-const VENDOR_KEY = 'lithic-unheard-key';
-const ASA_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
-const EVENTS_SECRET = `whsec_${Buffer.alloc(32, 8).toString('base64')}`;
 const SECOND = 1_000;
 
-let vendor: Awaited<ReturnType<typeof startCardNetwork>>;
+let vendor: SimulatedNetwork;
 let network: Lifecycle;
 let workerKnex: Knex;
 let lithic: Lithic;
 let holder: Cardholder;
 
 beforeAll(async () => {
+  vendor = await startSimulatedNetwork();
+  ({ lithic } = vendor);
+  network = await startLifecycle(vendor.environment);
   // Its events reach nobody: what became of a request is known only to whoever asks.
-  vendor = await startCardNetwork({
-    port: 0,
-    dataFile: null,
-    apiKey: VENDOR_KEY,
-    asaSecret: ASA_SECRET,
-    eventsSecret: EVENTS_SECRET,
-    asaUrl: null,
-    eventsUrl: null,
-    asaTimeoutMs: 5_000,
-    bank: null,
-  });
-  network = await startLifecycle({ LITHIC_ASA_SECRET: ASA_SECRET, LITHIC_EVENTS_SECRET: EVENTS_SECRET });
-  await vendorCall('/v1/responder_endpoints', {
-    type: 'AUTH_STREAM_ACCESS',
-    url: `${network.tested.url}/processors/lithic/authorizations`,
-  });
-  lithic = createLithic({
-    baseUrl: vendor.url,
-    apiKey: VENDOR_KEY,
-    asaSecrets: [ASA_SECRET],
-    eventSecrets: [EVENTS_SECRET],
-  });
+  await vendor.connect(network.tested, 'untold');
   workerKnex = createKnex(network.tested.database.urls.escudo_worker, 4, 'unheard-first-test-scan');
 });
 
 afterAll(async () => {
-  await lithic.close();
   await workerKnex.destroy();
   await network.end();
   await vendor.close();
@@ -59,20 +36,10 @@ afterAll(async () => {
 
 beforeEach(async () => {
   holder = await network.cardholder();
-  const { token } = await vendorCall('/v1/cards', { type: 'VIRTUAL', state: 'OPEN', memo: 'unheard' });
-  const { sql } = network.tested;
-  await sql.query('UPDATE cards SET card_token = $2 WHERE id = $1', [holder.cardId, token]);
-  await sql.query('UPDATE card_routes SET card_token = $2 WHERE card_id = $1', [holder.cardId, token]);
-  holder = { ...holder, cardToken: String(token) };
+  holder = { ...holder, cardToken: await vendor.issue(network.tested.sql, holder.cardId) };
 });
 
-async function vendorCall(path: string, body: object): Promise<Record<string, unknown>> {
-  const answer = await request(vendor.url).post(path).set('Authorization', VENDOR_KEY).send(body);
-  if (answer.status >= 300) throw new Error(`${path}: ${answer.text}`);
-  return answer.body;
-}
-
-const loseNextAnswer = () => vendorCall('/sim/faults', { match: 'asa', lose_reply_times: 1 });
+const loseNextAnswer = () => vendor.call('/sim/faults', { match: 'asa', lose_reply_times: 1 });
 
 function heard(answer: VendorOutcome<SandboxAnswer>): SandboxAnswer {
   if (answer.kind !== 'ok') throw new Error(JSON.stringify(answer));
@@ -127,7 +94,7 @@ test('one that was not heard goes back alone where an increment of the same purc
 test('one that was not heard goes back where a clearing of the same purchase went through that nobody has told us of', async () => {
   const purchase = await first('unheard');
   const before = await holder.books(purchase);
-  await vendorCall('/sim/clearing', { token: purchase.token, amount: 3_000 });
+  await vendor.call('/sim/clearing', { token: purchase.token, amount: 3_000 });
   expect(await sweep()).toBe(1);
   expect(await holder.books(purchase)).toMatchObject({ state: 'reversed', held: 0n, counted: ['0', 0] });
   expect((await holder.books(purchase)).free).toBeGreaterThan(before.free);
@@ -145,7 +112,7 @@ test('one that was heard stays held where a later message of the same purchase w
 });
 
 test('one that the network stood in for stays held', async () => {
-  await vendorCall('/sim/settings', { stand_in: 'approve' });
+  await vendor.call('/sim/settings', { stand_in: 'approve' });
   try {
     await loseNextAnswer();
     const answer = heard(await lithic.sandbox.authorize({ cardToken: holder.cardToken, amount: 10_000n }));
@@ -153,7 +120,7 @@ test('one that the network stood in for stays held', async () => {
     const purchase = { token: answer.processorAuthorizationId };
     expect(await holder.books(purchase)).toMatchObject({ state: 'pending', held: 10_000n });
   } finally {
-    await vendorCall('/sim/settings', { stand_in: 'decline' });
+    await vendor.call('/sim/settings', { stand_in: 'decline' });
   }
 });
 
