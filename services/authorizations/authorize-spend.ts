@@ -385,7 +385,8 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
   ): Promise<Attempt> {
     // Written, sealed and handed over without a pause between: the next batch writes into the same memory.
     const leafInputs = leaves.write(drafts, ({ job, item, snapshot, spend, decision }, out) => {
-      writeReceipt(out, subjectOf(job), snapshot, spend, decision, item.decided_at, marketHash);
+      const subject = subjectOf(job);
+      writeReceipt(out, { subject, snapshot, request: spend, decision, now: item.decided_at, marketHash });
     });
     const respondBy = new Date(Math.max(...drafts.map(({ job }) => job.request.respondBy.getTime())));
     const receipts = leafInputs.map(receiptIn);

@@ -104,6 +104,7 @@ async function expire(
     await giveLimitBack(trx, authorization, {
       timeZone: input.account.time_zone,
       amount: unspent,
+      countedFor: 'last',
       wholly,
       now: input.now,
     });

@@ -182,8 +182,9 @@ async function begin(
   const spend = spendOf(row, event.amount);
   const market = marketRecord(snapshot);
   const subject = { authorizationId: id, contentHash: event.contentHash };
-  const told = decideAuthorization(snapshot, spend, now);
-  const receipt = receiptText(subject, snapshot, spend, told, now, sha256Hex(market));
+  const decision = decideAuthorization(snapshot, spend, now);
+  const marketHash = sha256Hex(market);
+  const receipt = receiptText({ subject, snapshot, request: spend, decision, now, marketHash });
   const batchId = await sealAlone(trx, sealer, receipt, market);
   const sealed = { ...row, receipt, batch_id: batchId, batch_ordinal: 0 };
   await insertAdvisedAuthorization(trx, sealed, event.contentHash);

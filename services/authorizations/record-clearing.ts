@@ -247,7 +247,13 @@ async function postSpending(
     const unspent = authorization.approved_amount - authorization.reversed_amount - spent;
     if (ends && unspent > 0n) {
       const { time_zone: timeZone } = account;
-      await giveLimitBack(trx, authorization, { timeZone, amount: unspent, wholly: spent === 0n, now });
+      await giveLimitBack(trx, authorization, {
+        timeZone,
+        amount: unspent,
+        countedFor: 'last',
+        wholly: spent === 0n,
+        now,
+      });
     }
   }
   return { authorizationId, cardTransactionId };

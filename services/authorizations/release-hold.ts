@@ -3,9 +3,12 @@ import type { Transaction } from '../database/transaction';
 import { postTransactions } from '../ledger/post-transactions';
 import { releaseAuthorizationHold } from '../ledger/templates/release-authorization-hold';
 import { sumBigint } from '../shared/money';
+import { grantedOnTop } from './amendment.repository';
 import type { AuthorizationRow } from './authorization.repository';
 import { addToAccount, addToLeg, findCounters, saveCounters } from './card-event.repository';
+import { amountOf, type CountedPart, partsCounted, partsGivenBack } from './rules/counted-parts';
 import type { LegShare } from './rules/hold-legs';
+import { isAnsweredLate } from './unheard-answers.repository';
 
 export interface ReleaseHoldInput {
   readonly organizationId: string;
@@ -30,24 +33,64 @@ export async function releaseHold(trx: Transaction, input: ReleaseHoldInput): Pr
   if (loans > 0n) await addToAccount(trx, organizationId, accountId, { loanHold: -loans });
 }
 
+/** Of what a purchase was counted: what was approved for its first message, for one on top, or what was counted last. */
+export type CountedFor = 'first' | 'last' | { readonly messageId: string };
+
 /**
- * Gives `amount` cents of limit use back, to the windows in which the authorization was counted and which are still open, and
- * to velocity rules. `wholly`: nothing of it was spent, so it no longer counts as a purchase either, nor locks the card to its
- * merchant. A negative amount is counted on top.
+ * Gives `amount` cents of limit use back, to the account and to the cards that they were counted on, in the windows in which they
+ * were and which are still open, and to velocity rules. `wholly`: nothing of the purchase was spent, so it no longer counts as one either,
+ * nor locks its card to its merchant.
  */
 export async function giveLimitBack(
   trx: Transaction,
   authorization: AuthorizationRow,
-  input: { readonly timeZone: string; readonly amount: bigint; readonly wholly: boolean; readonly now: Date },
+  input: {
+    readonly timeZone: string;
+    readonly amount: bigint;
+    readonly countedFor: CountedFor;
+    readonly wholly: boolean;
+    readonly now: Date;
+  },
 ): Promise<void> {
   const { organization_id: organizationId, account_id: accountId, card_id: cardId, merchant } = authorization;
   const purchase = { at: authorization.created_at, mcc: merchant.mcc, merchantId: merchant.id };
-  const counted = authorization.approved_amount - authorization.reversed_amount;
-  for (const scopeId of [accountId, cardId]) {
+  const { counted, given } = await countedAndGiven(trx, authorization, input);
+  const cards = new Set([cardId, ...given.map((part) => part.cardId)]);
+  for (const scopeId of [accountId, ...cards]) {
     const stored = await findCounters(trx, organizationId, accountId, scopeId);
     if (stored === null) continue;
-    const counters = countersNow(stored, input.now, input.timeZone);
-    const next = giveBack(counters, purchase, { amount: input.amount, counted, wholly: input.wholly });
+    const inScope = (parts: readonly CountedPart[]) =>
+      scopeId === accountId ? parts : parts.filter((part) => part.cardId === scopeId);
+    const parts = inScope(given);
+    const next = giveBack(countersNow(stored, input.now, input.timeZone), purchase, {
+      amount: amountOf(parts),
+      parts,
+      counted: amountOf(inScope(counted)),
+      // On another card only amounts were counted, and no purchase.
+      wholly: input.wholly && (scopeId === accountId || scopeId === cardId),
+    });
     await saveCounters(trx, organizationId, accountId, scopeId, countersToStored(next));
   }
+}
+
+async function countedAndGiven(
+  trx: Transaction,
+  authorization: AuthorizationRow,
+  { amount, countedFor }: { readonly amount: bigint; readonly countedFor: CountedFor },
+): Promise<{ readonly counted: readonly CountedPart[]; readonly given: readonly CountedPart[] }> {
+  const { organization_id: organizationId, id, card_id: cardId, created_at: at } = authorization;
+  const rows = await grantedOnTop(trx, organizationId, id);
+  const onTop = rows.map((row) => ({
+    messageId: row.message_id,
+    cardId: row.card_id,
+    at: row.created_at,
+    totalBefore: row.total_before,
+    granted: row.granted,
+  }));
+  const standing = authorization.approved_amount - authorization.reversed_amount;
+  const firstTakenBack = onTop.length > 0 && (await isAnsweredLate(trx, authorization));
+  const counted = partsCounted(firstTakenBack ? null : { cardId, at }, onTop, standing);
+  if (countedFor === 'last') return { counted, given: partsGivenBack(counted, amount) };
+  const part = countedFor === 'first' ? undefined : onTop.find(({ messageId }) => messageId === countedFor.messageId);
+  return { counted, given: [{ cardId: part?.cardId ?? cardId, at: part?.at ?? at, amount }] };
 }

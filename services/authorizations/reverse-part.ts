@@ -6,7 +6,7 @@ import { minBigint } from '../shared/money';
 import { type AuthorizationRow, type FundingLegRow, fundingLegsOf } from './authorization.repository';
 import { changeAuthorization } from './card-event.repository';
 import { authorizationEventData, heldLegsOf } from './card-event-context';
-import { giveLimitBack, releaseHold } from './release-hold';
+import { type CountedFor, giveLimitBack, releaseHold } from './release-hold';
 import { returnReservation } from './return-reservation';
 import { next } from './rules/authorization-state';
 import { type HeldLeg, heldUsd, releaseAll, releasedByReversal, releaseLegs } from './rules/hold-legs';
@@ -26,6 +26,8 @@ export async function reversePart(
     readonly advisedAt?: Date;
     /** The legs that were placed for just this amount: what was never touched of them goes back as it was placed. */
     readonly legIds?: readonly string[];
+    /** What the amount was counted for, where it is for one message alone. */
+    readonly countedFor?: CountedFor;
     /** Why, where the network did not ask for it. */
     readonly reason?: 'answer_not_heard';
     readonly now: Date;
@@ -67,6 +69,7 @@ export async function reversePart(
   await giveLimitBack(trx, authorization, {
     timeZone,
     amount: reversed,
+    countedFor: input.countedFor ?? 'last',
     wholly: transition.state === 'reversed',
     now,
   });

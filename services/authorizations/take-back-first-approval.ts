@@ -38,6 +38,7 @@ export async function takeBackFirstApproval(
     messageId: reference,
     effectiveAt,
     legIds: own.map((leg) => leg.id),
+    countedFor: 'first',
     ...(reason === undefined ? {} : { reason }),
     now,
   });

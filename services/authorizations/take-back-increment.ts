@@ -36,6 +36,7 @@ export async function takeBackIncrement(
     messageId: reference,
     effectiveAt,
     legIds: amendment.leg_ids,
+    countedFor: { messageId: amendment.message_id },
     ...(reason === undefined ? {} : { reason }),
     now,
   });

@@ -72,7 +72,7 @@ export function amendmentReceiptText(
     ...(facts.narrowed === true ? { narrowed: true as const } : {}),
     ...(facts.total === undefined ? {} : { total: totalMember(facts.total) }),
   };
-  const receipt: object = JSON.parse(receiptText(subject, snapshot, request, decision, now, marketHash));
+  const receipt: object = JSON.parse(receiptText({ subject, snapshot, request, decision, now, marketHash }));
   return canonicalJson({ ...receipt, amendment });
 }
 

@@ -432,20 +432,24 @@ function writeOutcome(out: CanonicalWriter, decision: Decision): void {
   out.raw('"result":').quoted(decision.outcome).raw('}');
 }
 
+/** A decision and what it was taken on. */
+export interface ReceiptInput {
+  readonly subject: ReceiptSubject;
+  readonly snapshot: SpendSnapshot;
+  readonly request: SpendRequest;
+  readonly decision: Decision;
+  readonly now: Date;
+  /** Of the market record that the batch has in common. */
+  readonly marketHash: string;
+}
+
 /**
  * Writes the receipt of a decision: every input that it read and what came of it, canonical JSON (RFC 8785). Only two inputs
  * stand elsewhere, named here: the policy document (by its version, which never changes) and the market of the batch (by
  * its hash). Ids and states are ours and need no escaping.
  */
-export function writeReceipt(
-  out: CanonicalWriter,
-  subject: ReceiptSubject,
-  snapshot: SpendSnapshot,
-  request: SpendRequest,
-  decision: Decision,
-  now: Date,
-  marketHash: string,
-): void {
+export function writeReceipt(out: CanonicalWriter, input: ReceiptInput): void {
+  const { subject, snapshot, request, decision, now, marketHash } = input;
   const { card } = snapshot;
   out.raw('{"account":');
   writeAccount(out, snapshot);
@@ -476,15 +480,8 @@ export function outcomeText(decision: Decision): string {
 }
 
 /** {@link writeReceipt}, as a text. */
-export function receiptText(
-  subject: ReceiptSubject,
-  snapshot: SpendSnapshot,
-  request: SpendRequest,
-  decision: Decision,
-  now: Date,
-  marketHash: string,
-): string {
-  return textOf((out) => writeReceipt(out, subject, snapshot, request, decision, now, marketHash));
+export function receiptText(input: ReceiptInput): string {
+  return textOf((out) => writeReceipt(out, input));
 }
 
 function bigintsOf(values: Amounts | undefined): Record<string, bigint> {

@@ -1,4 +1,4 @@
-import { maxBigint } from '../../shared/money';
+import { maxBigint, sumBigint } from '../../shared/money';
 import { WINDOW_KINDS, type WindowKind, type WindowStarts, windowStarts } from './limit-windows';
 
 /** What one scope has spent in one window. `start` in milliseconds since 1970, `amount` in cents. */
@@ -202,8 +202,10 @@ function withoutBefore(reading: OdometerReading | null): OdometerReading['before
 
 /** What is given back of a purchase. A negative `amount` is counted on top of it. */
 export interface GivenBack {
-  /** Cents. */
+  /** Cents in all. */
   readonly amount: bigint;
+  /** When its parts were counted, where that was not with the purchase itself. */
+  readonly parts?: readonly { readonly at: Date; readonly amount: bigint }[];
   /** What was counted for the purchase until now, cents: tells two purchases of one millisecond apart. */
   readonly counted: bigint;
   /** Nothing of the purchase stands: it no longer counts as one. */
@@ -211,16 +213,18 @@ export interface GivenBack {
 }
 
 /**
- * Gives back what a reversal frees: to the windows in which the purchase was counted (those that had begun by then), to
+ * Gives back what a reversal frees: each part to the windows in which it was counted (those that had begun by then), to
  * velocity rules, and, where nothing of it stands, the merchant that the card was locked to by it and its odometer reading.
  */
 export function giveBack(counters: LimitCounters, purchase: CountedPurchase, given: GivenBack): LimitCounters {
   const at = purchase.at.getTime();
-  const windows = withWindows(counters, (window) => {
-    if (at < window.start) return window;
-    const { start, amount: spent, count, zone } = window;
-    const amount = maxBigint(spent - given.amount, 0n);
-    return { start, amount, count: given.wholly ? Math.max(count - 1, 0) : count, zone };
+  const parts = given.parts ?? [{ at: purchase.at, amount: given.amount }];
+  // A purchase that had ended and was opened again is counted since then.
+  const since = (parts[0]?.at ?? purchase.at).getTime();
+  const windows = withWindows(counters, ({ start, amount: spent, count, zone }) => {
+    const counted = parts.filter((part) => part.at.getTime() >= start);
+    const amount = maxBigint(spent - sumBigint(counted.map((part) => part.amount)), 0n);
+    return { start, amount, count: given.wholly && since >= start ? Math.max(count - 1, 0) : count, zone };
   });
   return {
     ...windows,

@@ -51,6 +51,18 @@ describe('windows', () => {
     });
   });
 
+  test('what was counted in parts goes back to the windows of each part', () => {
+    const monday = countAuthorization(countersNow(null, MONDAY, UTC), 500n);
+    const more = countIncrement(later(monday, TUESDAY), { at: MONDAY, ...SHOP }, 200n);
+    const parts = [
+      { at: MONDAY, amount: 500n },
+      { at: TUESDAY, amount: 200n },
+    ];
+    const after = giveBack(more, { at: MONDAY, ...SHOP }, { ...given(700n, true), parts });
+    expect(after.day).toMatchObject({ amount: 0n, count: 0 });
+    expect(after.week).toMatchObject({ amount: 0n, count: 0 });
+  });
+
   test('an increment adds an amount to the windows open now, and no purchase', () => {
     const monday = countAuthorization(countersNow(null, MONDAY, UTC), 500n);
     const more = countIncrement(later(monday, TUESDAY), { at: MONDAY, ...SHOP }, 200n);

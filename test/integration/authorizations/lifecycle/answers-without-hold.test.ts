@@ -242,11 +242,9 @@ test('what came too late has nothing that could be taken back: the network was n
   expect(await desk.sameAgain(holder)).toBe(1);
 });
 
-test('a total that is told of another card of the account is on record under that card, and counted on it', async () => {
+/** Another card of the holder's account, as after the first one was replaced. */
+async function anotherCard(holder: Cardholder) {
   const { sql } = network.tested;
-  const holder = await network.cardholder();
-  const purchase = holder.purchase();
-  await purchase.ask(10_000);
   const [cardId, cardToken] = [randomUUID(), randomUUID()];
   await sql.query(
     `INSERT INTO cards (organization_id, id, account_id, program_id, cardholder_id, state, processor, card_token, last_four, network, expiry_month, expiry_year, controls)
@@ -258,18 +256,82 @@ test('a total that is told of another card of the account is on record under tha
     'INSERT INTO card_routes (vendor, card_token, organization_id, card_id, account_id) VALUES ($1, $2, $3, $4, $5)',
     ['lithic', cardToken, holder.organizationId, cardId, holder.accountId],
   );
-  const other = Object.assign(new LithicPurchase(network.tested, { ...holder, cardToken }), { token: purchase.token });
-  await advise(other, 9_999);
-  await advise(other, 10_000);
-  expect(await holder.rows('authorization_amendments')).toMatchObject([{ card_id: cardId }, { card_id: cardId }]);
-  expect(await desk.sameAgain(holder)).toBe(2);
-  // What either card has spent today, as its own limits count it.
+  return {
+    cardId,
+    /** The same purchase, as messages under this card name it. */
+    on: (purchase: LithicPurchase) =>
+      Object.assign(new LithicPurchase(network.tested, { ...holder, cardToken }), { token: purchase.token }),
+  };
+}
+
+/** What either card has spent today, as its own limits count it. */
+async function spentByCard(holder: Cardholder): Promise<Readonly<Record<string, unknown>>> {
   const counters = (await holder.rows('limit_counters', 'scope_id')) as {
     scope_id: string;
     windows: { day: unknown[] };
   }[];
-  const spent = counters.map(({ scope_id, windows }) => [scope_id, windows.day[1]]);
-  expect(Object.fromEntries(spent)).toEqual({ [holder.cardId]: '9999', [cardId]: '1' });
+  return Object.fromEntries(counters.map(({ scope_id, windows }) => [scope_id, windows.day[1]]));
+}
+
+test('a total that is told of another card of the account is on record under that card, and counted on it', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  await purchase.ask(10_000);
+  const { cardId, on } = await anotherCard(holder);
+  const other = on(purchase);
+  await advise(other, 9_999);
+  await advise(other, 10_000);
+  expect(await holder.rows('authorization_amendments')).toMatchObject([{ card_id: cardId }, { card_id: cardId }]);
+  expect(await desk.sameAgain(holder)).toBe(2);
+  expect(await spentByCard(holder)).toEqual({ [holder.cardId]: '9999', [cardId]: '1' });
+});
+
+test.each<
+  readonly [what: string, cents: number, end: (purchase: LithicPurchase) => Promise<void>, left: [number, number]]
+>([
+  ['a whole reversal', 15_000, (purchase) => purchase.tell('AUTHORIZATION_REVERSAL', 15_000), [0, 0]],
+  [
+    'a reversal of part',
+    15_000,
+    (purchase) => purchase.tell('AUTHORIZATION_REVERSAL', 6_000, { holdLeft: 9_000 }),
+    [9_000, 0],
+  ],
+  ['a last clearing of less', 15_000, (purchase) => purchase.tell('CLEARING', 12_000), [10_000, 2_000]],
+  ['an expiry', 15_000, (purchase) => purchase.tell('AUTHORIZATION_EXPIRY', 15_000), [0, 0]],
+])('%s gives limit use back to the card that it was counted on', async (_, cents, end, [first, second]) => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  await purchase.ask(10_000);
+  const { cardId, on } = await anotherCard(holder);
+  await on(purchase).ask(cents - 10_000);
+  expect(await spentByCard(holder)).toEqual({ [holder.cardId]: '10000', [cardId]: '5000' });
+  await end(purchase);
+  expect(await spentByCard(holder)).toEqual({ [holder.cardId]: String(first), [cardId]: String(second) });
+  expect((await holder.books(purchase)).counted[0]).toBe(String(first + second));
+});
+
+test('what was approved on top another day is given back to that day', async () => {
+  const { sql } = network.tested;
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  await purchase.ask(10_000);
+  // As it is two days later: today nothing has been spent yet.
+  await sql.query("UPDATE authorizations SET created_at = created_at - interval '2 days' WHERE organization_id = $1", [
+    holder.organizationId,
+  ]);
+  const emptied = (column: string) => `jsonb_set(jsonb_set(${column}::jsonb, '{day,1}', '"0"'), '{day,2}', '0')::json`;
+  await sql.query(
+    `UPDATE accounts SET spend_counters = ${emptied('spend_counters')}, version = version + 1 WHERE organization_id = $1`,
+    [holder.organizationId],
+  );
+  await sql.query(`UPDATE limit_counters SET windows = ${emptied('windows')} WHERE organization_id = $1`, [
+    holder.organizationId,
+  ]);
+  await purchase.ask(5_000);
+  expect((await holder.books(purchase)).counted).toEqual(['5000', 0]);
+  await purchase.tell('AUTHORIZATION_REVERSAL', 15_000);
+  expect((await holder.books(purchase)).counted).toEqual(['0', 0]);
+  expect(await spentByCard(holder)).toEqual({ [holder.cardId]: '0' });
 });
 
 test.each([

@@ -1,0 +1,58 @@
+import { minBigint, sumBigint } from '../../shared/money';
+
+/** What limits counted for a purchase at one moment, on one card. Cents. */
+export interface CountedPart {
+  readonly cardId: string;
+  readonly at: Date;
+  readonly amount: bigint;
+}
+
+/** What one message was approved for on top of a purchase that came to `totalBefore` cents then. */
+export interface GrantedOnTop {
+  readonly cardId: string;
+  readonly at: Date;
+  readonly totalBefore: bigint;
+  readonly granted: bigint;
+}
+
+/**
+ * The parts of a purchase that are still counted, `standing` cents in all, in the order in which they were. What was given back
+ * between them is taken to be what was counted last, as {@link partsGivenBack} has it. `first` is null where what the purchase began with
+ * was taken back.
+ */
+export function partsCounted(
+  first: Omit<CountedPart, 'amount'> | null,
+  onTop: readonly GrantedOnTop[],
+  standing: bigint,
+): readonly CountedPart[] {
+  let parts: readonly CountedPart[] = first === null ? [] : [{ ...first, amount: onTop[0]?.totalBefore ?? standing }];
+  for (const { cardId, at, totalBefore, granted } of onTop) {
+    parts = [...earliest(parts, totalBefore), { cardId, at, amount: granted }];
+  }
+  return earliest(parts, standing);
+}
+
+/** Which of these parts `amount` cents are given back of: the last that were counted. Whatever exceeds them was counted with the first. */
+export function partsGivenBack(parts: readonly CountedPart[], amount: bigint): readonly CountedPart[] {
+  const given: CountedPart[] = [];
+  let left = amount;
+  for (const [index, part] of [...parts.entries()].reverse()) {
+    const share = index === 0 ? left : minBigint(left, part.amount);
+    if (share !== 0n) given.unshift({ ...part, amount: share });
+    left -= share;
+  }
+  return given;
+}
+
+export function amountOf(parts: readonly CountedPart[]): bigint {
+  return sumBigint(parts.map((part) => part.amount));
+}
+
+function earliest(parts: readonly CountedPart[], total: bigint): readonly CountedPart[] {
+  let left = total;
+  return parts.flatMap((part) => {
+    const amount = minBigint(left, part.amount);
+    left -= amount;
+    return amount > 0n ? { ...part, amount } : [];
+  });
+}
