@@ -47,7 +47,7 @@ function receiptOf(authorizationId: string): string {
   const [snapshot, asked] = [snapshotOf(), requestOf(4_250n)];
   const decision = decideAuthorization(snapshot, asked, NOW);
   const subject = { authorizationId, contentHash: '0'.repeat(64) };
-  return receiptText(subject, snapshot, asked, decision, NOW, '0'.repeat(64));
+  return receiptText({ subject, snapshot, request: asked, decision, now: NOW, marketHash: '0'.repeat(64) });
 }
 
 function amendmentReceiptOf(authorizationId: string, amendmentId: string): string {

@@ -27,7 +27,9 @@ function explained(
   const request = requestOf(amount, asked);
   const subject = { authorizationId: 'id', contentHash: 'hash' };
   const decision = decideAuthorization(snapshot, request, NOW);
-  const receipt = JSON.parse(receiptText(subject, snapshot, request, decision, NOW, 'market')) as Receipt;
+  const receipt = JSON.parse(
+    receiptText({ subject, snapshot, request, decision, now: NOW, marketHash: 'market' }),
+  ) as Receipt;
   const inputs = decisionInputsOf(receipt, marketOfRecord(marketRecord(snapshot)), snapshot.policy);
   return explain(receipt, inputs, committedLate);
 }
@@ -180,9 +182,11 @@ test.each([
 
 test('prices that are not there any more are left out, the rest is explained', () => {
   const snapshot = snapshotOf({ prices: { USDC: priceOf('USDC', 100_000_000n) } });
-  const decision = decideAuthorization(snapshot, requestOf(4_250n), NOW);
+  const request = requestOf(4_250n);
+  const decision = decideAuthorization(snapshot, request, NOW);
   const subject = { authorizationId: 'id', contentHash: 'hash' };
-  const receipt = JSON.parse(receiptText(subject, snapshot, requestOf(4_250n), decision, NOW, 'market')) as Receipt;
+  const input = { subject, snapshot, request, decision, now: NOW, marketHash: 'market' };
+  const receipt = JSON.parse(receiptText(input)) as Receipt;
   const inputs = decisionInputsOf(receipt, { prices: {}, decimals: {} }, snapshot.policy);
   expect(explain(receipt, inputs, false)).toMatchObject({ result: 'approved', approved: 4_250n, prices: [] });
 });

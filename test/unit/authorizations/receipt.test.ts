@@ -1,5 +1,9 @@
 import fc from 'fast-check';
-import { decideAuthorization, type SpendRequest } from '../../../services/authorizations/rules/decide-authorization';
+import {
+  type Decision,
+  decideAuthorization,
+  type SpendRequest,
+} from '../../../services/authorizations/rules/decide-authorization';
 import {
   decisionInputsOf,
   marketOfRecord,
@@ -210,9 +214,12 @@ const request: fc.Arbitrary<SpendRequest> = fc
   })
   .map(({ amount, ...drawn }) => requestOf(amount, drawn));
 
-function receiptOf(snapshotOfIt: SpendSnapshot, asked: SpendRequest): string {
-  const decision = decideAuthorization(snapshotOfIt, asked, NOW);
-  return receiptText(SUBJECT, snapshotOfIt, asked, decision, NOW, HASH);
+function receiptOf(
+  decided: SpendSnapshot,
+  asked: SpendRequest,
+  decision: Decision = decideAuthorization(decided, asked, NOW),
+): string {
+  return receiptText({ subject: SUBJECT, snapshot: decided, request: asked, decision, now: NOW, marketHash: HASH });
 }
 
 describe('the receipt of a decision', () => {
@@ -231,7 +238,7 @@ describe('the receipt of a decision', () => {
     fc.assert(
       fc.property(snapshot, request, (decided, asked) => {
         const decision = decideAuthorization(decided, asked, NOW);
-        const receipt = JSON.parse(receiptText(SUBJECT, decided, asked, decision, NOW, HASH)) as Receipt;
+        const receipt = JSON.parse(receiptOf(decided, asked, decision)) as Receipt;
         const inputs = decisionInputsOf(receipt, marketOfRecord(marketRecord(decided)), decided.policy);
         expect(decideAuthorization(inputs.snapshot, inputs.request, inputs.now)).toEqual(decision);
         expect(replay(receipt, marketRecord(decided), decided.policy).differences).toEqual([]);
