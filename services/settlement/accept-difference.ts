@@ -4,10 +4,10 @@ import { acceptSettlementDifference } from '../ledger/templates/accept-settlemen
 import { invariant, required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import { formatId } from '../shared/ids';
-import { formatDecimal } from '../shared/money';
 import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
 import { bankDifference } from './rules/bank-difference';
+import { refuseUnseen } from './rules/refuse-unseen';
 import { next } from './rules/settlement-state';
 import { findSettlement, lockSettlement, type SettlementRow, updateSettlement } from './settlement.repository';
 import { tellSettlement } from './settlement-event';
@@ -15,9 +15,8 @@ import { wakeSettlement } from './wake-settlement';
 
 /**
  * An operator's word that a difference at the bank stays: what the bank moved to the network beyond what was owed is borne by
- * the organization, what it moved less is kept, and the settlement is over. `amount` (US dollars with sign and cents, as the
- * settlement shows it) has to be the difference as it stands, so that nobody accepts what they have not seen. Said again in the
- * same words, it changes nothing.
+ * the organization, what it moved less is kept, and the settlement is over. `amount` has to be the difference as it stands
+ * ({@link refuseUnseen}). Said again in the same words, it changes nothing.
  */
 export async function acceptDifference(
   trx: Transaction,
@@ -35,8 +34,8 @@ export async function acceptDifference(
   const row = await lockSettlement(trx, organizationId, settlementId);
   if (row === undefined) return err(refusal('not_found', 'there is no settlement with this id'));
   const amount = bankDifference(row);
-  const shown = amount === null ? null : formatDecimal(amount, 2);
-  if (row.accepted_at !== null && row.accepted_reason === reason && shown === input.amount) return ok(row);
+  const unseen = amount === null ? null : refuseUnseen(input.amount, amount, 'the difference is');
+  if (row.accepted_at !== null && row.accepted_reason === reason && unseen === null) return ok(row);
   if (row.state !== 'paid' || row.difference === null || amount === null) {
     const detail = `there is no difference at the bank to accept: the settlement is ${row.state}`;
     return err(refusal('state_conflict', detail));
@@ -44,9 +43,7 @@ export async function acceptDifference(
   if (row.books_difference !== null) {
     return err(refusal('state_conflict', 'the books do not have what the bank moved: have them corrected first'));
   }
-  if (shown !== input.amount) {
-    return err(refusal('state_conflict', `the difference is ${shown} now: look at it, and accept that`, '/amount'));
-  }
+  if (unseen !== null) return err(unseen);
   const now = deps.clock.now();
   if (amount !== 0n) {
     const draft = { settlementId, programId: row.program_id, amount, effectiveAt: now };

@@ -4,19 +4,19 @@ import { settleNetwork } from '../ledger/templates/settle-network';
 import { invariant, required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import { formatId } from '../shared/ids';
-import { formatDecimal } from '../shared/money';
 import { usdDocument } from '../shared/money-document';
 import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
 import { acceptedText } from './rules/compare-settlement';
+import { refuseUnseen } from './rules/refuse-unseen';
 import { findSettlement, lockSettlement, type SettlementRow, updateSettlement } from './settlement.repository';
 import { tellSettlement } from './settlement-event';
 import { wakeSettlement } from './wake-settlement';
 
 /**
  * An operator's word that what the books lack of what the bank moved is booked, where an earlier fault left them otherwise than
- * the settlement says. `amount` (US dollars with sign and cents, as the settlement shows it) has to be the difference as it
- * stands, so that nobody books what they have not seen. The settlement is compared again then; one that was over stays so.
+ * the settlement says. `amount` has to be the difference as it stands ({@link refuseUnseen}). The settlement is compared again
+ * then; one that was over stays so.
  */
 export async function correctBooks(
   trx: Transaction,
@@ -37,10 +37,8 @@ export async function correctBooks(
   if (amount === null) {
     return err(refusal('state_conflict', 'the books have what the bank moved, as far as the settlement was compared'));
   }
-  const shown = formatDecimal(amount, 2);
-  if (shown !== input.amount) {
-    return err(refusal('state_conflict', `the books lack ${shown} now: look at it, and have that booked`, '/amount'));
-  }
+  const unseen = refuseUnseen(input.amount, amount, 'the books lack');
+  if (unseen !== null) return err(unseen);
   const comparedAt = required(row.compared_at, `when settlement ${settlementId} was compared`);
   const draft = { settlementId, programId: row.program_id, netAmount: amount, effectiveAt: deps.clock.now() };
   const [posted] = await postTransactions(trx, organizationId, [settleNetwork({ ...draft, mends: comparedAt })]);
