@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { collectAllMemoryLate } from '../services/shared/collector';
 import { benchAuthorizations } from './authorizations';
 import { benchGrowth } from './growth';
 import { benchWorkflowPath } from './workflow-path';
@@ -22,6 +23,8 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
+  // As the api and the worker have it, which decide on purchases.
+  collectAllMemoryLate();
   await bench(values.json, seconds);
 }
 

@@ -2,11 +2,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { composeApi } from './composition';
 import { loadApiConfig } from './config/load-config';
+import { collectAllMemoryLate } from './shared/collector';
 
 /** Long enough for a load balancer to notice `/readyz`, and for the longest answer to a network. */
 const DRAIN_MS = 3_500;
 
 async function main(): Promise<void> {
+  collectAllMemoryLate();
   const config = loadApiConfig();
   const api = await composeApi(config);
   const server = createServer(

@@ -4,12 +4,14 @@ import express from 'express';
 import { startPeriodicJob } from './background/periodic-job';
 import { loadWorkerConfig } from './config/load-config';
 import { livez, readyz } from './http/routes/health';
+import { collectAllMemoryLate } from './shared/collector';
 import { keepTemporalWorker } from './temporal/keep-temporal-worker';
 import { sendRuntimeLog } from './temporal/runtime-log';
 import { bundleWorkflows } from './temporal/workflow-bundle';
 import { composeWorker } from './worker-composition';
 
 async function main(): Promise<void> {
+  collectAllMemoryLate();
   const config = loadWorkerConfig();
   const parts = await composeWorker(config);
   const { logger, metrics } = parts;
