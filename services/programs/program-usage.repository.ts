@@ -36,15 +36,37 @@ function firstIdOf(instant: Date): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`;
 }
 
-/** What of a purchase counts: all that may still be cleared, and once it has ended what was. */
+/**
+ * What of a purchase counts: all that may still be cleared, and once it has ended what was. What is cleared without a hold is not
+ * in it: that counts when it is cleared.
+ */
 const STANDING = `CASE
-  WHEN state = 'pending' THEN approved_amount - reversed_amount
-  WHEN state = 'partially_cleared' THEN greatest(approved_amount - reversed_amount, cleared_amount)
-  ELSE cleared_amount END`;
+  WHEN a.state IN ('pending', 'partially_cleared') THEN greatest(a.approved_amount - a.reversed_amount, a.cleared_amount)
+  ELSE a.cleared_amount END`;
+
+/** A clearing that no hold was there for: of no authorization that we know, of a declined purchase, or of one that had ended. */
+const WITHOUT_HOLD = `t.organization_id = :organizationId AND t.kind = 'clearing' AND t.forced`;
+
+/** What of a purchase was counted from an instant on, see {@link sumSpent}. */
+function countedSince(instant: string): string {
+  return `CASE WHEN created_at >= :${instant} THEN standing
+    ELSE least(standing - least(standing, before_${instant}), granted_${instant}) END`;
+}
+
+/** Whether a purchase counts as one of those since an instant: it is put on record since, or all that stands of it was. */
+function isOneSince(instant: string): string {
+  return `CASE WHEN created_at >= :${instant} OR (granted_${instant} > 0 AND before_${instant} <= 0) THEN 1 ELSE 0 END`;
+}
 
 /**
- * What a program's purchases authorized in [from, until) come to, once for each of `since`: only those authorized from then
- * on. Found by id, which is made of its time, so that only the period is read.
+ * What a program spent in [from, until), once for each of `since`: only what was counted from then on. Found by ids, which are made
+ * of their time, so that only the period is read.
+ *
+ * A purchase counts when it is put on record, what was approved or told on top when that was, and what is cleared without a hold when
+ * it is cleared. What was given back is taken from what was counted last, as the account's own limits have it: of a purchase from
+ * before an instant, what the totals before its later grants leave is counted before it. Where an answer was not heard, those totals
+ * say too much, and all that was granted since counts, as far as the purchase still comes to it. So a sum may be above what stands
+ * by what was given back meanwhile, and never below it.
  */
 export async function sumSpent(
   workerKnex: Knex,
@@ -52,30 +74,76 @@ export async function sumSpent(
   period: { readonly from: Date; readonly until: Date | null },
   since: readonly Date[],
 ): Promise<readonly Spent[]> {
-  const sums = since.map(
-    (_, index) => `sum(standing) FILTER (WHERE created_at >= :since${index}) AS amount${index},
-    count(*) FILTER (WHERE created_at >= :since${index}) AS count${index}`,
-  );
-  const starts = Object.fromEntries(since.map((instant, index) => [`since${index}`, instant]));
+  const { from, until } = period;
+  const instants = since.map((_, index) => `since${index}`);
+  const bounds = until === null ? instants : [...instants, 'until'];
+  const beforeEnd = (at: string) => (until === null ? '' : `AND ${at} < :until`);
+  const lessAfterEnd = (of: (instant: string) => string) => (until === null ? '' : `- ${of('until')}`);
   const { rows }: { rows: Readonly<Record<string, bigint | null>>[] } = await workerKnex.raw(
-    `SELECT ${sums.join(', ')} FROM (
-       SELECT created_at, ${STANDING} AS standing FROM authorizations
-       WHERE organization_id = :organizationId AND program_id = :programId AND id >= :firstId
-         AND created_at >= :from ${period.until === null ? '' : 'AND created_at < :until'}
-         AND state <> 'declined' AND approved_amount > 0
-     ) purchase WHERE standing > 0`,
+    `WITH forced AS MATERIALIZED (
+       SELECT t.authorization_id, t.processor_authorization_id, t.amount, t.recorded_at FROM card_transactions t
+       WHERE ${WITHOUT_HOLD} AND t.program_id = :programId AND t.id >= :firstId
+     ), raised AS MATERIALIZED (
+       SELECT g.authorization_id,
+         ${bounds.map((bound) => `sum(g.granted) FILTER (WHERE g.created_at >= :${bound}) AS granted_${bound}, min(g.total_before) FILTER (WHERE g.created_at >= :${bound}) AS before_${bound}`).join(', ')}
+       FROM authorization_amendments g
+       WHERE g.organization_id = :organizationId AND g.id >= :firstId AND g.created_at >= :from AND g.granted > 0
+         AND g.answer_state IS DISTINCT FROM 'taken_back'
+       GROUP BY g.authorization_id
+     ), known AS MATERIALIZED (
+       SELECT r.*, (SELECT coalesce(sum(t.amount), 0) FROM card_transactions t
+           WHERE ${WITHOUT_HOLD} AND t.authorization_id = r.authorization_id) AS forced_amount,
+         EXISTS (SELECT 1 FROM authorization_amendments g WHERE g.organization_id = :organizationId
+           AND g.authorization_id = r.authorization_id AND g.answer_state = 'taken_back')
+         OR EXISTS (SELECT 1 FROM authorizations a JOIN card_messages m ON m.organization_id = a.organization_id
+             AND m.vendor = a.vendor AND m.message_id = a.message_id
+           WHERE a.organization_id = :organizationId AND a.id = r.authorization_id) AS unheard
+       FROM raised r
+     ), purchase AS (
+       SELECT a.created_at, ${STANDING} - coalesce(k.forced_amount, f.amount, 0) AS standing, ${raisedColumns(bounds)}
+       FROM authorizations a
+       LEFT JOIN known k ON k.authorization_id = a.id
+       LEFT JOIN (SELECT authorization_id, sum(amount) AS amount FROM forced GROUP BY 1) f ON f.authorization_id = a.id
+       WHERE a.organization_id = :organizationId AND a.program_id = :programId AND a.id >= :firstId
+         AND a.created_at >= :from ${beforeEnd('a.created_at')} AND a.state <> 'declined' AND a.approved_amount > 0
+       UNION ALL
+       SELECT a.created_at, ${STANDING} - k.forced_amount AS standing, ${raisedColumns(bounds)}
+       FROM known k JOIN authorizations a ON a.organization_id = :organizationId AND a.id = k.authorization_id
+       WHERE a.program_id = :programId AND a.created_at < :from
+     ), spent AS (
+       SELECT ${instants.map((instant) => `sum(${countedSince(instant)} ${lessAfterEnd(countedSince)}) AS amount_${instant}, sum(${isOneSince(instant)} ${lessAfterEnd(isOneSince)}) AS count_${instant}`).join(', ')}
+       FROM purchase WHERE standing > 0
+     ), cleared AS (
+       SELECT ${instants.map((instant) => `sum(t.amount) FILTER (WHERE t.recorded_at >= :${instant}) AS amount_${instant}, count(DISTINCT coalesce(t.authorization_id::text, t.processor_authorization_id)) FILTER (WHERE t.recorded_at >= :${instant} AND t.alone) AS count_${instant}`).join(', ')}
+       FROM (SELECT f.*, a.id IS NULL OR a.approved_amount = 0 OR a.state IN ('declined', 'expired', 'reversed') AS alone
+         FROM forced f LEFT JOIN authorizations a ON a.organization_id = :organizationId AND a.id = f.authorization_id
+         WHERE f.recorded_at >= :from ${beforeEnd('f.recorded_at')}) t
+     )
+     SELECT ${instants.map((instant) => `coalesce(spent.amount_${instant}, 0) + coalesce(cleared.amount_${instant}, 0) AS amount_${instant}, coalesce(spent.count_${instant}, 0) + cleared.count_${instant} AS count_${instant}`).join(', ')}
+     FROM spent, cleared`,
     {
       ...program,
-      ...starts,
-      firstId: firstIdOf(new Date(period.from.getTime() - ID_MARGIN_MS)),
-      from: period.from,
-      ...(period.until === null ? {} : { until: period.until }),
+      ...Object.fromEntries(since.map((instant, index) => [`since${index}`, instant > from ? instant : from])),
+      firstId: firstIdOf(new Date(from.getTime() - ID_MARGIN_MS)),
+      from,
+      ...(until === null ? {} : { until }),
     },
   );
-  return since.map((_, index) => ({
-    amount: rows[0]?.[`amount${index}`] ?? 0n,
-    count: Number(rows[0]?.[`count${index}`] ?? 0n),
+  return instants.map((instant) => ({
+    amount: rows[0]?.[`amount_${instant}`] ?? 0n,
+    count: Number(rows[0]?.[`count_${instant}`] ?? 0n),
   }));
+}
+
+/** Of what was granted on top of a purchase: how much since each instant, and what of the purchase was counted before it. */
+function raisedColumns(bounds: readonly string[]): string {
+  return bounds
+    .map(
+      (bound) => `coalesce(k.granted_${bound}, 0) AS granted_${bound},
+         CASE WHEN k.unheard OR k.before_${bound} IS NULL THEN 0
+           ELSE greatest(k.before_${bound} - k.forced_amount, 0) END AS before_${bound}`,
+    )
+    .join(', ');
 }
 
 /** Stores what a program has spent, for authorizations to read. */

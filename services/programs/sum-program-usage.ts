@@ -11,14 +11,17 @@ export interface SumProgramUsageDeps {
   readonly clock: Clock;
 }
 
-/** Purchases younger than this are read anew each time: by then they are committed, and most that is taken back has been. */
+/** What was counted more recently than this is read anew each time: later it is committed, and most that is taken back has been. */
 const SETTLED_AFTER_MS = 30_000;
-/** What is taken back of older purchases is seen when everything is read anew: not more often than this, */
+/** What is taken back of what was counted earlier is seen when everything is read anew: not more often than this, */
 const ANEW_AFTER_MS = 60_000;
 /** nor for more than this part of the time. */
 const ANEW_SHARE = 100;
 
-/** What is known of a program's older purchases, so that each sum reads the last seconds only. */
+/**
+ * What was counted of a program before the last seconds, so that each sum reads those only: whatever comes on top of an older purchase
+ * is counted when it does, so that it can only have become less.
+ */
 interface Settled {
   /** The windows' starts and kinds that it was summed for. */
   readonly key: string;

@@ -345,6 +345,135 @@ describe('caps of a whole program', () => {
     expect(await buy(two, 4_000n)).toBe('approved');
   });
 
+  const CAP = { program_limits: { day_amount: '10000', headroom_bps: 0, time_zone: 'Etc/UTC' } };
+
+  async function pairUnder(policy: Partial<ProgramPolicy>, card: SpendControls = {}) {
+    const world = await worldOf({ accounts: 2, policy, card });
+    return world.accounts as [WorldAccount, WorldAccount];
+  }
+
+  const more = (request: AuthorizationRequest, name: string, amount: bigint): AuthorizationRequest => ({
+    ...request,
+    messageId: `${request.messageId}-${name}`,
+    contentHash: name,
+    amount,
+    amountBasis: 'delta',
+    ...inTime(),
+  });
+  const inTime = () => ({ occurredAt: clock.now(), respondBy: new Date(clock.now().getTime() + 60_000) });
+
+  /** As if it had been made a day before. */
+  async function yesterday({ processorAuthorizationId }: AuthorizationRequest): Promise<void> {
+    const { rowCount } = await superuser.query(
+      "UPDATE authorizations SET created_at = created_at - interval '1 day' WHERE processor_authorization_id = $1",
+      [processorAuthorizationId],
+    );
+    expect(rowCount).toBe(1);
+  }
+
+  test('see what is asked for on top of an older purchase at once', async () => {
+    const [one, two] = await pairUnder(CAP);
+    const summer = createProgramUsageSummer({ workerKnex, clock });
+    const first = purchase(one, 100n);
+    expect(await told(authorizer.authorize(first))).toBe('approved');
+    ahead = 40_000;
+    await sum(summer);
+    expect(await told(authorizer.authorize(more(first, 'a', 9_000n)))).toBe('approved');
+    ahead = 41_000;
+    await sum(summer);
+    expect(await buy(two, 901n, inTime())).toBe('program_limit_exceeded');
+    expect(await buy(two, 900n, inTime())).toBe('approved');
+  });
+
+  test('count what comes on top in the windows open then, and give back what was counted last', async () => {
+    const [one, two] = await pairUnder(CAP);
+    const anew = () => sum(createProgramUsageSummer({ workerKnex, clock }));
+    const first = purchase(one, 3_000n);
+    expect(await told(authorizer.authorize(first))).toBe('approved');
+    await yesterday(first);
+    await anew();
+    expect(await told(authorizer.authorize(more(first, 'a', 9_000n)))).toBe('approved');
+    await anew();
+    expect(await told(authorizer.authorize(more(first, 'b', 9_000n)))).toBe('program_limit_exceeded');
+    expect(await buy(two, 1_001n)).toBe('program_limit_exceeded');
+    await happen(first, 'reversal', { amount: 4_000n });
+    await anew();
+    expect(await buy(two, 5_001n)).toBe('program_limit_exceeded');
+    // What is given back of yesterday's part makes no room today.
+    await happen(first, 'reversal', { amount: 6_000n });
+    await anew();
+    expect(await buy(two, 10_001n)).toBe('program_limit_exceeded');
+    expect(await told(authorizer.authorize(more(first, 'c', 2_000n)))).toBe('approved');
+    await anew();
+    expect(await buy(two, 8_001n)).toBe('program_limit_exceeded');
+    expect(await buy(two, 8_000n)).toBe('approved');
+  });
+
+  test('count what was told on top', async () => {
+    const [one, two] = await pairUnder(CAP);
+    const first = purchase(one, 1_000n);
+    expect(await told(authorizer.authorize(first))).toBe('approved');
+    await yesterday(first);
+    await happen(first, 'authorization_advice', { amount: 7_000n });
+    await sum(createProgramUsageSummer({ workerKnex, clock }));
+    expect(await buy(two, 4_001n)).toBe('program_limit_exceeded');
+    expect(await buy(two, 4_000n)).toBe('approved');
+  });
+
+  test('count a purchase that ended and was opened again as one of today', async () => {
+    const [one, two] = await pairUnder({
+      program_limits: { day_count: 1, day_amount: '10000', headroom_bps: 0, time_zone: 'Etc/UTC' },
+    });
+    const first = purchase(one, 1_000n);
+    expect(await told(authorizer.authorize(first))).toBe('approved');
+    await yesterday(first);
+    await happen(first, 'reversal');
+    expect(await told(authorizer.authorize(more(first, 'again', 500n)))).toBe('approved');
+    await sum(createProgramUsageSummer({ workerKnex, clock }));
+    expect(await buy(two, 1n)).toBe('program_limit_exceeded');
+  });
+
+  test('count a clearing that no authorization went before', async () => {
+    const [one, two] = await pairUnder(CAP);
+    await happen(purchase(one, 9_000n), 'clearing', { amount: 9_000n });
+    await sum(createProgramUsageSummer({ workerKnex, clock }));
+    expect(await buy(two, 1_001n)).toBe('program_limit_exceeded');
+    expect(await buy(two, 1_000n)).toBe('approved');
+  });
+
+  test('count what was declined and cleared all the same, once', async () => {
+    const [one, two] = await pairUnder({
+      program_limits: { week_amount: '10000', week_count: 2, headroom_bps: 0, time_zone: 'Etc/UTC' },
+    });
+    const first = purchase(one, 10_001n);
+    expect(await told(authorizer.authorize(first))).toBe('program_limit_exceeded');
+    await happen(first, 'clearing', { amount: 6_000n, messageId: `${first.messageId}-1` });
+    await happen(first, 'clearing', { amount: 3_000n, messageId: `${first.messageId}-2` });
+    await sum(createProgramUsageSummer({ workerKnex, clock }));
+    expect(await buy(two, 1_001n)).toBe('program_limit_exceeded');
+    expect(await buy(two, 500n)).toBe('approved');
+    await sum(createProgramUsageSummer({ workerKnex, clock }));
+    expect(await buy(two, 1n)).toBe('program_limit_exceeded');
+  });
+
+  test('count what clears after the end when it clears, and not once more when the purchase is opened again', async () => {
+    const [one, two] = await pairUnder(CAP);
+    const first = purchase(one, 5_000n);
+    expect(await told(authorizer.authorize(first))).toBe('approved');
+    await yesterday(first);
+    await happen(first, 'expiry');
+    const anew = () => sum(createProgramUsageSummer({ workerKnex, clock }));
+    await anew();
+    expect(await buy(two, 10_001n)).toBe('program_limit_exceeded');
+    await happen(first, 'clearing', { amount: 4_000n });
+    await anew();
+    expect(await buy(two, 6_001n)).toBe('program_limit_exceeded');
+    expect(await told(authorizer.authorize(more(first, 'again', 1_000n)))).toBe('approved');
+    await anew();
+    expect(await buy(two, 5_001n)).toBe('program_limit_exceeded');
+    expect(await buy(two, 5_000n)).toBe('approved');
+  });
+
   test('a program without caps is never summed', async () => {
     const { world, card } = await cardOf({});
     expect(await buy(card, 100n)).toBe('approved');
