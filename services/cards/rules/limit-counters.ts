@@ -59,7 +59,8 @@ export interface StoredLimitCounters extends Readonly<Record<WindowKind, StoredW
 
 /**
  * The counters as they stand in the windows that are open now: a window that has begun since starts from nothing. Where the
- * zone has changed, a window that is open in the zone it began in goes on to its end there, and the next follows the new one.
+ * zone has changed, a window that is open in the zone it began in goes on to its end there, and the next follows the new one:
+ * what was spent until then goes on counting while it is still the same day, week, month or year there.
  */
 export function countersNow(stored: StoredLimitCounters | null, now: Date, timeZone: string): LimitCounters {
   const starts = windowStarts(now, timeZone);
@@ -111,8 +112,24 @@ function windowNow(
   const zone = kind === 'all_time' ? timeZone : (ownZone ?? rowZone);
   const opened = zone === timeZone ? start : windowStarts(now, zone)[kind].getTime();
   if (began >= opened) return { start: began, amount: BigInt(amount), count, zone };
+  if (zone !== timeZone && goesOn(kind, { began, zone }, starts[kind])) {
+    return { start: Math.max(start, began), amount: BigInt(amount), count, zone: timeZone };
+  }
   // Nothing was counted between the end of the old window and now, or this would have been done then.
   return { start: Math.max(start, opened), amount: 0n, count: 0, zone: timeZone };
+}
+
+/** Two zones are 26 hours apart at most, and a week is longer. */
+const ZONES_APART_MS = 2 * 86_400_000;
+
+/**
+ * Whether the window of another zone that is open there since `start` had begun before a window that is over in its own zone
+ * was: what was spent until then is spent in both. Where a move to the east leaves all but the first hours of a new week, month
+ * or year, it is another one: a whole month would be counted twice. A day always goes on, or each hop would give a fresh one.
+ */
+function goesOn(kind: WindowKind, { began, zone }: { began: number; zone: string }, start: Date): boolean {
+  if (windowStarts(start, zone)[kind].getTime() > began) return false;
+  return kind === 'day' || start.getTime() - windowStarts(new Date(began), zone)[kind].getTime() < ZONES_APART_MS;
 }
 
 function odometerFrom([at, value, beforeAt, beforeValue]: NonNullable<

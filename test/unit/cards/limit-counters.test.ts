@@ -167,14 +167,16 @@ describe('a change of zone', () => {
 
   test.each([
     ['in the last millisecond of the old day', '2026-11-16T22:59:59.999Z', 500n],
-    ['when the old day is over', '2026-11-16T23:00:00.000Z', 0n],
-  ])('the open day goes on to its end in the old zone: %s', (_, now, amount) => {
+    ['when the old day is over and New York still has it', '2026-11-16T23:00:00.000Z', 500n],
+    ['in its last millisecond there', '2026-11-17T04:59:59.999Z', 500n],
+    ['when it is over in both', '2026-11-17T05:00:00.000Z', 0n],
+  ])('what is spent goes on counting while it is the same day in either zone: %s', (_, now, amount) => {
     expect(later(spent, new Date(now), 'America/New_York').day.amount).toBe(amount);
   });
 
   test('the day after it follows the new zone', () => {
     const first = countAuthorization(later(spent, new Date('2026-11-16T23:30:00Z'), 'America/New_York'), 100n);
-    expect(later(first, new Date('2026-11-17T04:59:59.999Z'), 'America/New_York').day.amount).toBe(100n);
+    expect(later(first, new Date('2026-11-17T04:59:59.999Z'), 'America/New_York').day.amount).toBe(600n);
     expect(later(first, new Date('2026-11-17T05:00:00.000Z'), 'America/New_York').day.amount).toBe(0n);
   });
 
@@ -184,6 +186,104 @@ describe('a change of zone', () => {
       counters = later(counters, before, zone);
       expect(counters.day.amount).toBe(500n);
     }
+  });
+
+  test('a move to the west gives no second year', () => {
+    // Kiritimati's 2026 ends at 10:00Z, Pago Pago's at 11:00Z the day after.
+    const kiritimati = countersNow(null, new Date('2026-12-31T09:59:00Z'), 'Pacific/Kiritimati');
+    const year = countAuthorization(kiritimati, 500n);
+    const moved = later(year, new Date('2026-12-31T10:01:00Z'), 'Pacific/Pago_Pago');
+    for (const kind of WINDOW_KINDS) expect(moved[kind]).toMatchObject({ amount: 500n, count: 1 });
+    const after = later(moved, new Date('2027-01-01T11:00:00Z'), 'Pacific/Pago_Pago');
+    expect([after.day.amount, after.month.amount, after.year.amount]).toEqual([0n, 0n, 0n]);
+  });
+
+  test('a move to the east takes a part of the next day, and nothing of the next month', () => {
+    const november = countAuthorization(countersNow(null, new Date('2026-11-30T22:30:00Z'), 'Europe/Berlin'), 500n);
+    // Berlin's November ends at 23:00Z, Tokyo's December began at 15:00Z.
+    const moved = later(november, new Date('2026-11-30T23:00:00Z'), 'Asia/Tokyo');
+    expect([moved.day.amount, moved.month.amount]).toEqual([500n, 0n]);
+    // What was spent in November is not given back to December, in which it was not counted.
+    const back = giveBack(
+      countAuthorization(moved, 70n),
+      { at: new Date('2026-11-30T22:30:00Z'), ...SHOP },
+      given(50n, false),
+    );
+    expect([back.day.amount, back.month.amount]).toEqual([520n, 70n]);
+    expect(later(moved, new Date('2026-12-01T15:00:00Z'), 'Asia/Tokyo').day.amount).toBe(0n);
+  });
+
+  // Spread over the whole clock; none changes it in these days.
+  const zones = [
+    'Pacific/Kiritimati',
+    'Pacific/Auckland',
+    'Australia/Sydney',
+    'Asia/Tokyo',
+    'Asia/Singapore',
+    'Asia/Bangkok',
+    'Asia/Kathmandu',
+    'Asia/Karachi',
+    'Asia/Dubai',
+    'Europe/Moscow',
+    'Europe/Athens',
+    'Europe/Berlin',
+    'Europe/London',
+    'Atlantic/Azores',
+    'America/Noronha',
+    'America/Sao_Paulo',
+    'America/New_York',
+    'America/Denver',
+    'America/Anchorage',
+    'Pacific/Honolulu',
+    'Pacific/Pago_Pago',
+  ];
+  const DAY_MS = 86_400_000;
+  const HOUR_MS = 3_600_000;
+
+  /** Spends what the day limit leaves at each of these moments in these zones; the most that was spent in any 24 hours. */
+  function mostInADay(hops: readonly { readonly at: number; readonly zone: string }[], limit: bigint): bigint {
+    const purchases: { at: number; amount: bigint }[] = [];
+    let counters: LimitCounters | null = null;
+    for (const { at, zone } of hops) {
+      const now = new Date(at);
+      const open: LimitCounters = counters === null ? countersNow(null, now, zone) : later(counters, now, zone);
+      const room = limit - open.day.amount;
+      if (room <= 0n) continue;
+      purchases.push({ at, amount: room });
+      counters = countAuthorization(open, room);
+    }
+    const until = purchases.map(({ at }) =>
+      purchases.filter((each) => each.at > at - DAY_MS && each.at <= at).reduce((sum, { amount }) => sum + amount, 0n),
+    );
+    return until.reduce((most, sum) => (sum > most ? sum : most), 0n);
+  }
+
+  test('a zone further west at each midnight gives no fresh day an hour', () => {
+    const hops = zones.slice(3, 16).map((zone, hour) => ({ at: Date.UTC(2026, 10, 20, 14 + hour, 1), zone }));
+    expect(mostInADay(hops, 500n)).toBe(500n);
+  });
+
+  test('no sequence of moves lets more than two limits of a day through in 24 hours', () => {
+    const hop = fc.record({
+      zone: fc.constantFrom(...zones),
+      // Also at the very midnights, which all lie on quarters of an hour.
+      waitMs: fc.oneof(
+        fc.integer({ min: 0, max: 30 * HOUR_MS }),
+        fc.integer({ min: 0, max: 8 }).map((quarters) => (quarters * HOUR_MS) / 4),
+        fc.integer({ min: 0, max: 30 }).map((hours) => hours * HOUR_MS),
+      ),
+    });
+    fc.assert(
+      fc.property(fc.array(hop, { minLength: 2, maxLength: 40 }), (walk) => {
+        let at = Date.UTC(2026, 10, 16, 9);
+        const hops = walk.map(({ zone, waitMs }) => {
+          at += waitMs;
+          return { at, zone };
+        });
+        expect(mostInADay(hops, 500n) <= 1_000n).toBe(true);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   test('a reversal is given back to the window that the old zone left open', () => {
