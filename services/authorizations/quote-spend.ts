@@ -3,6 +3,7 @@ import { type CreditStanding, type CreditStandingInput, creditStanding } from '.
 import type { Transaction } from '../database/transaction';
 import type { FundingPolicy } from '../funding/rules/funding-policy';
 import { type ConsideredOption, optionsOutsidePolicy, usdToTokenRoundUp } from '../funding/rules/plan-funding';
+import { merchantGroup } from '../programs/rules/program-policy';
 import type { Channel } from '../providers/processor/port';
 import type { Clock } from '../shared/clock';
 import { type Refusal, refusal } from '../shared/refusal';
@@ -137,7 +138,7 @@ function quoteOn(snapshot: SpendSnapshot, purchase: QuotedPurchase, now: Date): 
 
 function requestOf(snapshot: SpendSnapshot, purchase: QuotedPurchase): SpendRequest {
   return {
-    kind: 'authorization',
+    kind: isCash(purchase) ? 'cash_withdrawal' : 'authorization',
     amount: purchase.amount,
     currency: snapshot.currency,
     mcc: purchase.mcc ?? '0000',
@@ -154,6 +155,11 @@ function requestOf(snapshot: SpendSnapshot, purchase: QuotedPurchase): SpendRequ
     endedBefore: false,
     unsaid: unsaidOf(purchase),
   };
+}
+
+/** Whether a processor would ask for it as cash: it comes from a machine, or from a merchant that hands out nothing else. */
+function isCash({ channel, mcc }: QuotedPurchase): boolean {
+  return channel === 'atm' || (mcc !== null && merchantGroup(mcc) === 'cash');
 }
 
 /** What the question leaves open: the controls that look at it do not answer it with no. */

@@ -17,7 +17,7 @@ import { moved } from '../../../services/ledger/draft';
 import { postTransactions } from '../../../services/ledger/post-transactions';
 import { replaceProgramPolicy } from '../../../services/programs/replace-program-policy';
 import { DEFAULT_PROGRAM_POLICY, type ProgramPolicy } from '../../../services/programs/rules/program-policy';
-import type { AuthorizationReply, AuthorizationRequest } from '../../../services/providers/processor/port';
+import type { AuthorizationReply, AuthorizationRequest, Channel } from '../../../services/providers/processor/port';
 import { required } from '../../../services/shared/assert';
 import { systemClock } from '../../../services/shared/clock';
 import {
@@ -57,6 +57,14 @@ afterAll(async () => {
 interface Shop {
   readonly mcc: string;
   readonly merchantCurrency: string;
+  readonly channel: Channel;
+}
+
+const GROCER: Shop = { mcc: '5411', merchantCurrency: 'USD', channel: 'chip' };
+
+/** As the processor has it: cash from a machine, or over a counter. */
+function kindAt({ mcc, channel }: Shop): AuthorizationRequest['kind'] {
+  return channel === 'atm' || mcc === '6010' || mcc === '6011' ? 'cash_withdrawal' : 'authorization';
 }
 
 /** A world of one account that things happen to, and the purchases whose holds are open in it. */
@@ -107,7 +115,7 @@ class Journey {
     const { organizationId } = this.world;
     const funds = fundsOf(this.account.accountId, asset);
     const [from, to] = amount > 0n ? [suspenseOf(asset), funds] : [funds, suspenseOf(asset)];
-    const free = (await this.quote(100n, { mcc: '5411', merchantCurrency: 'USD' })).snapshot.funds[asset] ?? 0n;
+    const free = (await this.quote(100n, GROCER)).snapshot.funds[asset] ?? 0n;
     const size = amount > 0n ? amount : -amount < free ? -amount : free;
     if (size === 0n) return;
     const id = newId();
@@ -134,10 +142,10 @@ class Journey {
     );
   }
 
-  async quote(amount: bigint, { mcc, merchantCurrency }: Shop): Promise<Quote> {
+  async quote(amount: bigint, { mcc, merchantCurrency, channel }: Shop): Promise<Quote> {
     const { organizationId } = this.world;
     const { accountId, cardId } = this.account;
-    const asked = { amount, mcc, merchantCountry: 'DEU', merchantCurrency, channel: 'chip' as const };
+    const asked = { amount, mcc, merchantCountry: 'DEU', merchantCurrency, channel };
     const quote = await inOrganization(knex, organizationId, (trx) =>
       quoteSpend(trx, { clock: systemClock }, { organizationId, accountId, cardId, purchase: asked }),
     );
@@ -147,10 +155,12 @@ class Journey {
 
   async authorize(amount: bigint, shop: Shop, partialApprovalAllowed = false): Promise<AuthorizationReply> {
     const { merchant } = purchase(this.account, amount);
-    const { mcc, merchantCurrency } = shop;
+    const { mcc, merchantCurrency, channel } = shop;
     const request = purchase(this.account, amount, {
+      kind: kindAt(shop),
       merchant: { ...merchant, mcc },
       merchantCurrency,
+      channel,
       partialApprovalAllowed,
     });
     const reply = await this.authorizer.authorize(request);
@@ -186,7 +196,11 @@ class Journey {
       required(await findAuthorization(trx, organizationId, id), 'the authorization'),
       await fundingLegsOf(trx, organizationId, [id]),
     ]);
-    expect(row).toMatchObject({ approved_amount: decision.approvedAmount, hold_amount: decision.holdAmount });
+    expect(row).toMatchObject({
+      approved_amount: decision.approvedAmount,
+      hold_amount: decision.holdAmount,
+      fee_amount: decision.feeAmount,
+    });
     expect(
       legs.map((leg) => ({
         kind: leg.kind,
@@ -239,6 +253,10 @@ const programs: fc.Arbitrary<ProgramPolicy> = fc
     day: fc.option(fc.bigInt(1_000n, 150_000n), { nil: undefined }),
     partial: fc.boolean(),
     foreignFee: fc.integer({ min: 0, max: 200 }),
+    cashFee: fc.option(
+      fc.record({ fixed: fc.integer({ min: 0, max: 500 }).map(String), bps: fc.integer({ min: 0, max: 300 }) }),
+    ),
+    cash: fc.boolean(),
     ltv: fc.integer({ min: 1_000, max: 5_500 }),
   })
   .map((each) => ({
@@ -249,6 +267,8 @@ const programs: fc.Arbitrary<ProgramPolicy> = fc
     limits: each.day === undefined ? {} : { day_amount: each.day.toString() },
     partial_approvals: each.partial,
     foreign_currency_fee_bps: each.foreignFee,
+    ...(each.cashFee === null ? {} : { cash_withdrawal_fee: { ...each.cashFee, cashback: false } }),
+    ...(each.cash ? {} : { controls: { cash_withdrawals: false } }),
     credit: {
       ...DEFAULT_PROGRAM_POLICY.credit,
       collateral: {
@@ -258,8 +278,9 @@ const programs: fc.Arbitrary<ProgramPolicy> = fc
   }));
 
 const shops: fc.Arbitrary<Shop> = fc.record({
-  mcc: fc.constantFrom('5411', '5812', '7011', '5542'),
+  mcc: fc.constantFrom('5411', '5812', '7011', '5542', '6011'),
   merchantCurrency: fc.constantFrom('USD', 'EUR'),
+  channel: fc.constantFrom('chip', 'atm'),
 });
 const amounts = fc.oneof({ weight: 1, arbitrary: fc.constantFrom(1n, 100n, 101n) }, fc.bigInt(1n, 80_000n));
 
@@ -284,6 +305,26 @@ const happenings: fc.Arbitrary<(journey: Journey) => Promise<unknown>> = fc.oneo
   ),
   fc.boolean().map((half) => (journey: Journey) => journey.reverse(half)),
 );
+
+test.each<[string, Partial<Shop>, boolean]>([
+  ['a machine', { channel: 'atm' }, true],
+  ['a machine that says what it is', { channel: 'atm', mcc: '6011' }, true],
+  ["a bank's machine that does not say how it was used", { mcc: '6011' }, true],
+  ['a counter', { mcc: '6010' }, true],
+  ["a bank's shop", { mcc: '6012' }, false],
+])('cash is quoted as cash, with its fee and its controls: %s', async (_where, where, cash) => {
+  const shop = { ...GROCER, ...where };
+  const policy = { ...DEFAULT_PROGRAM_POLICY, cash_withdrawal_fee: { fixed: '300', bps: 100, cashback: false } };
+  const journey = await Journey.start({ accounts: 1, funds: { USDC: 10_000_000_000n }, policy });
+  expect((await journey.quote(1_000n, shop)).decision.feeAmount).toBe(cash ? 310n : 0n);
+  await journey.setProgram({ ...policy, controls: { cash_withdrawals: false } });
+  const { decision } = await journey.quote(1_000n, shop);
+  expect(decision.reason ?? decision.outcome).toBe(cash ? 'channel_blocked' : 'approved');
+  const reply = await journey.authorize(1_000n, shop);
+  expect(reply.declineReason ?? reply.outcome).toBe(cash ? 'channel_blocked' : 'approved');
+  await journey.setProgram(policy);
+  await journey.compare(1_000n, shop, false);
+});
 
 /** Seconds after which no new world is begun; what was found until then counts. */
 const TIME_LIMIT_MS = 40_000;
