@@ -1,5 +1,4 @@
 import { announceOverdue } from '../accounts/announce-overdue';
-import { priceState } from '../credit/rules/price-state';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
 import { tokenToUsdRoundUp, usdToTokenRoundUp } from '../funding/rules/plan-funding';
@@ -13,6 +12,7 @@ import { addToAccount, addToLeg, insertLeg, insertLegPosting, postDrawPrincipal 
 import type { CardEventContext } from './card-event-context';
 import { consumeLegs, type HeldLeg, type LegShare } from './rules/hold-legs';
 import type { SpendSnapshot } from './rules/spend-snapshot';
+import { trustedPrice } from './rules/trusted-price';
 
 /** One part of a clearing as it is posted, with what its leg must know. */
 export interface Part {
@@ -38,22 +38,16 @@ export function consumeHeld(held: readonly HeldLeg[], amountUsd: bigint, snapsho
 
 /** Tokens for cents at today's price where it can be trusted, else at the hold's. */
 function priceAtPosting(leg: HeldLeg, cents: bigint, snapshot: SpendSnapshot, now: Date): bigint {
-  const priceUsdE8 = trustedPrice(leg.asset, snapshot, now) ?? leg.priceUsdE8;
+  const priceUsdE8 = trustedPrice(leg.asset, snapshot.prices, now) ?? leg.priceUsdE8;
   return usdToTokenRoundUp(cents, priceUsdE8, required(snapshot.decimals[leg.asset], `decimals of ${leg.asset}`));
 }
 
 /** The most cents that a leg's tokens pay at today's price, give or take the rounding of parts; null where it cannot be trusted. */
 function reachAtPosting(leg: HeldLeg, snapshot: SpendSnapshot, now: Date): bigint | null {
-  const priceUsdE8 = trustedPrice(leg.asset, snapshot, now);
+  const priceUsdE8 = trustedPrice(leg.asset, snapshot.prices, now);
   if (priceUsdE8 === null) return null;
   const decimals = required(snapshot.decimals[leg.asset], `decimals of ${leg.asset}`);
   return tokenToUsdRoundUp(leg.leftAmount, priceUsdE8, decimals);
-}
-
-function trustedPrice(asset: string, snapshot: SpendSnapshot, now: Date): bigint | null {
-  const price = snapshot.prices[asset];
-  const state = priceState(price, now);
-  return price !== undefined && (state === 'fresh' || state === 'aging') ? price.priceUsdE8 : null;
 }
 
 /** A share of a hold as it is posted. */

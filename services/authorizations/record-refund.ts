@@ -1,4 +1,5 @@
 import { announceOverdue } from '../accounts/announce-overdue';
+import { findAssets } from '../assets/asset.repository';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
 import { markOverdueFunded, markTransactionFundedIfWhole, overdueInCollection } from '../funding/funding.repository';
@@ -37,6 +38,7 @@ import {
   transactionEventData,
 } from './card-event-context';
 import { type RefundableLeg, type RefundShare, type RefundSplit, refundLoan, splitRefund } from './rules/refund-split';
+import { refundCurrency } from './rules/trusted-price';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
 
 const PAR_USD_E8 = 100_000_000n;
@@ -139,7 +141,12 @@ export async function splitOf(
 ): Promise<RefundSplit> {
   const { organizationId, account } = context;
   const snapshot = required(await loadSpendSnapshot(trx, organizationId, account.id), 'the snapshot of an account');
-  const asset = required(snapshot.policy.stablecoins[0], 'a stablecoin of the program');
+  const assets = await findAssets(trx);
+  const isDollar = (code: string) => assets.some((asset) => asset.code === code && asset.peggedTo === 'USD');
+  const { asset, priceUsdE8 } = required(
+    refundCurrency(snapshot.policy.stablecoins, snapshot.prices, isDollar, context.now),
+    'a stablecoin of the program with a price',
+  );
   return splitRefund({
     amountUsd: refund.amountUsd,
     // What a sale under way will pay is not paid a second time.
@@ -150,7 +157,7 @@ export async function splitOf(
     legs: refund.legs.flatMap(toRefundable),
     otherwise: {
       asset,
-      priceUsdE8: snapshot.prices[asset]?.priceUsdE8 ?? PAR_USD_E8,
+      priceUsdE8,
       decimals: required(snapshot.decimals[asset], `decimals of ${asset}`),
     },
   });

@@ -173,3 +173,32 @@ test('the fee stays with a partial refund and goes back with the whole purchase;
     owedToNetwork: 6_000n,
   });
 });
+
+test.each(['disputed = true', "observed_at = now() - interval '20 days'"])(
+  'a refund does not go by a price that nobody may trust: %s',
+  async (untrusted) => {
+    const { sql } = network.tested;
+    const [early, holder] = [await network.cardholder(), await network.cardholder()];
+    const purchase = early.purchase();
+    await purchase.ask(10_000);
+    const { rows } = await sql.query(
+      "SELECT price_usd_e8, observed_at, disputed FROM asset_prices WHERE asset = 'USDC'",
+    );
+    await sql.query(`UPDATE asset_prices SET price_usd_e8 = 50000000, ${untrusted} WHERE asset = 'USDC'`);
+    try {
+      const refund = holder.purchase();
+      await refund.tell('RETURN', 2_000);
+      expect(await holder.books(refund)).toMatchObject({ free: 520n * USDC });
+      // The clearing goes by the hold's price then: given back before it cleared, it comes out even.
+      await purchase.tell('RETURN', 10_000, { holdLeft: 10_000 });
+      await purchase.tell('CLEARING', 10_000);
+      expect(await early.books(purchase)).toMatchObject({ free: 500n * USDC });
+    } finally {
+      const { price_usd_e8, observed_at, disputed } = rows[0];
+      await sql.query(
+        "UPDATE asset_prices SET price_usd_e8 = $1, observed_at = $2, disputed = $3 WHERE asset = 'USDC'",
+        [price_usd_e8, observed_at, disputed],
+      );
+    }
+  },
+);
