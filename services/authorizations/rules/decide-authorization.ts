@@ -205,9 +205,11 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
 
   const counted = (counters: LimitCounters, scope: 'account' | 'card', amount: bigint): LimitCounters => {
     const { mcc, merchantId } = request;
-    if (increment) return countIncrement(counters, { at: increment.since, mcc, merchantId }, amount);
-    const at = snapshot.begunAt ?? now;
-    return countPurchase(counters, { at, mcc, merchantId }, amount, rememberedFor(scope, controls, request));
+    const remembered = rememberedFor(scope, controls, request);
+    const purchase = { at: increment?.since ?? snapshot.begunAt ?? now, countedAt: now, mcc, merchantId };
+    return increment
+      ? countIncrement(counters, purchase, amount, remembered.velocity)
+      : countPurchase(counters, purchase, amount, remembered);
   };
   const approve = (outcome: 'approved' | 'partially_approved', approvedAmount: bigint): Decision => {
     const hold = holdWithFee(approvedAmount);

@@ -591,7 +591,7 @@ function boundVelocity(room: Room, { level, controls, path }: ControlDocument, i
   }
 }
 
-/** Purchases younger than the rule's window, at merchants that it is for. */
+/** Purchases younger than the rule's window, and what came on top of any in it, at merchants that it is for. */
 export function recentUnder(
   rule: VelocityRule,
   { recent }: LimitCounters,
@@ -602,7 +602,7 @@ export function recentUnder(
   let amount = 0n;
   for (const known of recent) {
     if (known.at <= after || !covers(rule, known.mcc)) continue;
-    count += 1;
+    if (!known.onTop) count += 1;
     amount += known.amount;
   }
   return { count, amount };

@@ -1,4 +1,4 @@
-import { maxBigint, sumBigint } from '../../shared/money';
+import { maxBigint, minBigint, sumBigint } from '../../shared/money';
 import { WINDOW_KINDS, type WindowKind, type WindowStarts, windowStarts } from './limit-windows';
 
 /** What one scope has spent in one window. `start` in milliseconds since 1970, `amount` in cents. */
@@ -10,13 +10,16 @@ export interface WindowCount {
   readonly zone: string;
 }
 
-/** A purchase that a velocity rule may still have to count. */
+/** A purchase that a velocity rule may still have to count, or more of one. Times in milliseconds since 1970. */
 export interface RecentPurchase {
-  /** Milliseconds since 1970. */
   readonly at: number;
   /** Cents, less what was given back. */
   readonly amount: bigint;
   readonly mcc: string;
+  /** When the purchase was put on record, which a reversal finds it by: before `at` for more of it, and where it was opened again. */
+  readonly begunAt: number;
+  /** More of a purchase that was counted before: an amount, and no purchase. */
+  readonly onTop: boolean;
 }
 
 /** The merchant that a card is locked to. */
@@ -34,6 +37,8 @@ export interface OdometerReading {
   readonly before: { readonly at: number; readonly value: bigint } | null;
 }
 
+const NOTHING_RECENT: readonly RecentPurchase[] = [];
+
 /** What one scope (an account, or one of its cards) has spent, and what its controls have to remember. */
 export interface LimitCounters extends Readonly<Record<WindowKind, WindowCount>> {
   /** Oldest first. */
@@ -47,10 +52,13 @@ type StoredWindow =
   | readonly [start: number, amount: string, count: number, zone?: string]
   | { readonly start: string; readonly amount: string; readonly count: number };
 
+/** `begunAt` where it is not `at`, and a 1 for more of a purchase. */
+type StoredRecent = readonly [at: number, amount: string, mcc: string, begunAt?: number, onTop?: number];
+
 /** {@link LimitCounters} as stored; amounts and readings as strings. What is left out has not happened. */
 export interface StoredLimitCounters extends Readonly<Record<WindowKind, StoredWindow>> {
   readonly zone?: string;
-  readonly recent?: readonly (readonly [at: number, amount: string, mcc: string])[] | undefined;
+  readonly recent?: readonly StoredRecent[] | undefined;
   readonly lock?: readonly [merchantId: string, since: number, count: number] | undefined;
   readonly odometer?: readonly [at: number, value: string, beforeAt?: number, beforeValue?: string] | undefined;
   /** When a program's usage was summed, milliseconds since 1970; counters of accounts and cards have none. */
@@ -74,7 +82,7 @@ export function countersNow(stored: StoredLimitCounters | null, now: Date, timeZ
     month: windowNow('month', stored, now, timeZone, starts),
     year: windowNow('year', stored, now, timeZone, starts),
     all_time: windowNow('all_time', stored, now, timeZone, starts),
-    recent: stored?.recent?.map(([at, amount, mcc]) => ({ at, amount: BigInt(amount), mcc })) ?? [],
+    recent: stored?.recent?.map(recentFrom) ?? NOTHING_RECENT,
     lock: stored?.lock ? { merchantId: stored.lock[0], since: stored.lock[1], count: stored.lock[2] } : null,
     odometer: stored?.odometer ? odometerFrom(stored.odometer) : null,
   };
@@ -132,6 +140,10 @@ function goesOn(kind: WindowKind, { began, zone }: { began: number; zone: string
   return kind === 'day' || start.getTime() - windowStarts(new Date(began), zone)[kind].getTime() < ZONES_APART_MS;
 }
 
+function recentFrom([at, amount, mcc, begunAt, onTop]: StoredRecent): RecentPurchase {
+  return { at, amount: BigInt(amount), mcc, begunAt: begunAt ?? at, onTop: onTop === 1 };
+}
+
 function odometerFrom([at, value, beforeAt, beforeValue]: NonNullable<
   StoredLimitCounters['odometer']
 >): OdometerReading {
@@ -142,7 +154,10 @@ function odometerFrom([at, value, beforeAt, beforeValue]: NonNullable<
 
 /** What is counted of a purchase, and what a reversal finds it by. */
 export interface CountedPurchase {
+  /** When it was put on record. */
   readonly at: Date;
+  /** When it is counted, where that is later: more of it, or it had ended and is open again. */
+  readonly countedAt?: Date;
   readonly mcc: string;
   readonly merchantId: string;
 }
@@ -190,27 +205,75 @@ export function countPurchase(
   remembered: Remembered,
 ): LimitCounters {
   const counted = countAuthorization(counters, amount);
-  const at = purchase.at.getTime();
+  const begunAt = purchase.at.getTime();
+  const at = purchase.countedAt?.getTime() ?? begunAt;
+  const { mcc, merchantId } = purchase;
   const { velocity, merchantLock, odometer } = remembered;
-  const recent = velocity ? counters.recent.filter((known) => velocity(at - known.at, known.mcc)) : [];
-  if (velocity?.(0, purchase.mcc)) recent.push({ at, amount, mcc: purchase.mcc });
-  const lock = counters.lock ?? { merchantId: purchase.merchantId, since: at, count: 0 };
+  const lock = counters.lock ?? { merchantId, since: begunAt, count: 0 };
   return {
     ...counted,
-    recent,
+    recent: velocity
+      ? recentWith(counters.recent, { at, amount, mcc, begunAt, onTop: false }, velocity)
+      : NOTHING_RECENT,
     lock: merchantLock ? { ...lock, count: lock.count + 1 } : null,
     odometer: odometer === null ? counters.odometer : { at, value: odometer, before: withoutBefore(counters.odometer) },
   };
 }
 
-/** More of a purchase that was counted before: an amount in the windows open now, and no purchase more. */
-export function countIncrement(counters: LimitCounters, purchase: CountedPurchase, amount: bigint): LimitCounters {
-  const at = purchase.at.getTime();
-  const index = counters.recent.findIndex((known) => known.at === at && known.mcc === purchase.mcc);
-  const recent = counters.recent.map((known, position) =>
-    position === index ? { ...known, amount: known.amount + amount } : known,
-  );
-  return { ...withWindows(counters, (window) => ({ ...window, amount: window.amount + amount })), recent };
+/**
+ * More of a purchase that was counted before: an amount in the windows open now, and no purchase more. Velocity rules see it as
+ * what it is, an amount that is spent now; null: none asks for it.
+ */
+export function countIncrement(
+  counters: LimitCounters,
+  purchase: CountedPurchase,
+  amount: bigint,
+  velocity: Remembered['velocity'] = null,
+): LimitCounters {
+  const windows = withWindows(counters, (window) => ({ ...window, amount: window.amount + amount }));
+  if (velocity === null || amount === 0n) return windows;
+  const begunAt = purchase.at.getTime();
+  const at = purchase.countedAt?.getTime() ?? begunAt;
+  const more = { at, amount, mcc: purchase.mcc, begunAt, onTop: true };
+  return { ...windows, recent: inFewEntries(recentWith(counters.recent, more, velocity)) };
+}
+
+/** With one more, where a rule may ask for it, and without those that none asks for any more. */
+function recentWith(
+  recent: readonly RecentPurchase[],
+  added: RecentPurchase,
+  velocity: NonNullable<Remembered['velocity']>,
+): readonly RecentPurchase[] {
+  const kept = recent.filter((known) => velocity(added.at - known.at, known.mcc));
+  if (velocity(0, added.mcc)) kept.push(added);
+  return kept;
+}
+
+/** Purchases are bounded by the rules that ask for them; how often more is asked for one is not. */
+const ON_TOP_MAX = 100;
+
+/**
+ * Of what came on top of one purchase, two amounts that follow each other become one, at the time of the later: those that lie
+ * closest behind the one before them, so that none counts much longer than it should.
+ */
+function inFewEntries(recent: readonly RecentPurchase[]): readonly RecentPurchase[] {
+  if (recent.length <= ON_TOP_MAX || recent.filter((known) => known.onTop).length <= ON_TOP_MAX) return recent;
+  const lastOf = new Map<string, readonly RecentPurchase[]>();
+  let closest = { behindMs: Number.POSITIVE_INFINITY, earlier: recent[0], later: recent[0] };
+  for (const later of recent) {
+    if (!later.onTop) continue;
+    const of = `${later.begunAt} ${later.mcc}`;
+    const [earlier, before] = lastOf.get(of) ?? [];
+    lastOf.set(of, earlier ? [later, earlier] : [later]);
+    const behindMs = before ? later.at - before.at : Number.POSITIVE_INFINITY;
+    if (behindMs < closest.behindMs) closest = { behindMs, earlier, later };
+  }
+  const { earlier, later } = closest;
+  if (earlier === undefined || earlier === later) return recent;
+  return recent.flatMap((known) => {
+    if (known === earlier) return [];
+    return known === later ? { ...known, amount: earlier.amount + known.amount } : known;
+  });
 }
 
 function withoutBefore(reading: OdometerReading | null): OdometerReading['before'] {
@@ -256,14 +319,49 @@ function recentWithout(
   purchase: CountedPurchase,
   given: GivenBack,
 ): readonly RecentPurchase[] {
-  const at = purchase.at.getTime();
-  const same = (known: RecentPurchase) => known.at === at && known.mcc === purchase.mcc;
-  const exact = recent.findIndex((known) => same(known) && known.amount === given.counted);
-  const index = exact === -1 ? recent.findIndex(same) : exact;
-  return recent.flatMap((known, position) => {
-    if (position !== index) return known;
-    return given.wholly ? [] : { ...known, amount: maxBigint(known.amount - given.amount, 0n) };
+  const entries = entriesOf(recent, purchase, given.counted);
+  if (entries.length === 0) return recent;
+  if (given.wholly) return recent.filter((known) => !entries.includes(known));
+  const taken = takenFrom(entries, given);
+  return recent.flatMap((known) => {
+    const amount = maxBigint(known.amount - (taken.get(known) ?? 0n), 0n);
+    if (amount === known.amount) return known;
+    return known.onTop && amount === 0n ? [] : { ...known, amount };
   });
+}
+
+/** What is remembered of a purchase: itself, and what came on top of it. */
+function entriesOf(
+  recent: readonly RecentPurchase[],
+  { at, mcc }: CountedPurchase,
+  counted: bigint,
+): readonly RecentPurchase[] {
+  const begunAt = at.getTime();
+  const own = recent.filter((known) => known.begunAt === begunAt && known.mcc === mcc);
+  const first = own.filter((known) => known.at === begunAt && !known.onTop);
+  if (first.length < 2) return own;
+  const further = own.filter((known) => !first.includes(known));
+  const amount = counted - sumBigint(further.map((known) => known.amount));
+  return [...first.filter((known) => known.amount === amount), ...first].slice(0, 1).concat(further);
+}
+
+/** From which entries how much is given back: those of its parts, or, where they are not known, what was counted last. */
+function takenFrom(entries: readonly RecentPurchase[], given: GivenBack): ReadonlyMap<RecentPurchase, bigint> {
+  const taken = new Map<RecentPurchase, bigint>();
+  if (given.parts) {
+    for (const part of given.parts) {
+      const entry = entries.find((known) => known.at === part.at.getTime());
+      if (entry) taken.set(entry, (taken.get(entry) ?? 0n) + part.amount);
+    }
+    return taken;
+  }
+  let left = given.amount;
+  for (const entry of [...entries].reverse()) {
+    const share = minBigint(left, entry.amount);
+    taken.set(entry, share);
+    left -= share;
+  }
+  return taken;
 }
 
 function lockWithout(lock: MerchantLock | null, purchase: CountedPurchase): MerchantLock | null {
@@ -298,7 +396,10 @@ function windowToStored(window: WindowCount, rowZone: string): StoredWindow {
 }
 
 function recentToStored(recent: readonly RecentPurchase[]): NonNullable<StoredLimitCounters['recent']> {
-  return recent.map(({ at, amount, mcc }) => [at, amount.toString(), mcc] as const);
+  return recent.map(({ at, amount, mcc, begunAt, onTop }): StoredRecent => {
+    if (onTop) return [at, amount.toString(), mcc, begunAt, 1];
+    return begunAt === at ? [at, amount.toString(), mcc] : [at, amount.toString(), mcc, begunAt];
+  });
 }
 
 function lockToStored({ merchantId, since, count }: MerchantLock): NonNullable<StoredLimitCounters['lock']> {
@@ -311,7 +412,7 @@ type Memory = Pick<LimitCounters, 'recent' | 'lock' | 'odometer'>;
 /** The largest amount that a place of 64 bits holds, cents. */
 const KEPT_AMOUNT_MAX = 2n ** 63n - 1n;
 
-const NOTHING_REMEMBERED: Memory = { recent: [], lock: null, odometer: null };
+const NOTHING_REMEMBERED: Memory = { recent: NOTHING_RECENT, lock: null, odometer: null };
 
 /**
  * Counters that this process has written and keeps: they read as what was stored, made when it is asked for. Their figures

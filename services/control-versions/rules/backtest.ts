@@ -230,7 +230,10 @@ export function replayCorrection(replay: Replay, correction: Correction): void {
     const known = counters.get(scopeId);
     if (known === undefined) continue;
     const open = countersNow(known.windows, at, known.timeZone);
-    const left = after > before ? countIncrement(open, purchase, after - before) : giveBack(open, purchase, given);
+    const more = { ...purchase, countedAt: at };
+    // The next purchase forgets what no velocity rule asks for.
+    const left =
+      after > before ? countIncrement(open, more, after - before, () => true) : giveBack(open, purchase, given);
     counters.set(scopeId, { ...known, windows: countersToStored(left) });
   }
 }

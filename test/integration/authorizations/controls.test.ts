@@ -105,6 +105,18 @@ async function happen(...[request, kind, overrides]: Parameters<typeof cardEvent
   expect(recorded.kind).toBe('recorded');
 }
 
+function more(request: AuthorizationRequest, name: string, amount: bigint): AuthorizationRequest {
+  return {
+    ...request,
+    messageId: `${request.messageId}-${name}`,
+    contentHash: name,
+    amount,
+    amountBasis: 'delta',
+    occurredAt: clock.now(),
+    respondBy: new Date(clock.now().getTime() + 60_000),
+  };
+}
+
 async function cardCounters(card: WorldAccount): Promise<StoredLimitCounters> {
   const { rows } = await superuser.query('SELECT windows FROM limit_counters WHERE scope_id = $1', [card.cardId]);
   return rows[0].windows;
@@ -209,6 +221,35 @@ test('velocity counts within the window, and what expires as a whole no longer d
   expect(await buy(card, 3_000n)).toBe('approved');
   // What is older than every rule is not kept.
   expect((await cardCounters(card)).recent).toHaveLength(1);
+});
+
+test('velocity sees more of an older purchase when it is asked for, and gives it back', async () => {
+  const { card } = await cardOf({
+    card: { velocity: [{ window_seconds: 3_600, max_count: 5, max_amount: '50000', per: 'card' }] },
+  });
+  const first = purchase(card, 100n);
+  expect(await told(authorizer.authorize(first))).toBe('approved');
+  ahead = 7_200_000;
+  expect(await told(authorizer.authorize(more(first, 'a', 40_000n)))).toBe('approved');
+  expect(await told(authorizer.authorize(more(first, 'b', 10_001n)))).toBe('velocity_exceeded');
+  await happen(first, 'reversal', { amount: 15_000n });
+  expect(await told(authorizer.authorize(more(first, 'c', 25_001n)))).toBe('velocity_exceeded');
+  expect(await told(authorizer.authorize(more(first, 'd', 25_000n)))).toBe('approved');
+  await happen(first, 'reversal', { amount: 50_100n });
+  expect((await cardCounters(card)).recent).toBeUndefined();
+});
+
+test('velocity counts a purchase that had ended and is asked for more as a purchase of now', async () => {
+  const { card } = await cardOf({ card: { velocity: [{ window_seconds: 3_600, max_count: 1, per: 'card' }] } });
+  const first = purchase(card, 100n);
+  expect(await told(authorizer.authorize(first))).toBe('approved');
+  await happen(first, 'clearing', { amount: 100n });
+  ahead = 7_200_000;
+  expect(await told(authorizer.authorize(more(first, 'a', 1_000n)))).toBe('approved');
+  const inTime = () => ({ respondBy: new Date(clock.now().getTime() + 60_000) });
+  expect(await buy(card, 1_000n, inTime())).toBe('velocity_exceeded');
+  ahead += 3_600_000;
+  expect(await buy(card, 1_000n, inTime())).toBe('approved');
 });
 
 test('velocity of an account looks at all of its cards', async () => {

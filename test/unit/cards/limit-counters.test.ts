@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { recentUnder } from '../../../services/cards/rules/evaluate-controls';
 import {
   countAuthorization,
   countersNow,
@@ -106,6 +107,8 @@ describe('counters that are kept', () => {
     merchantLock: fc.boolean(),
     odometer: fc.option(fc.bigInt({ min: 0n, max: 10n ** 6n })),
     velocity: fc.option(fc.constant(() => true)),
+    /** More of a purchase of before, or that opened again. */
+    kind: fc.constantFrom('first', 'more', 'again'),
   });
 
   test('read at every moment and in every zone as those that were stored', () => {
@@ -114,11 +117,15 @@ describe('counters that are kept', () => {
         let at = MONDAY;
         let counters: LimitCounters | null = null;
         let kept: StoredLimitCounters | null = null;
-        for (const { zone: timeZone, waitMs, amount, ...remembered } of steps) {
+        for (const { zone: timeZone, waitMs, amount, kind, ...remembered } of steps) {
           at = new Date(at.getTime() + waitMs);
           const before: LimitCounters = countersNow(kept, at, timeZone);
           if (counters !== null) expect(before).toEqual(later(counters, at, timeZone));
-          counters = countPurchase(before, { at, ...SHOP }, amount, remembered);
+          const purchase = kind === 'first' ? { at, ...SHOP } : { at: MONDAY, countedAt: at, ...SHOP };
+          counters =
+            kind === 'more'
+              ? countIncrement(before, purchase, amount, remembered.velocity)
+              : countPurchase(before, purchase, amount, remembered);
           kept = keepCounters(kept, counters);
           const stored = countersToStored(counters);
           expect(JSON.stringify(kept)).toBe(JSON.stringify(stored));
@@ -313,6 +320,118 @@ describe('what is remembered of a purchase', () => {
       200n,
     ]);
     expect(giveBack(both, purchase(1), given(100n, true)).recent).toHaveLength(2);
+  });
+
+  test('more of a purchase is spent when it is asked for, and is no purchase', () => {
+    const first = countPurchase(empty, purchase(0), 100n, hour);
+    const more = countIncrement(first, { ...purchase(0), countedAt: purchase(3_000).at }, 40n, hour.velocity);
+    expect(more.recent).toEqual([
+      { at: purchase(0).at.getTime(), amount: 100n, mcc: '5411', begunAt: purchase(0).at.getTime(), onTop: false },
+      { at: purchase(3_000).at.getTime(), amount: 40n, mcc: '5411', begunAt: purchase(0).at.getTime(), onTop: true },
+    ]);
+    // The purchase is an hour old, what came on top is not.
+    const next = countPurchase(more, purchase(3_600), 7n, hour);
+    expect(next.recent.map(({ amount }) => amount)).toEqual([40n, 7n]);
+    expect(later(next, purchase(3_600).at)).toEqual(next);
+    expect(later(next, purchase(3_600).at).recent.map(({ onTop }) => onTop)).toEqual([true, false]);
+    expect(countIncrement(first, purchase(0), 40n).recent).toEqual(first.recent);
+    expect(countIncrement(first, purchase(0), 40n, () => false).recent).toEqual([]);
+  });
+
+  test('a purchase that is opened again is one of that moment, and is found by when it was put on record', () => {
+    const again = countPurchase(empty, { ...purchase(0), countedAt: purchase(86_400).at }, 100n, hour);
+    const next = countPurchase(again, purchase(86_401), 7n, hour);
+    expect(next.recent.map(({ amount }) => amount)).toEqual([100n, 7n]);
+    expect(later(next, purchase(86_401).at)).toMatchObject({ recent: next.recent });
+    expect(giveBack(next, purchase(0), given(100n, true)).recent.map(({ amount }) => amount)).toEqual([7n]);
+  });
+
+  test('what came on top is given back to where it was counted, and of a whole purchase nothing is left', () => {
+    const on = (counters: LimitCounters, seconds: number, amount: bigint) =>
+      countIncrement(counters, { ...purchase(0), countedAt: purchase(seconds).at }, amount, hour.velocity);
+    const amounts = (counters: LimitCounters) => counters.recent.map(({ amount }) => amount);
+    const other = countPurchase(empty, purchase(0), 5n, hour);
+    const all = on(on(countPurchase(other, purchase(0), 100n, hour), 60, 40n), 120, 20n);
+    expect(amounts(all)).toEqual([5n, 100n, 40n, 20n]);
+    const back = (amount: bigint, parts?: readonly { at: Date; amount: bigint }[]) =>
+      amounts(giveBack(all, purchase(0), { amount, counted: 160n, wholly: false, ...(parts ? { parts } : {}) }));
+    expect(back(10n, [{ at: purchase(60).at, amount: 10n }])).toEqual([5n, 100n, 30n, 20n]);
+    expect(back(40n, [{ at: purchase(60).at, amount: 40n }])).toEqual([5n, 100n, 20n]);
+    expect(back(3n, [{ at: purchase(30).at, amount: 3n }])).toEqual([5n, 100n, 40n, 20n]);
+    // Where the parts are not known, what was counted last goes first.
+    expect(back(25n)).toEqual([5n, 100n, 35n]);
+    expect(back(70n)).toEqual([5n, 90n]);
+    expect(amounts(giveBack(all, purchase(0), given(160n, true)))).toEqual([5n]);
+    expect(amounts(giveBack(all, purchase(1), given(160n, true)))).toHaveLength(4);
+  });
+
+  test('rows of before more of a purchase was an entry of its own are read as they were meant', () => {
+    const at = purchase(0).at.getTime();
+    const stored = { ...countersToStored(empty), recent: [[at, '140', '5411'] as const] };
+    const read = countersNow(stored, MONDAY, UTC);
+    expect(read.recent).toEqual([{ at, amount: 140n, mcc: '5411', begunAt: at, onTop: false }]);
+    expect(countersToStored(read)).toEqual(stored);
+    expect(giveBack(read, purchase(0), given(140n, true)).recent).toEqual([]);
+  });
+
+  test('however often more is asked for, few entries are kept, and none counts longer than it should by much', () => {
+    let counters = countPurchase(empty, purchase(0), 1n, hour);
+    for (let second = 1; second <= 10_000; second += 1) {
+      counters = countIncrement(counters, { ...purchase(0), countedAt: purchase(second).at }, 1n, hour.velocity);
+      expect(counters.recent.length).toBeLessThanOrEqual(101);
+    }
+    const sum = counters.recent.reduce((total, { amount }) => total + amount, 0n);
+    expect(sum).toBeGreaterThanOrEqual(3_600n);
+    expect(sum).toBeLessThan(3_800n);
+  });
+
+  test('velocity finds what was spent within its window, whatever purchase it was spent on', () => {
+    const step = fc.record({
+      waitMs: fc.integer({ min: 0, max: 2_000_000 }),
+      amount: fc.bigInt({ min: 1n, max: 1_000n }),
+      kind: fc.constantFrom('purchase', 'more', 'again', 'part', 'whole'),
+      of: fc.nat(),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const model: { at: Date; parts: { at: Date; amount: bigint; counts: boolean }[] }[] = [];
+        let counters = empty;
+        let now = MONDAY;
+        for (const { waitMs, amount, kind, of } of steps) {
+          now = new Date(now.getTime() + waitMs + 1);
+          counters = later(counters, now);
+          const known = model[of % Math.max(model.length, 1)];
+          const standing = known?.parts.filter((part) => part.amount > 0n) ?? [];
+          const last = standing.at(-1);
+          if (kind === 'purchase' || known === undefined) {
+            counters = countPurchase(counters, { at: now, ...SHOP }, amount, hour);
+            model.push({ at: now, parts: [{ at: now, amount, counts: true }] });
+          } else if (kind === 'more') {
+            counters = countIncrement(counters, { at: known.at, countedAt: now, ...SHOP }, amount, hour.velocity);
+            known.parts.push({ at: now, amount, counts: false });
+          } else if (kind === 'again') {
+            counters = countPurchase(counters, { at: known.at, countedAt: now, ...SHOP }, amount, hour);
+            known.parts.push({ at: now, amount, counts: true });
+          } else if (last) {
+            const wholly = kind === 'whole';
+            const taken = wholly ? standing : [last];
+            const counted = standing.reduce((sum, part) => sum + part.amount, 0n);
+            const parts = taken.map((part) => ({ at: part.at, amount: wholly ? part.amount : part.amount / 2n }));
+            const given = parts.reduce((sum, part) => sum + part.amount, 0n);
+            counters = giveBack(counters, { at: known.at, ...SHOP }, { amount: given, parts, counted, wholly });
+            for (const [index, part] of taken.entries()) part.amount -= parts[index]?.amount ?? 0n;
+            if (wholly) known.parts = [];
+          }
+          const within = model
+            .flatMap(({ parts }) => parts)
+            .filter(({ at }) => now.getTime() - at.getTime() < 3_600_000);
+          const found = recentUnder({ window_seconds: 3_600, max_count: 1, per: 'card' }, counters, now);
+          expect(found.amount).toBe(within.reduce((sum, part) => sum + part.amount, 0n));
+          expect(found.count).toBe(within.filter(({ counts }) => counts).length);
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 
   test('a lock opens when the last purchase made under it is taken back as a whole', () => {
