@@ -207,15 +207,14 @@ export function countPurchase(
   const counted = countAuthorization(counters, amount);
   const begunAt = purchase.at.getTime();
   const at = purchase.countedAt?.getTime() ?? begunAt;
-  const { mcc, merchantId } = purchase;
+  const { mcc } = purchase;
   const { velocity, merchantLock, odometer } = remembered;
-  const lock = counters.lock ?? { merchantId, since: begunAt, count: 0 };
   return {
     ...counted,
     recent: velocity
       ? recentWith(counters.recent, { at, amount, mcc, begunAt, onTop: false }, velocity)
       : NOTHING_RECENT,
-    lock: merchantLock ? { ...lock, count: lock.count + 1 } : null,
+    lock: merchantLock ? lockWith(counters.lock, purchase) : null,
     odometer: odometer === null ? counters.odometer : { at, value: odometer, before: withoutBefore(counters.odometer) },
   };
 }
@@ -362,6 +361,12 @@ function takenFrom(entries: readonly RecentPurchase[], given: GivenBack): Readon
     left -= share;
   }
   return taken;
+}
+
+/** What the network let through at another merchant does not keep the card locked to the first. */
+function lockWith(lock: MerchantLock | null, { at, merchantId }: CountedPurchase): MerchantLock {
+  if (lock === null) return { merchantId, since: at.getTime(), count: 1 };
+  return lock.merchantId === merchantId ? { ...lock, count: lock.count + 1 } : lock;
 }
 
 function lockWithout(lock: MerchantLock | null, purchase: CountedPurchase): MerchantLock | null {

@@ -183,6 +183,18 @@ test('a card locks to the merchant of its first approval, and opens when nothing
   expect(await buy(card, 1_000n)).toBe('merchant_blocked');
 });
 
+test('a card opens although the network went ahead at another merchant while it was locked', async () => {
+  const { card } = await cardOf({ card: { merchant_lock: 'first_use' } });
+  const first = purchase(card, 1_000n);
+  expect(await told(authorizer.authorize(first))).toBe('approved');
+  const stoodIn = purchase(card, 700n, { merchant: OTHER_SHOP });
+  await happen(stoodIn, 'authorization_advice', { amount: 700n });
+  expect(await buy(card, 1_000n, { merchant: OTHER_SHOP })).toBe('merchant_blocked');
+  await happen(stoodIn, 'reversal', { amount: 700n });
+  await happen(first, 'reversal');
+  expect(await buy(card, 1_000n, { merchant: OTHER_SHOP })).toBe('approved');
+});
+
 test('a purchase that is asked for more after it was taken back locks the card anew, and opens it again', async () => {
   const { card } = await cardOf({
     card: { merchant_lock: 'first_use', velocity: [{ window_seconds: 3_600, max_count: 1, per: 'card' }] },

@@ -445,6 +445,15 @@ describe('what is remembered of a purchase', () => {
     expect(giveBack(back, purchase(1), given(100n, true)).lock).toBeNull();
   });
 
+  test('a purchase at another merchant, let through by the network, neither takes the lock nor keeps it', () => {
+    const locked: Remembered = { ...NOTHING, merchantLock: true };
+    const elsewhere = { ...purchase(1), merchantId: 'elsewhere' };
+    const both = countPurchase(countPurchase(empty, purchase(0), 100n, locked), elsewhere, 70n, locked);
+    expect(both.lock).toMatchObject({ merchantId: 'shop', count: 1 });
+    expect(giveBack(both, elsewhere, given(70n, true)).lock).toMatchObject({ merchantId: 'shop', count: 1 });
+    expect(giveBack(both, purchase(0), given(100n, true)).lock).toBeNull();
+  });
+
   test('a purchase from before the lock does not open it', () => {
     const before = countPurchase(empty, purchase(0), 100n, NOTHING);
     const one = countPurchase(before, purchase(1), 100n, { ...NOTHING, merchantLock: true });
