@@ -433,9 +433,11 @@ export class ModelSpending {
     const fixed = told.continues ? 0n : fees.cashFixed;
     const abroad = foreign ? fees.foreignBps : 0n;
     if (cents === 0n) return 0n;
-    if (cash === 'machine') return fixed + (cents * (abroad + fees.cashBps)) / BPS;
+    // On top of a purchase it is rounded up, so that the holds of parts carry the fee on their sum.
+    const shareOf = (bps: bigint) => (cents * bps + (told.continues ? BPS - 1n : 0n)) / BPS;
+    if (cash === 'machine') return fixed + shareOf(abroad + fees.cashBps);
     const till = fees.till && told.tillCash > 0n ? fixed + (told.tillCash * fees.cashBps) / BPS : 0n;
-    return till + (cents * abroad) / BPS;
+    return till + shareOf(abroad);
   }
 
   private price(coin: number): bigint {

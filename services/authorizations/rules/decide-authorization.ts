@@ -12,12 +12,18 @@ import { type ConsideredOption, type PlannedLeg, planFunding } from '../../fundi
 import type { PartnerVerdict } from '../../partner-decisions/rules/partner-verdict';
 import { maxBigint, minBigint, sumBigint } from '../../shared/money';
 import type { DeclineReason } from './decline-reason';
-import { amountBesideFeeRoundDown, feeRoundDown, feeTerms } from './fees';
+import {
+  amountBesideFeeOnTopRoundDown,
+  amountBesideFeeRoundDown,
+  feeOnTopRoundUp,
+  feeRoundDown,
+  feeTerms,
+} from './fees';
 import { amountForHoldRoundDown, holdExpiry, holdForAmountRoundUp } from './hold-amount';
 import type { CardSnapshot, SpendSnapshot } from './spend-snapshot';
 
 /** Version of the rules in this file and those it calls; stored with every decision, so that it can be taken again. */
-export const RULES_VERSION = '2026-11-2';
+export const RULES_VERSION = '2026-11-3';
 
 /** What is asked, without the vendor's wrapping. Amounts are cents of `currency`. */
 export interface SpendRequest {
@@ -129,6 +135,15 @@ function shortfallReason(options: readonly ConsideredOption[], capacityUsd: bigi
  * `DECLINE_REASONS`.
  */
 export function decideAuthorization(snapshot: SpendSnapshot, request: SpendRequest, now: Date): Decision {
+  return decide(snapshot, request, now, snapshot.increment !== undefined);
+}
+
+/** The rules of version 2026-11-2: the fee of an increment was rounded down, so that those of several fell short of the fee on their sum. */
+export function decideAsOf202611v2(snapshot: SpendSnapshot, request: SpendRequest, now: Date): Decision {
+  return decide(snapshot, request, now, false);
+}
+
+function decide(snapshot: SpendSnapshot, request: SpendRequest, now: Date, feesAddUp: boolean): Decision {
   const { card, policy, timeZone, increment } = snapshot;
   const accountCounters = countersNow(snapshot.accountCounters, now, timeZone);
   const cardCounters = card ? countersNow(card.counters, now, timeZone) : null;
@@ -157,12 +172,14 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
   });
   const holdWithFee = (amount: bigint) => {
     const purchase = holdForAmountRoundUp(amount, request.mcc, policy);
-    const feeAmount = feeRoundDown(terms, purchase);
+    const feeAmount = feesAddUp ? feeOnTopRoundUp(terms, purchase) : feeRoundDown(terms, purchase);
     return { holdAmount: purchase + feeAmount, feeAmount };
   };
   const { holdAmount } = holdWithFee(request.amount);
   const plan = planFunding(snapshot, holdAmount, policy.conversion_buffer_bps, now);
-  const fundable = amountBesideFeeRoundDown(terms, plan.capacityUsd);
+  const fundable = feesAddUp
+    ? amountBesideFeeOnTopRoundDown(terms, plan.capacityUsd)
+    : amountBesideFeeRoundDown(terms, plan.capacityUsd);
   const withinLimits = amountForHoldRoundDown(fundable, request.mcc, policy, room.amount);
 
   const standing = refuseByStanding(snapshot, card, request, now);

@@ -9,7 +9,7 @@ import { isAboutAmount } from './amendment';
 import { amendmentOfReceipt, timesOfReceipt, totalOfReceipt } from './amendment-receipt';
 import { type Lateness, latenessOf } from './answer-without-plan';
 import type { DeclineReason } from './decline-reason';
-import { feeRoundDown, feeTerms } from './fees';
+import { feeOnTopRoundUp, feeRoundDown, feeTerms } from './fees';
 import { holdForAmountRoundUp } from './hold-amount';
 import type { DecisionInputs, Receipt } from './receipt';
 
@@ -283,15 +283,13 @@ function holdOf(receipt: Receipt, { snapshot, request }: DecisionInputs, reason:
   const spends = request.kind === 'authorization' || request.kind === 'cash_withdrawal';
   if (!spends || request.amount === 0n) return null;
   const purchase = holdForAmountRoundUp(request.amount, request.mcc, policy);
-  const fee = feeRoundDown(
-    feeTerms(policy, {
-      currency: request.currency,
-      merchantCurrency: request.merchantCurrency,
-      cashWithdrawal: request.kind === 'cash_withdrawal',
-      cashAmount: request.cashAmount,
-    }),
-    purchase,
-  );
+  const terms = feeTerms(policy, {
+    currency: request.currency,
+    merchantCurrency: request.merchantCurrency,
+    cashWithdrawal: request.kind === 'cash_withdrawal',
+    cashAmount: request.cashAmount,
+  });
+  const fee = snapshot.increment === undefined ? feeRoundDown(terms, purchase) : feeOnTopRoundUp(terms, purchase);
   return {
     placed,
     amount: request.amount,

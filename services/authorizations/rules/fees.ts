@@ -1,5 +1,5 @@
 import type { ProgramPolicy } from '../../programs/rules/program-policy';
-import { basisPointsRoundDown, divideRoundDown } from '../../shared/rounding';
+import { basisPointsRoundDown, basisPointsRoundUp, divideRoundDown } from '../../shared/rounding';
 
 const BASIS_POINTS = 10_000n;
 
@@ -45,6 +45,21 @@ export function amountBesideFeeRoundDown(terms: FeeTerms, total: bigint): bigint
   const left = total - terms.fixed;
   if (left <= 0n) return 0n;
   return divideRoundDown((left + 1n) * BASIS_POINTS - 1n, BASIS_POINTS + BigInt(terms.bps));
+}
+
+/**
+ * Cents of fee to hold with `amount` cents on top of a purchase, rounded so that the holds of all parts carry the fee on their sum,
+ * which is what clearings are charged.
+ */
+export function feeOnTopRoundUp(terms: FeeTerms, amount: bigint): bigint {
+  if (amount <= 0n) return 0n;
+  return terms.fixed + basisPointsRoundUp(amount, terms.bps);
+}
+
+/** The largest amount that `total` cents pay together with its fee: the exact inverse bound of {@link feeOnTopRoundUp}. */
+export function amountBesideFeeOnTopRoundDown(terms: FeeTerms, total: bigint): bigint {
+  const left = total - terms.fixed;
+  return left <= 0n ? 0n : divideRoundDown(left * BASIS_POINTS, BASIS_POINTS + BigInt(terms.bps));
 }
 
 /**

@@ -1,4 +1,10 @@
-import { type Decision, decideAuthorization, RULES_VERSION, type SpendRequest } from './decide-authorization';
+import {
+  type Decision,
+  decideAsOf202611v2,
+  decideAuthorization,
+  RULES_VERSION,
+  type SpendRequest,
+} from './decide-authorization';
 import type { SpendSnapshot } from './spend-snapshot';
 
 /** One version of the rules. */
@@ -10,6 +16,7 @@ export type Decide = (snapshot: SpendSnapshot, request: SpendRequest, now: Date)
  */
 const RULES_BY_VERSION: Readonly<Record<string, Decide>> = {
   [RULES_VERSION]: decideAuthorization,
+  '2026-11-2': decideAsOf202611v2,
 };
 
 /** A receipt names rules that this build does not have. */

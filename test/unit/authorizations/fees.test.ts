@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import {
+  amountBesideFeeOnTopRoundDown,
   amountBesideFeeRoundDown,
   type ChargedSpend,
   feeOfClearing,
+  feeOnTopRoundUp,
   feeRoundDown,
   feeTerms,
 } from '../../../services/authorizations/rules/fees';
@@ -52,6 +54,25 @@ test('the amount beside a fee is the largest whose sum with it fits', () => {
       const amount = amountBesideFeeRoundDown(fee, total);
       if (amount > 0n) expect(amount + feeRoundDown(fee, amount)).toBeLessThanOrEqual(total);
       expect(amount + 1n + feeRoundDown(fee, amount + 1n)).toBeGreaterThan(total);
+    }),
+  );
+});
+
+test('the amount beside a fee on top is the largest whose sum with it fits, and the fees of parts carry that of their sum', () => {
+  fc.assert(
+    fc.property(terms, fc.bigInt(0n, 10n ** 9n), fc.array(fc.bigInt(1n, 10n ** 6n)), (fee, total, parts) => {
+      const amount = amountBesideFeeOnTopRoundDown(fee, total);
+      if (amount > 0n) expect(amount + feeOnTopRoundUp(fee, amount)).toBeLessThanOrEqual(total);
+      expect(amount + 1n + feeOnTopRoundUp(fee, amount + 1n)).toBeGreaterThan(total);
+
+      const onTop = { ...fee, fixed: 0n };
+      const held = parts.reduce((sum, part) => sum + feeOnTopRoundUp(onTop, part), 0n);
+      expect(held).toBeGreaterThanOrEqual(
+        feeRoundDown(
+          onTop,
+          parts.reduce((sum, part) => sum + part, 0n),
+        ),
+      );
     }),
   );
 });

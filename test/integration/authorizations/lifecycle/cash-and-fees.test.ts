@@ -200,3 +200,20 @@ test('a clearing billed in another currency is refused: stored, told, and not tr
   );
   expect(rows).toMatchObject([{ state: 'unknown', detail: expect.stringContaining('EUR') }]);
 });
+
+test.each([
+  [2_091, 'APPROVED'],
+  [2_090, 'INSUFFICIENT_FUNDS'],
+])('increments hold the fee of what they add up to: with %p cents the second is %p', async (cents, result) => {
+  const holder = await network.cardholder({
+    funds: { USDC: BigInt(cents) * 10_000n },
+    policy: { foreign_currency_fee_bps: 200 },
+  });
+  const purchase = holder.purchase(EUROS);
+  expect(await purchase.ask(1_025)).toEqual({ result: 'APPROVED' });
+  expect(await purchase.ask(1_025)).toEqual({ result });
+  if (result !== 'APPROVED') return;
+  // 0.20 of the first and 0.21 of the second: 2 % of 20.50.
+  await purchase.tell('CLEARING', 2_050);
+  expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', fee: 41n, overdue: 0n, free: 0n });
+});
