@@ -64,6 +64,12 @@ function tighterOf<Document extends object>(fields: TighterFields<Document>): Ti
   });
 }
 
+/** The tighter of two documents that restrict by being there, also where no field of them does. */
+function tighterIfAny<Document extends object>(fields: TighterFields<Document>, none: Document): Tighter<Document> {
+  const tighter = tighterOf(fields);
+  return both((one, other) => tighter(one, other) ?? none);
+}
+
 /** Half-open: `from` is in it, `to` is not. */
 interface Span {
   readonly from: number;
@@ -227,7 +233,8 @@ const CONTROLS: TighterFields<SpendControls> = {
   valid_until: earlierInstant,
   single_use: demand,
   velocity: allVelocity,
-  fleet: tighterOf(FLEET),
+  // With any, an odometer must not go back.
+  fleet: tighterIfAny(FLEET, {}),
 };
 
 const tighter = tighterOf(CONTROLS);

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { decideAuthorization } from '../../../services/authorizations/rules/decide-authorization';
+import { decideAuthorization, type SpendRequest } from '../../../services/authorizations/rules/decide-authorization';
 import {
   isLooser,
   sameControls,
@@ -62,6 +62,19 @@ describe('a change of controls', () => {
       now: { limits: { day_amount: '5000', month_amount: '60000' }, blocked_channels: ['atm', 'ecommerce'] },
       later: { controls: wanted, effective_at: TOMORROW },
     });
+  });
+
+  it('keeps a fleet document that asks for nothing: with it, an odometer must not go back', () => {
+    const current: SpendControls = { ...limited('5000'), fleet: { odometer_required: false } };
+    const wanted: SpendControls = { ...limited('9000'), fleet: { odometer_required: false } };
+    expect(splitControlsChange(current, wanted, NOW, HOURS).now).toEqual({ ...limited('5000'), fleet: {} });
+    expect(splitControlsChange(current, limited('3000'), NOW, HOURS)).toEqual({
+      now: { ...limited('3000'), fleet: {} },
+      later: { controls: limited('3000'), effective_at: TOMORROW },
+    });
+    expect(splitControlsChange(limited('5000'), { ...limited('5000'), fleet: {} }, NOW, HOURS).later).toBeNull();
+    expect(sameControls({ fleet: {} }, { fleet: { fuel_only: false } })).toBe(true);
+    expect(sameControls({ fleet: {} }, {})).toBe(false);
   });
 
   it('waits for nothing without a cooling-off', () => {
@@ -187,8 +200,9 @@ const anyCounters = fc.option(
       count: fc.integer({ min: 0, max: 40 }),
       ages: fc.array(fc.integer({ min: 1, max: 90_000 }), { maxLength: 4 }),
       lock: fc.boolean(),
+      odometer: fc.boolean(),
     })
-    .map(({ amount, count, ages, lock }): ((at: Date) => StoredLimitCounters) => (at) => {
+    .map(({ amount, count, ages, lock, odometer }): ((at: Date) => StoredLimitCounters) => (at) => {
       const window = [at.getTime() - 3_600_000 * 24 * 400, String(amount), count] as const;
       const open = [at.getTime(), String(amount), count] as const;
       return {
@@ -199,6 +213,7 @@ const anyCounters = fc.option(
         all_time: window,
         recent: ages.map((seconds) => [at.getTime() - seconds * 1_000, '500', '5541'] as const),
         ...(lock ? { lock: ['M1', at.getTime() - 1_000, 1] as const } : {}),
+        ...(odometer ? { odometer: [at.getTime() - 86_400_000, '300'] as const } : {}),
       };
     }),
   { nil: null },
@@ -214,12 +229,44 @@ const someControls = fc
     return Object.fromEntries(chosen.map(({ field }) => field)) as SpendControls;
   });
 
-describe('what is in force after a change', () => {
+/** Few rules for fuel, each hardly restricting. */
+const someFleet: fc.Arbitrary<SpendControls> = fc
+  .record(
+    {
+      fuel_only: fc.boolean(),
+      odometer_required: fc.boolean(),
+      odometer_max_per_day: fc.constantFrom(50, 500),
+      allowed_driver_ids: fc.uniqueArray(fc.constantFrom('7', '8'), { minLength: 1, maxLength: 2 }),
+      allowed_vehicle_ids: fc.uniqueArray(fc.constantFrom('1', '2'), { minLength: 1, maxLength: 2 }),
+    },
+    { requiredKeys: [] },
+  )
+  .chain((fleet) => fc.constantFrom<SpendControls[]>({ fleet }, { fleet: {} }, {}));
+
+const anyFill = fc.record({
+  at: fc.constant(NOW),
+  amount: fc.constant(5_000n),
+  mcc: fc.constantFrom('5541', '5542', '5541', '5411'),
+  fleet: fc.record({
+    driverId: fc.constantFrom('7', '007', '08', '0'),
+    vehicleId: fc.constantFrom('1', '002'),
+    odometer: fc.constantFrom(null, 200n, 350n, 700n),
+    fuelVolumeMl: fc.constant(null),
+    fuelType: fc.constant(null),
+  }),
+});
+
+describe.each<
+  [string, fc.Arbitrary<SpendControls>, fc.Arbitrary<Partial<SpendRequest> & { at: Date; amount: bigint }>]
+>([
+  ['any controls', someControls, anyPurchase],
+  ['a fuel card', someFleet, anyFill],
+])('what is in force after a change of %s', (_name, someOf, purchases) => {
   it('approves nothing that was refused before, and nothing that is to be refused', () => {
     let approvals = 0;
     let refusals = 0;
     fc.assert(
-      fc.property(someControls, someControls, anyPurchase, anyCounters, (current, wanted, purchase, countersAt) => {
+      fc.property(someOf, someOf, purchases, anyCounters, (current, wanted, purchase, countersAt) => {
         const { at, amount, ...rest } = purchase;
         const base = snapshotOf({
           funds: { USDC: 10n ** 15n },
