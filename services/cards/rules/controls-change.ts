@@ -1,5 +1,6 @@
 import type { SpendLimits } from '../../programs/rules/program-policy';
 import { minBigint } from '../../shared/money';
+import { plainNumber } from './evaluate-controls';
 import type { FleetControls, HourSpan, PendingControls, SpendControls, VelocityRule } from './spend-controls';
 
 const HOUR_MS = 3_600_000;
@@ -25,8 +26,9 @@ function both<Value>(meet: (one: Value, other: Value) => Value | undefined): Tig
 
 const lowerAmount = both<string>((one, other) => minBigint(BigInt(one), BigInt(other)).toString());
 const lowerCount = both<number>((one, other) => Math.min(one, other));
-const laterInstant = both<string>((one, other) => (Date.parse(one) >= Date.parse(other) ? one : other));
-const earlierInstant = both<string>((one, other) => (Date.parse(one) <= Date.parse(other) ? one : other));
+const instantOf = (ms: number): string => new Date(ms).toISOString();
+const laterInstant = both<string>((one, other) => instantOf(Math.max(Date.parse(one), Date.parse(other))));
+const earlierInstant = both<string>((one, other) => instantOf(Math.min(Date.parse(one), Date.parse(other))));
 
 /** Restricts where it is true. */
 const demand: Tighter<boolean> = (one, other) => (one === true || other === true ? true : undefined);
@@ -43,6 +45,12 @@ function mark<Value>(): Tighter<Value> {
 function onBoth<Item>(): Tighter<readonly Item[]> {
   return both((one, other) => [...new Set(one.filter((item) => other.includes(item)))]);
 }
+
+/** Numbers that are typed at a pump, on both lists as decisions compare them. */
+const numbersOnBoth = both<readonly string[]>((one, other) => {
+  const others = new Set(other.map(plainNumber));
+  return [...new Set(one.map(plainNumber))].filter((id) => others.has(id));
+});
 
 /** What is on either list: for lists of what is blocked. */
 function onEither<Item>(): Tighter<readonly Item[]> {
@@ -208,9 +216,9 @@ const FLEET: TighterFields<FleetControls> = {
   odometer_required: demand,
   odometer_max_per_day: lowerCount,
   driver_id_required: demand,
-  allowed_driver_ids: onBoth(),
+  allowed_driver_ids: numbersOnBoth,
   vehicle_id_required: demand,
-  allowed_vehicle_ids: onBoth(),
+  allowed_vehicle_ids: numbersOnBoth,
 };
 
 const CONTROLS: TighterFields<SpendControls> = {

@@ -175,7 +175,7 @@ export function minuteOfDay(time: string): number {
 }
 
 /** A driver's or vehicle's number as networks carry it: leading zeros come and go on the way. */
-function plainNumber(id: string): string {
+export function plainNumber(id: string): string {
   return id.replace(/^0+(?=.)/, '');
 }
 

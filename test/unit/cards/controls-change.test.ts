@@ -77,6 +77,23 @@ describe('a change of controls', () => {
     expect(sameControls({ fleet: {} }, {})).toBe(false);
   });
 
+  it.each<[string, SpendControls, SpendControls]>([
+    ['drivers', { fleet: { allowed_driver_ids: ['42', '0'] } }, { fleet: { allowed_driver_ids: ['0042', '000'] } }],
+    ['vehicles', { fleet: { allowed_vehicle_ids: ['007'] } }, { fleet: { allowed_vehicle_ids: ['7', '07'] } }],
+    ['an instant', { valid_from: '2026-12-01T00:00:00Z' }, { valid_from: '2026-12-01T01:00:00.000+01:00' }],
+    ['the last instant', { valid_until: '2026-12-01T00:00:00Z' }, { valid_until: '2026-12-01T00:00:00.000Z' }],
+  ])('is none when it is only written otherwise: %s', (_name, current, wanted) => {
+    expect(splitControlsChange(current, wanted, NOW, HOURS)).toEqual({ now: wanted, later: null });
+  });
+
+  it('keeps those who are on both lists, however their numbers are written', () => {
+    const drivers = (...allowed_driver_ids: string[]): SpendControls => ({ fleet: { allowed_driver_ids } });
+    expect(splitControlsChange(drivers('42', '7'), drivers('0042', '43'), NOW, HOURS)).toEqual({
+      now: drivers('42'),
+      later: { controls: drivers('0042', '43'), effective_at: TOMORROW },
+    });
+  });
+
   it('waits for nothing without a cooling-off', () => {
     expect(splitControlsChange(limited('5000'), limited('10000'), NOW, 0)).toEqual({
       now: limited('10000'),
@@ -236,8 +253,8 @@ const someFleet: fc.Arbitrary<SpendControls> = fc
       fuel_only: fc.boolean(),
       odometer_required: fc.boolean(),
       odometer_max_per_day: fc.constantFrom(50, 500),
-      allowed_driver_ids: fc.uniqueArray(fc.constantFrom('7', '8'), { minLength: 1, maxLength: 2 }),
-      allowed_vehicle_ids: fc.uniqueArray(fc.constantFrom('1', '2'), { minLength: 1, maxLength: 2 }),
+      allowed_driver_ids: fc.uniqueArray(fc.constantFrom('7', '07', '007', '8', '0'), { minLength: 1, maxLength: 4 }),
+      allowed_vehicle_ids: fc.uniqueArray(fc.constantFrom('1', '01', '2'), { minLength: 1, maxLength: 3 }),
     },
     { requiredKeys: [] },
   )
