@@ -127,6 +127,18 @@ export async function findVersion(
   return findRow<ControlVersionRow>(trx, 'control_versions', organizationId, id);
 }
 
+/** A version by its number in its scope. */
+export async function findNumberedVersion(
+  trx: Transaction,
+  organizationId: string,
+  scope: ControlScope,
+  version: number,
+): Promise<ControlVersionRow | undefined> {
+  return trx('control_versions')
+    .where({ organization_id: organizationId, scope_kind: scope.kind, scope_id: scope.id, version })
+    .first<ControlVersionRow | undefined>('*');
+}
+
 /** The versions of a scope that are in force, wholly or in part: at most one each. */
 export async function findPromoted(
   trx: Transaction,

@@ -1,7 +1,7 @@
 import type { Transaction } from '../database/transaction';
 import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
-import { type ControlVersionRow, findVersion } from './control-version.repository';
+import { type ControlVersionRow, findNumberedVersion, findVersion } from './control-version.repository';
 import type { DraftControlsDeps } from './draft-controls';
 import { moveVersion, type OpenScope, openScope } from './open-scope';
 import { putInForce } from './put-in-force';
@@ -11,7 +11,7 @@ import { appendVersionEvent } from './version-event';
 export interface PromoteControlsInput {
   readonly organizationId: string;
   readonly versionId: string;
-  /** Promote it even though a newer version was promoted since it was drafted: what that one changed is undone. */
+  /** Promote it even though another version than it was drafted on is the newest promoted: what came of that is undone. */
   readonly force: boolean;
   /** Id of the API key. */
   readonly promotedBy: string | null;
@@ -20,7 +20,8 @@ export interface PromoteControlsInput {
 /**
  * Puts a draft in force. A program's policy at once; of controls what is tighter at once and what is looser after the
  * program's cooling-off: until then the version is `scheduled`. Refused when a newer version was promoted since the draft
- * was made, because the draft does not know what that one changed.
+ * was made, because the draft does not know what that one changed, or when the one it was made on was discarded, because
+ * the draft may still have in it what was not wanted.
  */
 export async function promoteControls(
   trx: Transaction,
@@ -36,7 +37,7 @@ export async function promoteControls(
   if (!opened.ok) return opened;
   // Read again: somebody may have promoted or discarded it before the lock was ours.
   const draft = (await findVersion(trx, organizationId, versionId)) ?? found;
-  const refused = refusePromotion(draft, opened.value, input.force);
+  const refused = await refusePromotion(trx, draft, scope, opened.value, input.force);
   if (refused !== null) return err(refused);
 
   const { standing, active, scheduled } = opened.value;
@@ -61,14 +62,26 @@ export async function promoteControls(
   return ok(promoted);
 }
 
-function refusePromotion(draft: ControlVersionRow, { active, scheduled }: OpenScope, force: boolean): Refusal | null {
+async function refusePromotion(
+  trx: Transaction,
+  draft: ControlVersionRow,
+  scope: ControlScope,
+  { active, scheduled }: OpenScope,
+  force: boolean,
+): Promise<Refusal | null> {
   if (draft.state !== 'draft') {
     return refusal('state_conflict', `The version is ${draft.state}; only a draft can be promoted. Make a new draft.`);
   }
   const newest = (scheduled ?? active).version;
-  if (force || newest === draft.base_version) return null;
+  const { base_version: base } = draft;
+  if (force || newest === base || base === null) return null;
+  const known = await findNumberedVersion(trx, draft.organization_id, scope, base);
+  const happened =
+    known?.state === 'discarded'
+      ? `Version ${base}, on which this draft was made, was discarded since, and version ${newest} is in its place`
+      : `Version ${newest} was promoted after this draft was made on version ${base}, and this draft would undo it`;
   return refusal(
     'state_conflict',
-    `Version ${newest} was promoted after this draft was made on version ${draft.base_version}, and this draft would undo it: make a new draft on version ${newest}, or promote this one with "force": true.`,
+    `${happened}: make a new draft on version ${newest}, or promote this one with "force": true.`,
   );
 }

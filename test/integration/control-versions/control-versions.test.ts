@@ -205,6 +205,32 @@ describe('control versions', () => {
     expect(await promote(stale.id, true)).toMatchObject({ ok: false, error: { code: 'state_conflict' } });
   });
 
+  it('is refused when the version it was drafted on was discarded since, and says so', async () => {
+    const told = async (versionId: string): Promise<string> => {
+      const refused = await promote(versionId);
+      if (refused.ok) throw new Error('it was promoted');
+      expect(refused.error.code).toBe('state_conflict');
+      return refused.error.detail;
+    };
+    await change(forCard(limit('5000')));
+    const raise = await change(forCard(limit('9000')));
+    const next = await draft(forCard({ ...limit('9000'), blocked_channels: ['atm'] }));
+    expectOk(
+      await inside((trx) => discardControls(trx, deps, { organizationId, versionId: raise.id, discardedBy: KEY })),
+    );
+    expect(await told(next.id)).toBe(
+      'Version 3, on which this draft was made, was discarded since, and version 2 is in its place: make a new draft on version 2, or promote this one with "force": true.',
+    );
+    // An older draft that is promoted all the same is the newest promoted, whatever its number.
+    const older = await draft(forCard(limit('4000')));
+    await change(forCard(limit('3000')));
+    const another = await draft(forCard(limit('2000')));
+    expectOk(await promote(older.id, true));
+    expect(await told(another.id)).toMatch(/^Version 5 was promoted after this draft was made on version 6, /);
+    expect(await told(next.id)).toMatch(/^Version 3, .* was discarded since, and version 5 is in its place/);
+    expect(expectOk(await promote(next.id, true)).state).toBe('scheduled');
+  });
+
   it('rolls back to an older document as a new version; what that loosens waits', async () => {
     const first = await change(forCard(limit('5000')));
     await change(forCard({ ...limit('5000'), blocked_channels: ['atm'] }));
