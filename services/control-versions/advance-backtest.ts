@@ -27,6 +27,7 @@ import {
 import { appendBacktestEvent } from './backtest-event';
 import { findVersion } from './control-version.repository';
 import { type Correction, type Replay, replayCorrection, replayDecision, type StoredDecision } from './rules/backtest';
+import type { ControlScope } from './rules/control-scope';
 
 export interface AdvanceBacktestDeps {
   readonly knex: Knex;
@@ -71,7 +72,7 @@ async function replayPage(
   const row = required(await lockBacktest(trx, organizationId, backtestId), `backtest ${backtestId}`);
   if (row.state === 'finished' || row.state === 'cancelled') return row.state;
   const version = required(await findVersion(trx, organizationId, row.control_version_id), 'the version of a backtest');
-  const scope = { kind: version.scope_kind, id: version.scope_id };
+  const scope: ControlScope = { kind: version.scope_kind, id: version.scope_id };
   const window = { scope, from: row.period_from, before: row.period_before };
   const page = await readPage(trx, organizationId, row, window, size);
   const scopeIds = [...page.authorizations, ...page.events].flatMap((item) => [item.account_id, item.card_id]);
@@ -96,7 +97,7 @@ async function replayPage(
     authorization_cursor: page.authorizations.at(-1)?.id ?? row.authorization_cursor,
     event_cursor: page.events.at(-1)?.id ?? row.event_cursor,
     cursor_at: page.last ? row.period_before : page.until,
-    examined: row.examined + page.authorizations.length,
+    examined: row.examined + page.authorizations.filter((each) => isExamined(scope, each)).length,
     result: replay.result,
     started_at: row.started_at ?? now,
     finished_at: page.last ? now : null,
@@ -110,6 +111,11 @@ async function replayPage(
     await insertSimulatedChanges(trx, organizationId, backtestId, replay.changes);
   }
   return updated.state;
+}
+
+/** Of a card's account, what other cards spent is only counted along. */
+function isExamined(scope: ControlScope, { card_id: cardId }: HistoryAuthorization): boolean {
+  return scope.kind !== 'card' || scope.id === cardId;
 }
 
 interface HistoryPage {
@@ -225,15 +231,15 @@ function approvedOf(receipt: Receipt | null): bigint {
 /** What an event about an authorization changed of what counts; nothing: no correction. */
 function correctionOf(event: HistoryEvent): Correction[] {
   const after = standingOf(event.data);
-  const before =
-    event.previous_data === null
-      ? { counted: approvedOf(readReceipt(event.receipt ?? 'null')), ended: false }
-      : standingOf(event.previous_data);
+  const approved = approvedOf(readReceipt(event.receipt));
+  // What was approved for nothing holds nothing: it has ended at once.
+  const decidedAs = { counted: approved, ended: approved === 0n };
+  const before = event.previous_data === null ? decidedAs : standingOf(event.previous_data);
   // The first event of older authorizations is an event like others, and tells what was decided.
   const decided = event.type === 'authorization.approved' || event.type === 'authorization.declined';
   if (decided || after === null || before === null) return [];
   // What comes after the end (a late clearing) is spent, but no longer counted.
-  const countedAfter = before.ended ? minBigint(before.counted, after.counted) : after.counted;
+  const countedAfter = before.ended && after.ended ? minBigint(before.counted, after.counted) : after.counted;
   if (countedAfter === before.counted) return [];
   return [
     {
@@ -242,8 +248,10 @@ function correctionOf(event: HistoryEvent): Correction[] {
       cardId: event.card_id,
       at: event.created_at,
       purchase: { at: event.decided_at, mcc: event.mcc, merchantId: event.merchant_id },
+      approved,
       countedBefore: before.counted,
       countedAfter,
+      opens: before.ended && !after.ended,
     },
   ];
 }

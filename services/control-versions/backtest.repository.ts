@@ -137,11 +137,14 @@ export interface HistoryAuthorization {
   readonly batch_id: string | null;
 }
 
-/** Condition on authorizations `a`; takes the organization and the scope. A card's are found by its account, which has an index. */
+/**
+ * Condition on authorizations `a`; takes the organization and the scope. A card's are all of its account's: what is spent with another
+ * card counts in the account's limits.
+ */
 const OF_SCOPE: Readonly<Record<ScopeKind, string>> = {
   program: 'a.organization_id = :organizationId AND a.program_id = :scopeId',
   account: 'a.organization_id = :organizationId AND a.account_id = :scopeId',
-  card: `a.organization_id = :organizationId AND a.card_id = :scopeId
+  card: `a.organization_id = :organizationId
     AND a.account_id = (SELECT c.account_id FROM cards c WHERE c.organization_id = :organizationId AND c.id = :scopeId)`,
 };
 
@@ -202,8 +205,8 @@ export interface HistoryEvent {
   readonly decided_at: Date;
   readonly mcc: string;
   readonly merchant_id: string;
-  /** Only where no event went before. */
-  readonly receipt: string | null;
+  /** Of the decision. */
+  readonly receipt: string;
 }
 
 /**
@@ -224,8 +227,7 @@ export async function findHistoryEvents(
        WHERE ${OF_SCOPE[kind]} AND a.id > :oldest AND a.id < :end)
      SELECT e.id, e.type, e.created_at, e.data, p.data AS previous_data, a.id AS authorization_id, a.account_id, a.card_id,
        a.created_at AS decided_at, a.merchant->>'mcc' AS mcc, a.merchant->>'id' AS merchant_id,
-       CASE WHEN p.data IS NULL THEN
-         (SELECT r.receipt FROM authorizations r WHERE r.organization_id = :organizationId AND r.id = e.resource_id) END AS receipt
+       (SELECT r.receipt FROM authorizations r WHERE r.organization_id = :organizationId AND r.id = e.resource_id) AS receipt
      FROM purchase a
      JOIN events e ON e.organization_id = a.organization_id AND e.resource_id = a.id
      LEFT JOIN LATERAL (SELECT o.data FROM events o WHERE o.organization_id = e.organization_id
@@ -262,19 +264,28 @@ export async function findPolicies(
   return new Map(found.rows.map((row) => [`${row.program_id}:${row.version}`, row.document]));
 }
 
+/** What a scope has spent along both histories, as `backtest_counters.windows` keeps it. */
+type StoredSimulation = Pick<SimulatedCounters, 'drafted' | 'happened'> | StoredLimitCounters;
+
 export async function findSimulatedCounters(
   trx: Transaction,
   organizationId: string,
   backtestId: string,
   scopeIds: readonly string[],
 ): Promise<Map<string, SimulatedCounters>> {
-  const rows: { scope_id: string; windows: StoredLimitCounters | null; time_zone: string }[] = await trx(
+  const rows: { scope_id: string; windows: StoredSimulation | null; time_zone: string }[] = await trx(
     'backtest_counters',
   )
     .where({ organization_id: organizationId, backtest_id: backtestId })
     .whereIn('scope_id', [...scopeIds])
     .select('scope_id', 'windows', 'time_zone');
-  return new Map(rows.map((row) => [row.scope_id, { windows: row.windows, timeZone: row.time_zone }]));
+  return new Map(
+    rows.map(({ scope_id, windows, time_zone: timeZone }) => {
+      // Until 2026-11-21 only the draft's were kept.
+      const both = windows !== null && 'drafted' in windows ? windows : { drafted: windows, happened: windows };
+      return [scope_id, { ...both, timeZone }];
+    }),
+  );
 }
 
 export async function saveSimulatedCounters(
@@ -284,11 +295,11 @@ export async function saveSimulatedCounters(
   counters: ReadonlyMap<string, SimulatedCounters>,
 ): Promise<void> {
   if (counters.size === 0) return;
-  const rows = [...counters].map(([scopeId, { windows, timeZone }]) => ({
+  const rows = [...counters].map(([scopeId, { drafted, happened, timeZone }]) => ({
     organization_id: organizationId,
     backtest_id: backtestId,
     scope_id: scopeId,
-    windows: windows === null ? null : JSON.stringify(windows),
+    windows: JSON.stringify({ drafted, happened }),
     time_zone: timeZone,
   }));
   await trx('backtest_counters')

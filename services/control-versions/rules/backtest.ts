@@ -1,18 +1,23 @@
 import { type Decision, decideAuthorization } from '../../authorizations/rules/decide-authorization';
 import type { DecisionInputs, Receipt } from '../../authorizations/rules/receipt';
 import type { SpendSnapshot } from '../../authorizations/rules/spend-snapshot';
+import { AMOUNT_OF, COUNT_OF } from '../../cards/rules/evaluate-controls';
 import {
   type CountedPurchase,
   countAuthorization,
   countersNow,
   countersToStored,
   countIncrement,
+  countPurchase,
   giveBack,
+  type LimitCounters,
   type StoredLimitCounters,
+  type WindowCount,
 } from '../../cards/rules/limit-counters';
+import { WINDOW_KINDS, type WindowKind } from '../../cards/rules/limit-windows';
 import type { SpendControls } from '../../cards/rules/spend-controls';
 import { merchantGroup, type ProgramPolicy } from '../../programs/rules/program-policy';
-import { minBigint } from '../../shared/money';
+import { maxBigint, minBigint } from '../../shared/money';
 import type { ControlDocument, ControlScope } from './control-scope';
 
 /** Why a stored decision could not be taken again. */
@@ -46,8 +51,12 @@ export interface Correction {
   readonly cardId: string;
   readonly at: Date;
   readonly purchase: CountedPurchase;
+  /** What it was approved for when it was decided. */
+  readonly approved: bigint;
   readonly countedBefore: bigint;
   readonly countedAfter: bigint;
+  /** It had ended and is open again: what is more of it counts as a purchase. */
+  readonly opens: boolean;
 }
 
 /** How often, and how many cents in all. */
@@ -103,9 +112,12 @@ export const EMPTY_BACKTEST: BacktestResult = {
   not_replayed: {},
 };
 
-/** What a scope (account, card or program) has spent along the history that the draft makes. */
+/** What a scope (account, card or program) has spent, as far as the history tells, which the receipts correct. */
 export interface SimulatedCounters {
-  readonly windows: StoredLimitCounters | null;
+  /** Along the history that the draft makes. */
+  readonly drafted: StoredLimitCounters | null;
+  /** Along the one that happened. */
+  readonly happened: StoredLimitCounters | null;
   readonly timeZone: string;
 }
 
@@ -121,8 +133,8 @@ export interface Replay {
 
 /**
  * Takes one stored decision again with the draft's document in place of the stored one, and counts it along: limits and
- * velocity see the history that the draft would have made, beginning with what had been counted before the first
- * decision of the period. Balances, prices and states are those of the receipt.
+ * velocity see what the receipt says had been counted, and the difference that the draft has made until then. Balances, prices and
+ * states are those of the receipt.
  */
 export function replayDecision(replay: Replay, stored: StoredDecision): void {
   const { inputs } = stored;
@@ -131,44 +143,145 @@ export function replayDecision(replay: Replay, stored: StoredDecision): void {
     return;
   }
   const { snapshot, request, now } = inputs;
-  seeFirst(replay, snapshot);
-  if (!sameAnswer(decideAuthorization(snapshot, request, now), stored.outcome)) {
+  const { accountId, card } = snapshot;
+  readCounters(replay, snapshot, now);
+  const happened = decideAuthorization(snapshot, request, now);
+  if (!sameAnswer(happened, stored.outcome)) {
     keepAsItWas(replay, stored, 'rules_changed');
     return;
   }
   const drafted = decideAuthorization(snapshotUnderDraft(replay, snapshot, now), request, now);
-  if (drafted.counters !== null) {
-    const { account, card } = drafted.counters;
-    const { timeZone } = snapshot;
-    replay.counters.set(stored.accountId, { windows: countersToStored(account), timeZone });
-    if (card !== null) replay.counters.set(stored.cardId, { windows: countersToStored(card), timeZone });
-    countForProgram(replay, drafted.approvedAmount, now);
+  count(replay, accountId, now, {
+    drafted: (known) => drafted.counters?.account ?? known,
+    happened: (known) => happened.counters?.account ?? known,
+  });
+  if (card !== null) {
+    count(replay, card.id, now, {
+      drafted: (known) => drafted.counters?.card ?? known,
+      happened: (known) => happened.counters?.card ?? known,
+    });
   }
+  const purchaseOf = (decision: Decision) => (known: LimitCounters) =>
+    decision.counters === null ? known : countAuthorization(known, decision.approvedAmount);
+  countForProgram(replay, now, { drafted: purchaseOf(drafted), happened: purchaseOf(happened) });
   if (drafted.approvedAmount !== BigInt(stored.outcome.approved)) {
     replay.changes.set(stored.authorizationId, drafted.approvedAmount);
   }
-  replay.result = tallied(replay.result, stored, drafted);
+  if (isTallied(replay, stored)) replay.result = tallied(replay.result, stored, drafted);
 }
 
-/** What was counted before the period was counted by the stored documents: that cannot be otherwise any more. */
-function seeFirst(replay: Replay, { accountId, accountCounters, card, programUsage, timeZone }: SpendSnapshot): void {
+/** What the other cards of an account spend is counted along with a draft for one of them, but is not about it. */
+function isTallied({ scope }: Replay, { cardId }: StoredDecision): boolean {
+  return scope.kind !== 'card' || scope.id === cardId;
+}
+
+/** Changes what a scope has spent along both histories, where anything is known of it. */
+function count(
+  { counters }: Replay,
+  scopeId: string,
+  at: Date,
+  change: {
+    readonly drafted: (known: LimitCounters) => LimitCounters;
+    readonly happened: (known: LimitCounters) => LimitCounters;
+  },
+): void {
+  const known = counters.get(scopeId);
+  if (known === undefined) return;
+  const { timeZone } = known;
+  counters.set(scopeId, {
+    drafted: countersToStored(change.drafted(countersNow(known.drafted, at, timeZone))),
+    happened: countersToStored(change.happened(countersNow(known.happened, at, timeZone))),
+    timeZone,
+  });
+}
+
+function countForProgram(replay: Replay, at: Date, change: Parameters<typeof count>[3]): void {
+  if (replay.scope.kind === 'program') count(replay, replay.scope.id, at, change);
+}
+
+/**
+ * Takes what the receipt says had been counted for what happened, whatever the history told of it. What was counted before the
+ * period was counted by the stored documents: that cannot be otherwise any more.
+ */
+function readCounters(replay: Replay, snapshot: SpendSnapshot, now: Date): void {
   const { counters, scope } = replay;
-  if (!counters.has(accountId)) counters.set(accountId, { windows: accountCounters, timeZone });
-  if (card !== null && !counters.has(card.id)) counters.set(card.id, { windows: card.counters, timeZone });
+  const { accountId, accountCounters, card, programUsage, timeZone } = snapshot;
+  const read = (scopeId: string, happened: StoredLimitCounters | null) => {
+    const known = counters.get(scopeId);
+    const drafted = known === undefined ? happened : underDraft(happened, known, now, timeZone);
+    counters.set(scopeId, { drafted, happened, timeZone });
+  };
+  read(accountId, accountCounters);
+  if (card !== null) read(card.id, card.counters);
   if (scope.kind !== 'program' || counters.has(scope.id)) return;
   const zone = (replay.document as ProgramPolicy).program_limits?.time_zone;
-  if (zone !== undefined) counters.set(scope.id, { windows: programUsage, timeZone: zone });
+  if (zone !== undefined) counters.set(scope.id, { drafted: programUsage, happened: programUsage, timeZone: zone });
 }
 
-function snapshotUnderDraft({ scope, document, counters }: Replay, snapshot: SpendSnapshot, now: Date): SpendSnapshot {
+/** What had been counted, and the difference that the draft has made. */
+function underDraft(
+  read: StoredLimitCounters | null,
+  known: Pick<SimulatedCounters, 'drafted' | 'happened'>,
+  now: Date,
+  timeZone: string,
+): StoredLimitCounters {
+  const { drafted, happened } = known;
+  const windows = windowsUnderDraft(read, known, now, timeZone);
+  return {
+    ...countersToStored({ ...windows, recent: [], lock: null, odometer: null }),
+    recent: recentUnderDraft(read?.recent ?? [], drafted?.recent ?? [], happened?.recent ?? []),
+    lock: isSame(drafted?.lock, happened?.lock) ? read?.lock : drafted?.lock,
+    odometer: isSame(drafted?.odometer, happened?.odometer) ? read?.odometer : drafted?.odometer,
+  };
+}
+
+function windowsUnderDraft(
+  stored: StoredLimitCounters | null,
+  known: Pick<SimulatedCounters, 'drafted' | 'happened'>,
+  now: Date,
+  timeZone: string,
+): LimitCounters {
+  const read = countersNow(stored, now, timeZone);
+  const drafted = countersNow(known.drafted, now, timeZone);
+  const happened = countersNow(known.happened, now, timeZone);
+  const windows = WINDOW_KINDS.map((kind) => {
+    const { amount, count } = read[kind];
+    const more = {
+      amount: drafted[kind].amount - happened[kind].amount,
+      count: drafted[kind].count - happened[kind].count,
+    };
+    return [
+      kind,
+      { ...read[kind], amount: maxBigint(amount + more.amount, 0n), count: Math.max(count + more.count, 0) },
+    ];
+  });
+  return { ...read, ...(Object.fromEntries(windows) as Record<WindowKind, WindowCount>) };
+}
+
+type StoredRecent = NonNullable<StoredLimitCounters['recent']>;
+
+/** What velocity rules remember along the draft's history: what only the receipt knows of happened in both. */
+function recentUnderDraft(read: StoredRecent, drafted: StoredRecent, happened: StoredRecent): StoredRecent {
+  if (isSame(drafted, happened)) return read;
+  const nameOf = ([at, _amount, ...rest]: StoredRecent[number]) => JSON.stringify([at, ...rest]);
+  const known = new Set([...drafted, ...happened].map(nameOf));
+  const unknown = read.filter((each) => !known.has(nameOf(each)));
+  return [...drafted, ...unknown].sort(([one], [other]) => one - other);
+}
+
+/** Of what is stored as JSON. */
+function isSame(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+function snapshotUnderDraft(replay: Replay, snapshot: SpendSnapshot, now: Date): SpendSnapshot {
+  const { scope, document, counters } = replay;
   const { card } = snapshot;
-  const usage = scope.kind === 'program' ? counters.get(scope.id) : undefined;
   const counted: SpendSnapshot = {
     ...snapshot,
-    accountCounters: counters.get(snapshot.accountId)?.windows ?? null,
-    programUsage:
-      usage === undefined ? snapshot.programUsage : usage.windows && { ...usage.windows, at: now.getTime() },
-    card: card && { ...card, counters: counters.get(card.id)?.windows ?? null },
+    accountCounters: counters.get(snapshot.accountId)?.drafted ?? null,
+    programUsage: usageUnderDraft(replay, snapshot, now),
+    card: card && { ...card, counters: counters.get(card.id)?.drafted ?? null },
   };
   switch (scope.kind) {
     case 'program':
@@ -176,10 +289,35 @@ function snapshotUnderDraft({ scope, document, counters }: Replay, snapshot: Spe
     case 'account':
       return { ...counted, accountControls: document as SpendControls, accountPendingControls: null };
     case 'card':
-      return counted.card === null
-        ? counted
-        : { ...counted, card: { ...counted.card, controls: document as SpendControls, pendingControls: null } };
+      return counted.card?.id === scope.id
+        ? { ...counted, card: { ...counted.card, controls: document as SpendControls, pendingControls: null } }
+        : counted;
   }
+}
+
+/**
+ * What the program is taken to have spent. Where the stored policy capped the same, that is what was summed, a little after it was
+ * spent, and the difference that the draft has made; else all that was counted since the period began.
+ */
+function usageUnderDraft({ scope, counters }: Replay, snapshot: SpendSnapshot, now: Date): StoredLimitCounters | null {
+  const known = scope.kind === 'program' ? counters.get(scope.id) : undefined;
+  if (known === undefined) return snapshot.programUsage;
+  const { timeZone } = known;
+  const { program_limits: caps } = snapshot.policy;
+  const summed = WINDOW_KINDS.filter(
+    (kind) =>
+      caps?.time_zone === timeZone && (caps[AMOUNT_OF[kind]] !== undefined || caps[COUNT_OF[kind]] !== undefined),
+  );
+  const drafted = countersNow(known.drafted, now, timeZone);
+  const different = windowsUnderDraft(snapshot.programUsage, known, now, timeZone);
+  const windows = Object.fromEntries(
+    WINDOW_KINDS.map((kind) => [kind, summed.includes(kind) ? different[kind] : drafted[kind]]),
+  ) as Record<WindowKind, WindowCount>;
+  const at = summed.length === 0 ? undefined : snapshot.programUsage?.at;
+  return {
+    ...countersToStored({ ...windows, recent: [], lock: null, odometer: null }),
+    at: at ?? now.getTime(),
+  };
 }
 
 function sameAnswer(decision: Decision, outcome: StoredDecision['outcome']): boolean {
@@ -192,50 +330,103 @@ function sameAnswer(decision: Decision, outcome: StoredDecision['outcome']): boo
 
 /** A decision that cannot be taken again stands, and counts as it did. */
 function keepAsItWas(replay: Replay, stored: StoredDecision, why: NotReplayed): void {
-  const amount = stored.countedAmount;
+  const { accountId, cardId, decidedAt: at, mcc, merchantId, countedAmount: amount } = stored;
   if (amount > 0n) {
-    for (const scopeId of [stored.accountId, stored.cardId]) {
-      const known = replay.counters.get(scopeId);
-      if (known === undefined) continue;
-      const counters = countAuthorization(countersNow(known.windows, stored.decidedAt, known.timeZone), amount);
-      replay.counters.set(scopeId, { ...known, windows: countersToStored(counters) });
+    const purchase = { at, mcc, merchantId };
+    for (const scopeId of [accountId, cardId]) {
+      count(replay, scopeId, at, {
+        drafted: (known) => countAsItWas(known, purchase, amount, rememberedByDraft(replay, stored, scopeId)),
+        happened: (known) => countAsItWas(known, purchase, amount, NOT_SAID),
+      });
     }
-    countForProgram(replay, amount, stored.decidedAt);
+    const counted = (known: LimitCounters) => countAuthorization(known, amount);
+    countForProgram(replay, at, { drafted: counted, happened: counted });
   }
+  if (!isTallied(replay, stored)) return;
   const { not_replayed } = replay.result;
   replay.result = { ...replay.result, not_replayed: { ...not_replayed, [why]: (not_replayed[why] ?? 0) + 1 } };
 }
 
-function countForProgram({ scope, counters }: Replay, amount: bigint, at: Date): void {
-  const known = scope.kind === 'program' ? counters.get(scope.id) : undefined;
-  if (known === undefined) return;
-  const counted = countAuthorization(countersNow(known.windows, at, known.timeZone), amount);
-  counters.set(scope.id, { ...known, windows: countersToStored(counted) });
+/** Whether controls ask for something to be remembered of a purchase. */
+interface AskedFor {
+  readonly velocity: boolean;
+  readonly merchantLock: boolean;
+}
+
+const NOT_SAID: AskedFor = { velocity: false, merchantLock: false };
+
+function rememberedByDraft(
+  { scope, document }: Replay,
+  { cardId }: Pick<StoredDecision, 'cardId'>,
+  scopeId: string,
+): AskedFor {
+  if (scope.kind === 'card' && scope.id !== cardId) return NOT_SAID;
+  const controls = scope.kind === 'program' ? (document as ProgramPolicy).controls : (document as SpendControls);
+  const per = scopeId === cardId ? 'card' : 'account';
+  return {
+    velocity: controls?.velocity?.some((rule) => rule.per === per) ?? false,
+    merchantLock: per === 'card' && controls?.merchant_lock !== undefined,
+  };
 }
 
 /**
- * Gives back along the simulated history what a reversal or an expiry gave back, as far as the draft had approved it; an
- * advice that raised the amount is counted on top. What the draft declined has nothing to give back.
+ * Counts a purchase of which not all is known that it was decided on: what is remembered of others, or asked for, is remembered of
+ * it too. The next that is known forgets what no rule asks for.
+ */
+function countAsItWas(
+  counters: LimitCounters,
+  purchase: CountedPurchase,
+  amount: bigint,
+  asked: AskedFor,
+): LimitCounters {
+  return countPurchase(counters, purchase, amount, {
+    velocity: asked.velocity || counters.recent.length > 0 ? () => true : null,
+    merchantLock: asked.merchantLock || counters.lock !== null,
+    odometer: null,
+  });
+}
+
+/**
+ * Gives back along both histories what a reversal or an expiry gave back, as far as it was approved there; an advice that raised
+ * the amount is counted on top, and what opens an ended purchase again as one more. What the draft declined has nothing to give back.
  */
 export function replayCorrection(replay: Replay, correction: Correction): void {
-  const { scope, counters, changes } = replay;
-  const { authorizationId, accountId, cardId, at, purchase } = correction;
-  const drafted = changes.get(authorizationId);
-  const counted = (amount: bigint) => (drafted === undefined ? amount : minBigint(drafted, amount));
-  const before = counted(correction.countedBefore);
-  const after = counted(correction.countedAfter);
-  if (before === after) return;
-  const given = { amount: before - after, counted: before, wholly: after === 0n };
-  for (const scopeId of scope.kind === 'program' ? [accountId, cardId, scope.id] : [accountId, cardId]) {
-    const known = counters.get(scopeId);
-    if (known === undefined) continue;
-    const open = countersNow(known.windows, at, known.timeZone);
-    const more = { ...purchase, countedAt: at };
-    // The next purchase forgets what no velocity rule asks for.
-    const left =
-      after > before ? countIncrement(open, more, after - before, () => true) : giveBack(open, purchase, given);
-    counters.set(scopeId, { ...known, windows: countersToStored(left) });
+  const { authorizationId, accountId, cardId, at, countedBefore, countedAfter } = correction;
+  const approved = replay.changes.get(authorizationId);
+  const drafted = (amount: bigint) => (approved === undefined ? amount : countedByDraft(correction, approved, amount));
+  for (const scopeId of [accountId, cardId, ...(replay.scope.kind === 'program' ? [replay.scope.id] : [])]) {
+    const asked =
+      scopeId === replay.scope.id && replay.scope.kind === 'program'
+        ? NOT_SAID
+        : rememberedByDraft(replay, correction, scopeId);
+    count(replay, scopeId, at, {
+      drafted: (known) => corrected(known, correction, drafted(countedBefore), drafted(countedAfter), asked),
+      happened: (known) => corrected(known, correction, countedBefore, countedAfter, NOT_SAID),
+    });
   }
+}
+
+/** What a purchase that the draft approves otherwise counts for, where what happened to it leaves it at `amount`. */
+function countedByDraft({ approved }: Correction, drafted: bigint, amount: bigint): bigint {
+  if (drafted <= approved) return minBigint(drafted, amount);
+  // Declined as it happened: what was never heard of is not reversed.
+  if (approved === 0n) return maxBigint(drafted, amount);
+  return amount === 0n ? 0n : amount + drafted - approved;
+}
+
+function corrected(
+  known: LimitCounters,
+  { purchase, at, opens }: Correction,
+  before: bigint,
+  after: bigint,
+  asked: AskedFor,
+): LimitCounters {
+  if (before === after) return known;
+  if (after < before) {
+    return giveBack(known, purchase, { amount: before - after, counted: before, wholly: after === 0n });
+  }
+  if (opens) return countAsItWas(known, { ...purchase, countedAt: at }, after - before, asked);
+  return countIncrement(known, { ...purchase, countedAt: at }, after - before, () => true);
 }
 
 function plus(tally: Tally | undefined, amount: bigint): Tally {

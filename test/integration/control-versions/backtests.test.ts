@@ -1,7 +1,9 @@
 import type { Knex } from 'knex';
 import { Pool } from 'pg';
 import { loadAssetCatalog } from '../../../services/assets/load-asset-catalog';
+import { amendAuthorization } from '../../../services/authorizations/amend-authorization';
 import type { Authorizer } from '../../../services/authorizations/authorize-spend';
+import { expireAuthorization } from '../../../services/authorizations/expire-authorization';
 import { recordCardEvent } from '../../../services/authorizations/record-card-event';
 import type { SpendControls } from '../../../services/cards/rules/spend-controls';
 import { advanceBacktest } from '../../../services/control-versions/advance-backtest';
@@ -12,6 +14,7 @@ import { startBacktest } from '../../../services/control-versions/start-backtest
 import type { WantedControls } from '../../../services/control-versions/wanted-controls';
 import { createKnex } from '../../../services/database/knex';
 import { inOrganization, type Transaction } from '../../../services/database/transaction';
+import { createProgramUsageSummer } from '../../../services/programs/sum-program-usage';
 import type { AuthorizationRequest } from '../../../services/providers/processor/port';
 import { systemClock } from '../../../services/shared/clock';
 import type { Refusal } from '../../../services/shared/refusal';
@@ -46,8 +49,14 @@ describe('backtests', () => {
     knex = createKnex(database.urls.escudo_app, 4, 'test-app');
     superuser = createKnex(database.superuserUrl, 2, 'test-superuser');
     deps = { assets: await loadAssetCatalog(knex), clock: systemClock };
-    authorizer = createTestAuthorizer(pool);
+    authorizer = newAuthorizer();
   });
+
+  const newAuthorizer = () =>
+    createTestAuthorizer(pool, {
+      amend: (request, known) =>
+        amendAuthorization({ knex, clock: systemClock, sealer: testSealer(), partner: null }, request, known),
+    });
 
   beforeEach(async () => {
     world = await createSpendingWorld(database.superuserUrl, {
@@ -165,11 +174,175 @@ describe('backtests', () => {
     expect((await recordCardEvent({ knex, clock: systemClock, sealer: testSealer() }, cleared)).kind).toBe('recorded');
     const late = cardEvent(first.request, 'clearing', { amount: 500n, final: true });
     expect((await recordCardEvent({ knex, clock: systemClock, sealer: testSealer() }, late)).kind).toBe('recorded');
-    const second = await spend(7_000n);
-    const third = await spend(1n);
+    const second = await spend(6_000n);
+    const third = await spend(1_001n);
     expect([second, third].map(({ reply }) => reply.outcome)).toEqual(['approved', 'approved']);
     const result = await run(forCard({ limits: { day_amount: '10000' } }));
     expect(result.samples.approved_to_declined).toEqual([await idOf(third.request)]);
+  });
+
+  const control = (controls: SpendControls) =>
+    superuser('accounts')
+      .where({ id: account.accountId })
+      .update({ controls: JSON.stringify(controls), version: superuser.raw('version + 1') });
+
+  const forAccount = (controls: SpendControls): WantedControls => ({
+    kind: 'account',
+    accountId: account.accountId,
+    controls,
+  });
+
+  const more = (request: AuthorizationRequest, name: string, amount: bigint): AuthorizationRequest => ({
+    ...request,
+    messageId: `${request.messageId}-${name}`,
+    contentHash: name,
+    amount,
+    amountBasis: 'delta',
+    occurredAt: new Date(),
+  });
+
+  /** Another card of the same account. */
+  async function sisterOf(card: WorldAccount): Promise<WorldAccount> {
+    const { rows } = await superuser.raw(
+      `WITH sister AS (INSERT INTO cards (organization_id, id, account_id, program_id, cardholder_id, state, processor,
+           card_token, last_four, network, expiry_month, expiry_year)
+         SELECT organization_id, gen_random_uuid(), account_id, program_id, cardholder_id, state, processor,
+           'sister-' || id, last_four, network, 12, 2099
+         FROM cards WHERE id = ? RETURNING organization_id, id, account_id, card_token)
+       INSERT INTO card_routes (vendor, card_token, organization_id, card_id, account_id)
+       SELECT 'lithic', card_token, organization_id, id, account_id FROM sister RETURNING card_id`,
+      [card.cardId],
+    );
+    return { ...card, cardId: rows[0].card_id, cardToken: `sister-${card.cardId}` };
+  }
+
+  it("knows what an account's other cards spent, and tells of the card only", async () => {
+    const sister = await sisterOf(account);
+    await control({ limits: { day_amount: '10000' } });
+    const first = await spend(1_000n);
+    expect(first.reply.outcome).toBe('approved');
+    expect((await spend(9_000n, sister)).reply.outcome).toBe('approved');
+    const third = await spend(500n);
+    expect(third.reply.declineReason).toBe('amount_limit_exceeded');
+    const { id } = await begin(forCard({ blocked_mccs: ['7995'] }));
+    await step(id);
+    expect(await show(id)).toMatchObject({
+      examined: 2,
+      result: {
+        replayed: 2,
+        not_replayed: {},
+        declined_to_approved: { count: 0 },
+        approved_to_declined: { count: 0 },
+      },
+    });
+    const stricter = await run(forCard({ limits: { per_transaction_amount: '999' } }));
+    expect(stricter.samples).toMatchObject({
+      approved_to_declined: [await idOf(first.request)],
+      declined_to_approved: [await idOf(third.request)],
+    });
+  });
+
+  it('counts what is asked for after a purchase ended as one more', async () => {
+    await control({ limits: { day_count: 1 } });
+    const first = await spend(1_000n);
+    expect(first.reply.outcome).toBe('approved');
+    await reverse(first.request);
+    expect((await authorizer.authorize(more(first.request, 'again', 700n))).outcome).toBe('approved');
+    const last = await spend(100n);
+    expect(last.reply.declineReason).toBe('count_limit_exceeded');
+    const same = await run(forAccount({ limits: { day_count: 1 } }));
+    expect(same).toMatchObject({ not_replayed: {}, declined_to_approved: { count: 0 } });
+    const looser = await run(forAccount({ limits: { day_amount: '799' } }));
+    expect(looser.samples).toMatchObject({ approved_to_declined: [await idOf(first.request)] });
+    expect(looser.samples.declined_to_approved).toEqual([await idOf(last.request)]);
+  });
+
+  it('flips nothing where the policy stays as it is and usage was summed a little after it was spent', async () => {
+    world = await createSpendingWorld(database.superuserUrl, {
+      accounts: 2,
+      funds: { USDC: 10_000n * USDC },
+      policy: { limits: {}, program_limits: { day_amount: '10000', headroom_bps: 0, time_zone: 'Etc/UTC' } },
+    });
+    organizationId = world.organizationId;
+    const workerKnex = createKnex(database.urls.escudo_worker, 1, 'test-worker');
+    try {
+      await createProgramUsageSummer({ workerKnex, clock: systemClock }).run();
+    } finally {
+      await workerKnex.destroy();
+    }
+    const fresh = newAuthorizer();
+    for (const card of world.accounts) expect((await fresh.authorize(purchase(card, 6_000n))).outcome).toBe('approved');
+    const result = await run({ kind: 'program', programId: world.programId, patch: {} });
+    expect(result).toMatchObject({ replayed: 2, approved_to_declined: { count: 0 } });
+  });
+
+  /** Purchases of one account, and what may happen to them, at random but the same each time. */
+  async function liveAtRandom(seed: number): Promise<readonly string[]> {
+    let state = seed * 7_919 + 13;
+    const random = (below: number) => {
+      state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return Math.floor((state / 2_147_483_648) * below);
+    };
+    const told: string[] = [];
+    const made: { readonly request: AuthorizationRequest; readonly id: string }[] = [];
+    const happen = (...[request, kind, overrides]: Parameters<typeof cardEvent>) =>
+      recordCardEvent({ knex, clock: systemClock, sealer: testSealer() }, cardEvent(request, kind, overrides));
+    for (let step = 0; step < 14; step += 1) {
+      const target = made[random(made.length)];
+      const doing = target === undefined ? 0 : random(8);
+      const amount = BigInt(500 + random(5) * 900);
+      if (target === undefined || doing <= 2) {
+        const { merchant } = purchase(account, amount);
+        const request = purchase(account, amount, {
+          partialApprovalAllowed: random(3) === 0,
+          merchant: { ...merchant, id: `M-${random(2)}` },
+        });
+        const reply = await authorizer.authorize(request);
+        told.push(`purchase of ${amount}: ${reply.declineReason ?? reply.outcome}`);
+        if (reply.outcome !== 'declined') made.push({ request, id: reply.authorizationId ?? '' });
+        continue;
+      }
+      const { request, id } = target;
+      if (doing === 3) await authorizer.authorize(more(request, `${step}`, amount));
+      else if (doing === 4) await happen(request, 'reversal', { amount: random(2) === 0 ? 200n : 1_000_000n });
+      else if (doing === 5) await happen(request, 'clearing', { amount: 400n, final: random(2) === 0 });
+      else if (doing === 6) {
+        await superuser('authorizations')
+          .where({ id })
+          .update({ expires_at: superuser.raw("now() - interval '1 second'") });
+        await expireAuthorization({ knex, clock: systemClock }, { organizationId, authorizationId: id });
+      } else await happen(request, 'authorization_advice', { amount });
+      told.push(`${doing} of ${amount} for ${made.indexOf(target)}`);
+    }
+    return told;
+  }
+
+  it.each<[string, SpendControls]>([
+    ['amounts', { limits: { day_amount: '9000' } }],
+    ['counts', { limits: { day_count: 3 } }],
+    ['velocity', { velocity: [{ window_seconds: 3_600, max_count: 3, max_amount: '8000', per: 'account' }] }],
+    ['a merchant lock', { merchant_lock: 'first_use', limits: { day_amount: '12000' } }],
+    ['single use', { single_use: true }],
+  ])('flips nothing with what is in force already, whatever happens: %s', async (name, controls) => {
+    const flips: unknown[] = [];
+    for (let seed = 1; seed <= 5; seed += 1) {
+      const policy = { limits: {}, partial_approvals: true };
+      world = await createSpendingWorld(database.superuserUrl, {
+        accounts: 1,
+        funds: { USDC: 10_000n * USDC },
+        policy,
+      });
+      organizationId = world.organizationId;
+      account = world.accounts[0] as WorldAccount;
+      await control(controls);
+      const told = await liveAtRandom(seed + name.length * 100);
+      const { declined_to_approved, approved_to_declined, amount_changed, not_replayed } = await run(
+        forAccount(controls),
+      );
+      const counts = [declined_to_approved.count, approved_to_declined.count, amount_changed.count, not_replayed];
+      if (JSON.stringify(counts) !== '[0,0,0,{}]') flips.push({ seed, told, counts });
+    }
+    expect(flips).toEqual([]);
   });
 
   it('goes on where it was, page by page, to the same result', async () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { decideAuthorization } from '../../../services/authorizations/rules/decide-authorization';
 import {
+  countAuthorization,
   countersNow,
   countersToStored,
   giveBack,
@@ -30,6 +31,8 @@ interface Purchase {
   readonly amount: bigint;
   readonly mcc: string;
   readonly merchantId: string;
+  /** A part of it will do. */
+  readonly partial?: boolean;
 }
 
 /** `of` counts the purchases from 0. */
@@ -46,6 +49,8 @@ interface Documents {
   readonly policy: ProgramPolicy;
   readonly account: SpendControls;
   readonly card: SpendControls;
+  /** What the program was summed to have spent, all the time. */
+  readonly usage?: StoredLimitCounters;
 }
 
 interface Run {
@@ -63,6 +68,7 @@ function live(messages: readonly Message[], documents: Documents, known: readonl
   let card: StoredLimitCounters | null = null;
   const approved: bigint[] = [];
   const counted: bigint[] = [];
+  const programUsage = documents.usage ?? null;
   const purchases: Purchase[] = [];
   const history: (StoredDecision | Correction)[] = [];
   for (const message of messages) {
@@ -74,10 +80,11 @@ function live(messages: readonly Message[], documents: Documents, known: readonl
         policy: documents.policy,
         accountControls: documents.account,
         accountCounters: account,
+        programUsage,
         prices: { USDC: priceOf('USDC', 100_000_000n, { observedAt: now }) },
         card: base.card && { ...base.card, controls: documents.card, counters: card },
       };
-      const request = requestOf(amount, { mcc, merchantId });
+      const request = requestOf(amount, { mcc, merchantId, partialApprovalAllowed: message.partial === true });
       const decision = decideAuthorization(snapshot, request, now);
       history.push({
         authorizationId: `authorization-${purchases.length}`,
@@ -120,8 +127,10 @@ function live(messages: readonly Message[], documents: Documents, known: readonl
       cardId: 'card',
       at: message.at,
       purchase,
+      approved: approved[message.of] ?? 0n,
       countedBefore: before,
       countedAfter: after,
+      opens: false,
     });
   }
   return { history, approved };
@@ -242,6 +251,165 @@ describe('a backtest', () => {
     expect(result.not_replayed).toEqual({ inputs_missing: 1 });
     expect(result.replayed).toBe(2);
     expect(result.samples.approved_to_declined).toEqual(['authorization-2']);
+  });
+
+  it.each<[string, SpendControls, Message[]]>([
+    [
+      'velocity',
+      { velocity: [{ window_seconds: 3_600, max_count: 1, per: 'card' }] },
+      [purchaseAt(0, 100n), purchaseAt(120, 100n), purchaseAt(121, 100n)],
+    ],
+    [
+      'a merchant lock',
+      { merchant_lock: 'first_use' },
+      [purchaseAt(0, 1_000_000n), purchaseAt(120, 100n), purchaseAt(121, 100n, '5411', 'inn')],
+    ],
+  ])('flips nothing that was decided on what cannot be taken again: %s', (_name, controls, messages) => {
+    const { history } = live(messages, { ...NO_CONTROLS, card: controls });
+    const damaged = history.map((item, index) =>
+      index === 1 ? { ...item, inputs: { missing: 'inputs_missing' as const } } : item,
+    );
+    const { result } = backtest(damaged, CARD, controls);
+    expect(result).toMatchObject({
+      replayed: 2,
+      declined_to_approved: { count: 0 },
+      approved_to_declined: { count: 0 },
+      not_replayed: { inputs_missing: 1 },
+    });
+  });
+
+  it.each<[string, SpendControls, Message[]]>([
+    [
+      'velocity',
+      { velocity: [{ window_seconds: 3_600, max_count: 1, per: 'card' }] },
+      [purchaseAt(0, 100n), purchaseAt(120, 100n), purchaseAt(121, 100n)],
+    ],
+    [
+      'a merchant lock',
+      { merchant_lock: 'first_use' },
+      [purchaseAt(0, 1_000_000n), purchaseAt(120, 100n), purchaseAt(121, 100n, '5411', 'inn')],
+    ],
+  ])('remembers for the draft what cannot be taken again: %s', (_name, controls, messages) => {
+    const { history } = live(messages, NO_CONTROLS);
+    const damaged = history.map((item, index) =>
+      index === 1 ? { ...item, inputs: { missing: 'inputs_missing' as const } } : item,
+    );
+    const { result } = backtest(damaged, CARD, controls);
+    expect(result.samples.approved_to_declined).toEqual(['authorization-2']);
+  });
+
+  it('gives all of it back where a partial approval that the draft makes whole is reversed', () => {
+    const stored: Documents = {
+      ...NO_CONTROLS,
+      policy: { ...POLICY, partial_approvals: true },
+      card: { limits: { per_transaction_amount: '6000' } },
+    };
+    const messages = [
+      { ...purchaseAt(0, 10_000n), partial: true },
+      reversalAt(1, 0, 6_000n),
+      purchaseAt(2, 6_000n),
+      purchaseAt(3, 4_000n),
+      purchaseAt(4, 1n),
+    ];
+    const { history, approved } = live(messages, stored);
+    expect(approved).toEqual([6_000n, 6_000n, 4_000n, 1n]);
+    const { result } = backtest(history, CARD, { limits: { day_amount: '10000' } });
+    expect(result.amount_changed).toEqual({ count: 1, amount: '10000' });
+    expect(result.samples.approved_to_declined).toEqual(['authorization-3']);
+  });
+
+  it('takes what the receipt says was counted, whatever the history tells, and the difference that the draft makes', () => {
+    const { history } = live([purchaseAt(0, 3_000n), purchaseAt(1, 3_000n), purchaseAt(2, 3_000n)], NO_CONTROLS);
+    // The first is in the receipts of the others, and not in the history.
+    const shortened = history.slice(1).map((item) => item);
+    const last = shortened[1];
+    if (last === undefined || !('outcome' in last) || 'missing' in last.inputs) throw new Error('no receipt');
+    const { snapshot } = last.inputs;
+    const seen = countersToStored(
+      countAuthorization(countersNow(snapshot.accountCounters, last.decidedAt, 'Etc/UTC'), 2_000n),
+    );
+    shortened[1] = { ...last, inputs: { ...last.inputs, snapshot: { ...snapshot, accountCounters: seen } } };
+    const tried = (day_amount: string) =>
+      backtest(shortened, { kind: 'account', id: 'account' }, { limits: { day_amount } }).result.samples;
+    expect(tried('11000').approved_to_declined).toEqual([]);
+    expect(tried('10999').approved_to_declined).toEqual(['authorization-2']);
+    // What the draft declined is not in what it sees: 20.00 that nobody told of, and the last.
+    expect(tried('5000').approved_to_declined).toEqual(['authorization-1', 'authorization-2']);
+    expect(tried('5999').approved_to_declined).toEqual(['authorization-1', 'authorization-2']);
+  });
+
+  it("counts a card's sisters along, and tells of the card only", () => {
+    const account: SpendControls = { limits: { day_amount: '10000' } };
+    const { history } = live([purchaseAt(0, 3_000n), purchaseAt(1, 6_000n), purchaseAt(2, 4_000n)], {
+      ...NO_CONTROLS,
+      account,
+    });
+    const withSister = history.map((item, index) => {
+      if (index !== 1 || !('outcome' in item) || 'missing' in item.inputs) return item;
+      const { snapshot } = item.inputs;
+      const card = snapshot.card && { ...snapshot.card, id: 'sister' };
+      return { ...item, cardId: 'sister', inputs: { ...item.inputs, snapshot: { ...snapshot, card } } };
+    });
+    const same = backtest(withSister, CARD, {}).result;
+    expect(same).toMatchObject({ replayed: 2, declined_to_approved: { count: 0 }, approved_to_declined: { count: 0 } });
+    // Without the first, the third fits beside what the sister spent.
+    const { result } = backtest(withSister, CARD, { limits: { per_transaction_amount: '4000' }, blocked_mccs: [] });
+    expect(result.declined_to_approved.count).toBe(0);
+    const less = backtest(withSister, CARD, {
+      velocity: [{ window_seconds: 60, max_count: 5, max_amount: '2999', per: 'card' }],
+    });
+    expect(less.result.samples.approved_to_declined).toEqual(['authorization-0']);
+  });
+
+  it('counts what opens an ended purchase again as one more', () => {
+    const account: SpendControls = { limits: { day_count: 1 } };
+    const messages = [purchaseAt(0, 1_000n), reversalAt(1, 0, 1_000n), purchaseAt(3, 100n)];
+    const { history } = live(messages, NO_CONTROLS);
+    const reversal = history[1];
+    if (reversal === undefined || 'outcome' in reversal) throw new Error('no reversal');
+    const at = new Date(NOW.getTime() + 2 * MINUTE_MS);
+    const opened = { ...reversal, at, countedBefore: 0n, countedAfter: 700n, opens: true };
+    const told = history.flatMap((item) => (item === reversal ? [item, opened] : [item]));
+    const last = told[3];
+    if (last === undefined || !('outcome' in last)) throw new Error('no decision');
+    told[3] = { ...last, inputs: { missing: 'inputs_missing' } };
+    const counters = backtest(told.slice(0, 3), { kind: 'account', id: 'account' }, account).counters.get('account');
+    expect(countersNow(counters?.drafted ?? null, at, 'Etc/UTC').day).toMatchObject({ amount: 700n, count: 1 });
+    expect(countersNow(counters?.happened ?? null, at, 'Etc/UTC').day).toMatchObject({ amount: 700n, count: 1 });
+    const blocked = backtest(told.slice(0, 3), { kind: 'account', id: 'account' }, { blocked_channels: ['chip'] });
+    expect(countersNow(blocked.counters.get('account')?.drafted ?? null, at, 'Etc/UTC').day).toMatchObject({
+      amount: 0n,
+      count: 0,
+    });
+  });
+
+  it('takes what was summed of a program, and the difference that the draft makes', () => {
+    const program_limits = { day_amount: '10000', headroom_bps: 0, time_zone: 'Etc/UTC' };
+    const policy: ProgramPolicy = { ...POLICY, program_limits };
+    const summed = countersToStored(countAuthorization(countersNow(null, NOW, 'Etc/UTC'), 1_000n));
+    const usage = { ...summed, at: NOW.getTime() };
+    // Within the time between two sums: 60.00 and 60.00 pass a cap of 100.00.
+    const { history, approved } = live([purchaseAt(0.001, 6_000n), purchaseAt(0.002, 6_000n)], {
+      ...NO_CONTROLS,
+      policy,
+      usage,
+    });
+    expect(approved).toEqual([6_000n, 6_000n]);
+    const under = (document: ProgramPolicy) => backtest(history, { kind: 'program', id: 'program' }, document).result;
+    expect(under(policy)).toMatchObject({ replayed: 2, approved_to_declined: { count: 0 } });
+    // A cap that was not summed before is counted from the first of the period on.
+    const counts = { ...policy, program_limits: { ...program_limits, week_count: 2 } };
+    expect(under(counts).samples.approved_to_declined).toEqual(['authorization-1']);
+    // What only the draft approves is spent on top of what was summed: 10.00 and 60.00 leave 30.00.
+    const strict = { ...policy, limits: { per_transaction_amount: '5000' } };
+    const later = [purchaseAt(0.001, 6_000n), purchaseAt(0.002, 3_001n), purchaseAt(0.003, 3_000n)];
+    const declined = live(later, { ...NO_CONTROLS, policy: strict, usage });
+    expect(declined.approved).toEqual([0n, 3_001n, 3_000n]);
+    const { result } = backtest(declined.history, { kind: 'program', id: 'program' }, policy);
+    expect(result.samples).toMatchObject({
+      declined_to_approved: ['authorization-0'],
+      approved_to_declined: ['authorization-1'],
+    });
   });
 
   it('does not blame the draft for what the rules of today answer otherwise', () => {
