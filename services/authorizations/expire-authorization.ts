@@ -15,7 +15,9 @@ import {
 import { lockAuthorization } from './lock-authorization';
 import { giveLimitBack, releaseHold } from './release-hold';
 import { returnReservation } from './return-reservation';
+import { standingOf } from './rules/amendment';
 import { isOpen, next } from './rules/authorization-state';
+import { countedAmount } from './rules/counted-amount';
 import { releaseAll } from './rules/hold-legs';
 
 export interface ExpireAuthorizationInput {
@@ -98,9 +100,11 @@ async function expire(
     effectiveAt: input.effectiveAt,
     now: input.now,
   });
-  const unspent = authorization.approved_amount - authorization.cleared_amount - authorization.reversed_amount;
+  const { cleared_amount: spent } = authorization;
+  const unspent = countedAmount(standingOf(authorization)) - spent;
   if (unspent > 0n) {
-    const wholly = transition.state === 'expired';
+    // A clearing of nothing may have gone before.
+    const wholly = spent === 0n;
     await giveLimitBack(trx, authorization, {
       timeZone: input.account.time_zone,
       amount: unspent,

@@ -25,10 +25,13 @@ import {
   type RecordedCardEvent,
   transactionEventData,
 } from './card-event-context';
+import { countClearing } from './count-clearing';
 import { consumeHeld, type Part, partOfHold, writeParts } from './post-parts';
 import { giveLimitBack, releaseHold } from './release-hold';
 import { returnReservation } from './return-reservation';
+import { standingOf } from './rules/amendment';
 import { isOpen, next } from './rules/authorization-state';
+import { countedAmount } from './rules/counted-amount';
 import { feeOfClearing, feeTerms } from './rules/fees';
 import { heldUsd, type LegShare, releaseAll, releaseBuffers } from './rules/hold-legs';
 import type { SpendSnapshot } from './rules/spend-snapshot';
@@ -41,8 +44,11 @@ const PAR_USD_E8 = 100_000_000n;
  * comes after it ended) is planned anew from what the account has now, and what nothing covers is overdue.
  */
 export async function recordClearing(trx: Transaction, context: CardEventContext): Promise<RecordedCardEvent> {
-  const { organizationId, account, authorization, event } = context;
-  const snapshot = required(await loadSpendSnapshot(trx, organizationId, account.id), 'the snapshot of an account');
+  const { organizationId, account, cardId, authorization, event } = context;
+  const snapshot = required(
+    await loadSpendSnapshot(trx, organizationId, account.id, cardId),
+    'the snapshot of an account',
+  );
   const key = purchaseKey(context, authorization?.id ?? null);
   const feeAmount = await feeOf(trx, context, key, snapshot);
   return postSpending(trx, context, {
@@ -218,6 +224,8 @@ async function postSpending(
       data: transactionEventData(context, transaction, parts),
     });
   }
+  // Cents that limits have yet to count; negative, that they no longer do.
+  let notCounted = kind === 'clearing' ? event.amount : 0n;
   if (authorization !== null && kind === 'clearing') {
     const transition = next(authorization.state, {
       kind: 'cleared',
@@ -243,18 +251,23 @@ async function postSpending(
         now,
       });
     }
-    const spent = authorization.cleared_amount + event.amount;
-    const unspent = authorization.approved_amount - authorization.reversed_amount - spent;
-    if (ends && unspent > 0n) {
+    const before = standingOf(authorization);
+    const after = { ...before, state: transition.state, cleared: before.cleared + event.amount };
+    notCounted = countedAmount(after) - countedAmount(before);
+    if (notCounted < 0n) {
       const { time_zone: timeZone } = account;
       await giveLimitBack(trx, authorization, {
         timeZone,
-        amount: unspent,
+        amount: -notCounted,
         countedFor: 'last',
-        wholly: spent === 0n,
+        wholly: after.cleared === 0n,
         now,
       });
     }
+  }
+  if (cardTransactionId !== null && notCounted > 0n) {
+    const key = purchaseKey(context, authorizationId);
+    await countClearing(trx, context, { key, snapshot, cardTransactionId, amount: notCounted });
   }
   return { authorizationId, cardTransactionId };
 }

@@ -6,6 +6,8 @@ import { sumBigint } from '../shared/money';
 import { grantedOnTop } from './amendment.repository';
 import type { AuthorizationRow } from './authorization.repository';
 import { addToAccount, addToLeg, findCounters, saveCounters } from './card-event.repository';
+import { standingOf } from './rules/amendment';
+import { countedAmount } from './rules/counted-amount';
 import { amountOf, type CountedPart, partsCounted, partsGivenBack } from './rules/counted-parts';
 import type { LegShare } from './rules/hold-legs';
 import { isAnsweredLate } from './unheard-answers.repository';
@@ -87,7 +89,7 @@ async function countedAndGiven(
     totalBefore: row.total_before,
     granted: row.granted,
   }));
-  const standing = authorization.approved_amount - authorization.reversed_amount;
+  const standing = countedAmount(standingOf(authorization));
   const firstTakenBack = onTop.length > 0 && (await isAnsweredLate(trx, authorization));
   const counted = partsCounted(firstTakenBack ? null : { cardId, at }, onTop, standing);
   if (countedFor === 'last') return { counted, given: partsGivenBack(counted, amount) };

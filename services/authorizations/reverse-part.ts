@@ -8,7 +8,7 @@ import { changeAuthorization } from './card-event.repository';
 import { authorizationEventData, heldLegsOf } from './card-event-context';
 import { type CountedFor, giveLimitBack, releaseHold } from './release-hold';
 import { returnReservation } from './return-reservation';
-import { next } from './rules/authorization-state';
+import { isOpen, next } from './rules/authorization-state';
 import { type HeldLeg, heldUsd, releaseAll, releasedByReversal, releaseLegs } from './rules/hold-legs';
 
 /**
@@ -70,7 +70,7 @@ export async function reversePart(
     timeZone,
     amount: reversed,
     countedFor: input.countedFor ?? 'last',
-    wholly: transition.state === 'reversed',
+    wholly: !isOpen(transition.state) && authorization.cleared_amount === 0n,
     now,
   });
   await returnReservation(trx, {

@@ -92,6 +92,8 @@ interface Purchase {
   cleared: bigint;
   reversed: bigint;
   refunded: bigint;
+  /** Cents that the limits count of it. */
+  counted: bigint;
   /** Cents that were taken before any clearing and are not cleared yet. */
   reserved: bigint;
   /** Cents of fee within what was ever held. */
@@ -122,6 +124,8 @@ interface Account {
   readonly costs: Map<number, Costs>;
   /** Purchases that were taken back or cleared before they were asked for. */
   readonly endedBefore: Set<number>;
+  /** Purchases that were cleared before they were known: the limits count them since. */
+  readonly clearedBefore: Set<number>;
   /** Parts of purchases that were cleared before they were known. */
   readonly forced: Map<number, Part[]>;
 }
@@ -232,6 +236,7 @@ export class ModelSpending {
       purchases: new Map(),
       costs: new Map(),
       endedBefore: new Set(),
+      clearedBefore: new Set(),
       forced: new Map(),
     });
   }
@@ -354,7 +359,7 @@ export class ModelSpending {
     const purchase = newPurchase(state, answer.approved, tillCash);
     if (holds) this.place(purchase, number, answer.approved, told);
     this.account.purchases.set(number, purchase);
-    if (holds) this.countPurchase(answer.approved);
+    if (holds) this.countPurchase(answer.approved, purchase);
     return answer;
   }
 
@@ -505,13 +510,19 @@ export class ModelSpending {
     this.account.tokens[coin] = (this.account.tokens[coin] ?? 0n) + tokens;
   }
 
-  private countPurchase(cents: bigint): void {
-    this.account.spent += cents;
+  private countPurchase(cents: bigint, purchase?: Purchase): void {
     this.account.count += 1;
+    this.countMore(cents, purchase);
   }
 
-  private uncount(cents: bigint, wholly: boolean): void {
-    this.account.spent = most(this.account.spent - cents, 0n);
+  private countMore(cents: bigint, purchase?: Purchase): void {
+    this.account.spent += cents;
+    if (purchase !== undefined) purchase.counted += cents;
+  }
+
+  private uncount(purchase: Purchase, cents: bigint, wholly: boolean): void {
+    this.account.spent -= cents;
+    purchase.counted -= cents;
     if (wholly) this.account.count = Math.max(this.account.count - 1, 0);
   }
 
@@ -524,8 +535,8 @@ export class ModelSpending {
     const { total, granted, told } = more;
     const lapsed = open(purchase) ? 0n : most(purchase.approved - purchase.cleared - purchase.reversed, 0n);
     if (granted > 0n) {
-      if (open(purchase)) this.account.spent += granted;
-      else this.countPurchase(granted);
+      if (open(purchase)) this.countMore(granted, purchase);
+      else this.countPurchase(granted, purchase);
     }
     purchase.reversed += lapsed;
     purchase.approved = total + purchase.reversed + granted;
@@ -569,6 +580,9 @@ export class ModelSpending {
       this.account.endedBefore.add(number);
       const forced = this.forcedParts(number);
       this.spend(cents + fee, forced, 0);
+      if (this.account.clearedBefore.has(number)) this.countMore(cents);
+      else this.countPurchase(cents);
+      this.account.clearedBefore.add(number);
       return null;
     }
     purchase.spokenOf = true;
@@ -582,11 +596,16 @@ export class ModelSpending {
     if (ends) release(purchase.parts);
     this.spend(left, purchase.parts);
     purchase.cleared += cents;
+    const notCounted = purchase.cleared - purchase.counted;
+    if (notCounted > 0n) {
+      // What nothing is counted of any more counts as a purchase again.
+      if (purchase.counted > 0n || this.account.clearedBefore.has(number)) this.countMore(notCounted, purchase);
+      else this.countPurchase(notCounted, purchase);
+    }
     if (!wasOpen) return null;
-    const unspent = purchase.approved - purchase.reversed - purchase.cleared;
     purchase.state = ends ? 'cleared' : 'partially_cleared';
     if (ends) this.returnReserve(purchase, purchase.reserved);
-    if (ends && unspent > 0n) this.uncount(unspent, false);
+    if (ends) this.uncount(purchase, purchase.counted - purchase.cleared, false);
     return null;
   }
 
@@ -684,7 +703,7 @@ export class ModelSpending {
     const whole = reversed === due;
     const wholly = whole && purchase.state === 'pending';
     if (whole) purchase.state = wholly ? 'reversed' : 'cleared';
-    this.uncount(reversed, wholly);
+    this.uncount(purchase, reversed, wholly);
   }
 
   private expire(number: number, by: 'network' | 'us'): null {
@@ -692,12 +711,11 @@ export class ModelSpending {
     if (purchase === undefined) return null;
     if (by === 'network') purchase.spokenOf = true;
     if (!open(purchase)) return null;
-    const unspent = purchase.approved - purchase.cleared - purchase.reversed;
     const wholly = purchase.state === 'pending';
     purchase.state = wholly ? 'expired' : 'cleared';
     release(purchase.parts);
     this.returnReserve(purchase, purchase.reserved);
-    if (unspent > 0n) this.uncount(unspent, wholly);
+    this.uncount(purchase, purchase.counted - purchase.cleared, wholly);
     return null;
   }
 
@@ -804,6 +822,7 @@ function newPurchase(state: PurchaseState, approved: bigint, tillCash: bigint): 
     cleared: 0n,
     reversed: 0n,
     refunded: 0n,
+    counted: 0n,
     reserved: 0n,
     heldFee: 0n,
     parts: [],
