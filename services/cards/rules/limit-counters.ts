@@ -30,12 +30,20 @@ export interface MerchantLock {
   readonly count: number;
 }
 
-/** An odometer as it was last typed at a pump; `before` is the reading before it, in case the purchase is taken back. */
-export interface OdometerReading {
+/** An odometer as it was typed at a pump. */
+interface Reading {
+  /** Milliseconds since 1970. */
   readonly at: number;
   readonly value: bigint;
-  readonly before: { readonly at: number; readonly value: bigint } | null;
 }
+
+/** An odometer as it was last typed at a pump; `before` are the readings before it, newest first, in case purchases are taken back. */
+export interface OdometerReading extends Reading {
+  readonly before: readonly Reading[];
+}
+
+/** How many readings are kept before the last. */
+const READINGS_BEFORE = 4;
 
 const NOTHING_RECENT: readonly RecentPurchase[] = [];
 
@@ -55,12 +63,15 @@ type StoredWindow =
 /** `begunAt` where it is not `at`, and a 1 for more of a purchase. */
 type StoredRecent = readonly [at: number, amount: string, mcc: string, begunAt?: number, onTop?: number];
 
+/** The last reading and those before it, newest first; until 2026-11 at most one before. */
+type StoredOdometer = readonly [at: number, value: string, ...before: (number | string)[]];
+
 /** {@link LimitCounters} as stored; amounts and readings as strings. What is left out has not happened. */
 export interface StoredLimitCounters extends Readonly<Record<WindowKind, StoredWindow>> {
   readonly zone?: string;
   readonly recent?: readonly StoredRecent[] | undefined;
   readonly lock?: readonly [merchantId: string, since: number, count: number] | undefined;
-  readonly odometer?: readonly [at: number, value: string, beforeAt?: number, beforeValue?: string] | undefined;
+  readonly odometer?: StoredOdometer | undefined;
   /** When a program's usage was summed, milliseconds since 1970; counters of accounts and cards have none. */
   readonly at?: number;
 }
@@ -144,11 +155,11 @@ function recentFrom([at, amount, mcc, begunAt, onTop]: StoredRecent): RecentPurc
   return { at, amount: BigInt(amount), mcc, begunAt: begunAt ?? at, onTop: onTop === 1 };
 }
 
-function odometerFrom([at, value, beforeAt, beforeValue]: NonNullable<
-  StoredLimitCounters['odometer']
->): OdometerReading {
-  const before =
-    beforeAt === undefined || beforeValue === undefined ? null : { at: beforeAt, value: BigInt(beforeValue) };
+function odometerFrom([at, value, ...rest]: StoredOdometer): OdometerReading {
+  const before: Reading[] = [];
+  for (let index = 0; index + 1 < rest.length; index += 2) {
+    before.push({ at: Number(rest[index]), value: BigInt(rest[index + 1] as string) });
+  }
   return { at, value: BigInt(value), before };
 }
 
@@ -215,7 +226,7 @@ export function countPurchase(
       ? recentWith(counters.recent, { at, amount, mcc, begunAt, onTop: false }, velocity)
       : NOTHING_RECENT,
     lock: merchantLock ? lockWith(counters.lock, purchase) : null,
-    odometer: odometer === null ? counters.odometer : { at, value: odometer, before: withoutBefore(counters.odometer) },
+    odometer: odometer === null ? counters.odometer : { at, value: odometer, before: readingsOf(counters.odometer) },
   };
 }
 
@@ -275,8 +286,9 @@ function inFewEntries(recent: readonly RecentPurchase[]): readonly RecentPurchas
   });
 }
 
-function withoutBefore(reading: OdometerReading | null): OdometerReading['before'] {
-  return reading && { at: reading.at, value: reading.value };
+/** What is kept of the readings before a new one, newest first. */
+function readingsOf(last: OdometerReading | null): OdometerReading['before'] {
+  return last === null ? [] : [{ at: last.at, value: last.value }, ...last.before].slice(0, READINGS_BEFORE);
 }
 
 /** What is given back of a purchase. A negative `amount` is counted on top of it. */
@@ -309,7 +321,9 @@ export function giveBack(counters: LimitCounters, purchase: CountedPurchase, giv
     ...windows,
     recent: recentWithout(counters.recent, purchase, given),
     lock: given.wholly ? lockWithout(counters.lock, purchase) : counters.lock,
-    odometer: given.wholly && counters.odometer?.at === at ? backTo(counters.odometer.before) : counters.odometer,
+    odometer: given.wholly
+      ? odometerWithout(counters.odometer, [at, ...parts.map((part) => part.at.getTime())])
+      : counters.odometer,
   };
 }
 
@@ -374,8 +388,11 @@ function lockWithout(lock: MerchantLock | null, purchase: CountedPurchase): Merc
   return lock.count <= 1 ? null : { ...lock, count: lock.count - 1 };
 }
 
-function backTo(reading: OdometerReading['before']): OdometerReading | null {
-  return reading && { ...reading, before: null };
+/** Without what was typed at these times: the newest of what is left is the last reading. */
+function odometerWithout(last: OdometerReading | null, times: readonly number[]): OdometerReading | null {
+  if (last === null) return null;
+  const [newest, ...before] = [last, ...last.before].filter((reading) => !times.includes(reading.at));
+  return newest === undefined ? null : { at: newest.at, value: newest.value, before };
 }
 
 export function countersToStored(counters: LimitCounters): StoredLimitCounters {
@@ -526,6 +543,6 @@ export function keepCounters(kept: StoredLimitCounters | null, counters: LimitCo
   return place;
 }
 
-function odometerToStored({ at, value, before }: OdometerReading): NonNullable<StoredLimitCounters['odometer']> {
-  return before ? [at, value.toString(), before.at, before.value.toString()] : [at, value.toString()];
+function odometerToStored({ at, value, before }: OdometerReading): StoredOdometer {
+  return [at, value.toString(), ...before.flatMap((reading) => [reading.at, reading.value.toString()])];
 }

@@ -468,6 +468,43 @@ describe('what is remembered of a purchase', () => {
     expect(giveBack(second, purchase(0), given(100n, true)).odometer).toMatchObject({ value: 9_999n });
     expect(countPurchase(second, purchase(90), 100n, NOTHING).odometer).toMatchObject({ value: 9_999n });
   });
+
+  test('whichever fills are taken back, in whatever order, the newest that stands is what is compared next', () => {
+    const fill = (counters: LimitCounters, minute: number, odometer: bigint) =>
+      countPurchase(counters, purchase(minute * 60), 100n, { ...NOTHING, odometer });
+    const takeBack = (counters: LimitCounters, ...minutes: number[]) =>
+      minutes.reduce((left, minute) => giveBack(left, purchase(minute * 60), given(100n, true)), counters);
+    const three = fill(fill(fill(empty, 1, 1_000n), 2, 1_100n), 3, 1_200n);
+    const last = (counters: LimitCounters) => later(counters, MONDAY).odometer?.value;
+    expect(last(takeBack(three, 3, 2))).toBe(1_000n);
+    // One in between that was typed wrong is not returned to.
+    expect(last(takeBack(three, 2))).toBe(1_200n);
+    expect(last(takeBack(three, 2, 3))).toBe(1_000n);
+    expect(takeBack(three, 1, 2, 3).odometer).toBeNull();
+    expect(last(takeBack(fill(takeBack(three, 2), 4, 1_300n), 4, 3))).toBe(1_000n);
+    // Five are kept.
+    const seven = [4, 5, 6, 7].reduce((left, minute) => fill(left, minute, 1_000n + BigInt(minute)), three);
+    expect(last(takeBack(seven, 7, 6, 5, 4))).toBe(1_200n);
+    expect(takeBack(seven, 7, 6, 5, 4, 3).odometer).toBeNull();
+  });
+
+  test('a reading of a purchase that was opened again is of that moment, and goes with it', () => {
+    const again = { ...purchase(0), countedAt: purchase(86_400).at };
+    const read = countPurchase(empty, again, 100n, { ...NOTHING, odometer: 1_000n });
+    expect(read.odometer).toMatchObject({ at: again.countedAt.getTime() });
+    const parts = [{ at: again.countedAt, amount: 100n }];
+    expect(giveBack(read, purchase(0), { ...given(100n, true), parts }).odometer).toBeNull();
+  });
+
+  test('odometers that were stored with one reading before are read as they were meant', () => {
+    const windows = countersToStored(empty);
+    const read = (odometer: NonNullable<StoredLimitCounters['odometer']>) =>
+      countersNow({ ...windows, odometer }, MONDAY, UTC);
+    expect(read([5, '900']).odometer).toEqual({ at: 5, value: 900n, before: [] });
+    const two = read([7, '1000', 5, '900']);
+    expect(two.odometer).toEqual({ at: 7, value: 1_000n, before: [{ at: 5, value: 900n }] });
+    expect(countersToStored(two).odometer).toEqual([7, '1000', 5, '900']);
+  });
 });
 
 /** What one purchase is in the model: counted where its time lies in the window that is open when asked. */
