@@ -177,7 +177,8 @@ WITH locked AS MATERIALIZED (
       AND m.message_id = item.message_id) IS NULL
     AND (item.ended_before OR (SELECT v.message_id FROM card_messages v
       WHERE v.processor_authorization_id = item.processor_authorization_id AND v.authorization_id IS NULL
-        AND v.kind IN ('reversal', 'clearing') AND v.organization_id = item.organization_id AND v.vendor = item.vendor LIMIT 1) IS NULL)
+        AND v.kind IN ('reversal', 'clearing') AND v.organization_id = item.organization_id AND v.vendor = item.vendor
+        AND coalesce(v.answer ->> 'reversed_message_id', item.message_id) = item.message_id LIMIT 1) IS NULL)
   ORDER BY a.organization_id, a.id
   FOR UPDATE OF a
 ), survivor AS MATERIALIZED (

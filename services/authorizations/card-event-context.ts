@@ -20,6 +20,8 @@ export interface CardEventContext {
 export interface RecordedCardEvent {
   readonly authorizationId: string | null;
   readonly cardTransactionId: string | null;
+  /** The event is on record and no more: the purchase's workflow has nothing to look at. */
+  readonly nothingChanged?: true;
 }
 
 /** The legs that hold something, in plan order. */

@@ -96,6 +96,7 @@ export async function insertEventMessage(
     decline_reason: null,
     balance: null,
     authorization_id: authorizationId,
+    ...(event.reversedMessageId === null ? {} : { reversed_message_id: event.reversedMessageId }),
   };
   await trx('card_messages').insert({
     organization_id: organizationId,

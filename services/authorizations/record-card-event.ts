@@ -27,7 +27,9 @@ export type CardEventOutcome =
   | { readonly kind: 'conflict'; readonly organizationId: string }
   /** Billed in a currency that no card of ours has: nothing was done, somebody has to look. */
   | { readonly kind: 'unsupported_currency'; readonly organizationId: string }
-  | { readonly kind: 'unknown_card' };
+  | { readonly kind: 'unknown_card' }
+  /** A request was declined on a card, or in a currency, in which we never approved one. */
+  | { readonly kind: 'nothing_approved' };
 
 /** What every card is billed in. */
 const BILLING_CURRENCY = 'USD';
@@ -56,7 +58,8 @@ export async function recordCardEvent(
   event: CardEvent,
 ): Promise<CardEventOutcome> {
   const route = await deps.knex.transaction((trx) => findCardRoute(trx, event.vendor, event.cardToken));
-  if (route === undefined) return { kind: 'unknown_card' };
+  const undoesRequest = event.reversedMessageId !== null;
+  if (route === undefined) return { kind: undoesRequest ? 'nothing_approved' : 'unknown_card' };
   const organizationId = route.organization_id;
   return inOrganization(deps.knex, organizationId, async (trx) => {
     // All messages of an account are recorded one after the other.
@@ -65,7 +68,8 @@ export async function recordCardEvent(
     if (known !== undefined) {
       return { kind: known.content_hash === event.contentHash ? 'already_recorded' : 'conflict', organizationId };
     }
-    if (event.currency !== BILLING_CURRENCY) return { kind: 'unsupported_currency', organizationId };
+    if (event.currency !== BILLING_CURRENCY)
+      return undoesRequest ? { kind: 'nothing_approved' } : { kind: 'unsupported_currency', organizationId };
     const authorization = await findAuthorizationOf(
       trx,
       organizationId,
@@ -83,9 +87,11 @@ export async function recordCardEvent(
     };
     const recorded = await RECORD[event.kind](trx, context, deps.sealer);
     await insertEventMessage(trx, organizationId, event, account.id, recorded.authorizationId);
-    const { authorizationId, cardTransactionId } = recorded;
+    const { authorizationId, cardTransactionId, nothingChanged } = recorded;
+    const outcome = { organizationId, accountId: account.id, authorizationId, cardTransactionId };
+    if (nothingChanged) return { kind: 'recorded', ...outcome };
     if (authorizationId !== null) await wakeAuthorization(trx, { organizationId, authorizationId });
     else if (cardTransactionId !== null) await wakeAuthorization(trx, { organizationId, cardTransactionId });
-    return { kind: 'recorded', organizationId, accountId: account.id, ...recorded };
+    return { kind: 'recorded', ...outcome };
   });
 }

@@ -2,6 +2,7 @@ import { bumpAccountVersion } from '../accounts/account.repository';
 import type { Transaction } from '../database/transaction';
 import { minBigint } from '../shared/money';
 import { findAmendment } from './amendment.repository';
+import type { AuthorizationRow } from './authorization.repository';
 import { findAnswer } from './card-event.repository';
 import type { CardEventContext, RecordedCardEvent } from './card-event-context';
 import { reversePart } from './reverse-part';
@@ -22,30 +23,51 @@ export async function recordReversal(trx: Transaction, context: CardEventContext
     return { authorizationId: null, cardTransactionId: null };
   }
   const recorded = { authorizationId: authorization.id, cardTransactionId: null };
+  if (event.reversedMessageId !== null) {
+    const takenBack = await takeBackRequest(trx, context, authorization, event.reversedMessageId);
+    return takenBack ? recorded : { ...recorded, nothingChanged: true };
+  }
   const { advised_at: advisedAt } = authorization;
   if (advisedAt !== null && event.effectiveAt < advisedAt) return recorded;
   if (!isOpen(authorization.state)) return recorded;
-  const { reversedMessageId } = event;
-  const part = { authorization, timeZone: account.time_zone, effectiveAt: event.effectiveAt, now };
-  if (reversedMessageId === null) {
-    await reversePart(trx, { ...part, amount: event.amount, messageId: event.messageId });
-    return recorded;
-  }
-  if (reversedMessageId === authorization.message_id) {
-    await takeBackFirstApproval(trx, { ...part, reference: event.messageId });
-    return recorded;
-  }
-  // The network did not hear us approve more: what we approved on that message goes back, nothing of what others hold.
-  const amendment = await findAmendment(trx, organizationId, event.vendor, reversedMessageId);
-  if (amendment?.authorization_id === authorization.id) {
-    await takeBackIncrement(trx, { ...part, amendment, reference: event.messageId });
-    return recorded;
-  }
-  const amount = await approvedBefore(trx, context, authorization.id, reversedMessageId);
-  if (amount > 0n) {
-    await reversePart(trx, { ...part, amount: minBigint(event.amount, amount), messageId: event.messageId });
-  }
+  // Nothing is given back, and nobody is told that it was.
+  if (event.amount === 0n) return recorded;
+  await reversePart(trx, {
+    authorization,
+    timeZone: account.time_zone,
+    amount: event.amount,
+    messageId: event.messageId,
+    effectiveAt: event.effectiveAt,
+    now,
+  });
   return recorded;
+}
+
+/**
+ * One request did not come about, whatever we answered: what we approved on it goes back, nothing of what others hold. Returns whether
+ * there was anything to give back: not where we declined it ourselves, were never asked, or approved nothing.
+ */
+async function takeBackRequest(
+  trx: Transaction,
+  { organizationId, account, event, now }: CardEventContext,
+  authorization: AuthorizationRow,
+  messageId: string,
+): Promise<boolean> {
+  const { advised_at: advisedAt } = authorization;
+  if (!isOpen(authorization.state) || (advisedAt !== null && event.effectiveAt < advisedAt)) return false;
+  const part = { authorization, timeZone: account.time_zone, effectiveAt: event.effectiveAt, now };
+  if (messageId === authorization.message_id) {
+    return takeBackFirstApproval(trx, { ...part, reference: event.messageId });
+  }
+  const amendment = await findAmendment(trx, organizationId, event.vendor, messageId);
+  if (amendment?.authorization_id === authorization.id) {
+    return takeBackIncrement(trx, { ...part, amendment, reference: event.messageId });
+  }
+  const approved = await approvedBefore(trx, { organizationId, event }, authorization.id, messageId);
+  const amount = minBigint(event.amount, approved);
+  if (amount === 0n) return false;
+  await reversePart(trx, { ...part, amount, messageId: event.messageId });
+  return true;
 }
 
 /**
@@ -54,7 +76,7 @@ export async function recordReversal(trx: Transaction, context: CardEventContext
  */
 async function approvedBefore(
   trx: Transaction,
-  context: CardEventContext,
+  context: Pick<CardEventContext, 'organizationId' | 'event'>,
   authorizationId: string,
   messageId: string,
 ): Promise<bigint> {

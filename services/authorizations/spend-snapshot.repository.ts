@@ -56,7 +56,8 @@ SELECT r.ordinal::int AS ordinal, ${ACCOUNT_COLUMNS},
     WHERE z.processor_authorization_id = r.processor_authorization_id AND z.vendor = r.vendor
       AND z.organization_id IS NOT DISTINCT FROM route.organization_id) AS known_authorization,
   EXISTS (SELECT 1 FROM card_messages v WHERE v.processor_authorization_id = r.processor_authorization_id
-    AND v.authorization_id IS NULL AND v.kind IN ('reversal', 'clearing') AND v.organization_id = route.organization_id AND v.vendor = r.vendor)
+    AND v.authorization_id IS NULL AND v.kind IN ('reversal', 'clearing') AND v.organization_id = route.organization_id AND v.vendor = r.vendor
+    AND coalesce(v.answer ->> 'reversed_message_id', r.message_id) = r.message_id)
     AS ended_before
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
   WITH ORDINALITY AS r(vendor, card_token, message_id, processor_authorization_id, ordinal)

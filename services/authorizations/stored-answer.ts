@@ -8,6 +8,8 @@ export interface StoredAnswer {
   readonly decline_reason: DeclineReason | null;
   readonly balance: string | null;
   readonly authorization_id: string | null;
+  /** Of an event that undoes one request: that request, so that it says nothing of any other. */
+  readonly reversed_message_id?: string;
 }
 
 /** What a repetition of the message is told. */

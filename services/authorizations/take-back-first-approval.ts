@@ -5,7 +5,7 @@ import { isFirstApprovalLeft } from './rules/first-approval';
 import { answerLateFromNowOn, isAnsweredLate, isInLaterTotal, legIdsOfAmendments } from './unheard-answers.repository';
 
 /**
- * Gives back what a purchase was approved for when it began, once: the network did not hear that approval. What was approved on
+ * Gives back what a purchase was approved for when it began, once: that approval did not come about. What was approved on
  * top of it stays, and what clearings have used of it stays used; where a new total was approved since, all of it is held for that. A repetition of its first message is from now on told that it
  * came too late. Under the account's lock, on a purchase that is open. Returns whether there was anything to give back.
  */
@@ -24,6 +24,9 @@ export async function takeBackFirstApproval(
 ): Promise<boolean> {
   const { authorization, timeZone, reference, effectiveAt, reason, now } = input;
   const { organization_id: organizationId, id: authorizationId } = authorization;
+  // All of it, as its legs are all of what it holds: an amount of another making would free more than it takes back.
+  const approved = BigInt(receiptOf(authorization)?.outcome.approved ?? authorization.approved_amount);
+  if (authorization.decline_reason !== null || approved === 0n) return false;
   if (await isAnsweredLate(trx, authorization)) return false;
   if (await isInLaterTotal(trx, authorization)) return false;
   const later = new Set(await legIdsOfAmendments(trx, organizationId, authorizationId));
@@ -33,8 +36,7 @@ export async function takeBackFirstApproval(
   await reversePart(trx, {
     authorization,
     timeZone,
-    // All of it, as its legs are all of what it holds: an amount of another making would free more than it takes back.
-    amount: BigInt(receiptOf(authorization)?.outcome.approved ?? authorization.approved_amount),
+    amount: approved,
     messageId: reference,
     effectiveAt,
     legIds: own.map((leg) => leg.id),

@@ -5,9 +5,10 @@ import { reversePart } from './reverse-part';
 import { isAboutAmount } from './rules/amendment';
 
 /**
- * Gives back what one message was approved for on top of a purchase, once: the network did not hear the approval. What clearings
+ * Gives back what one message was approved for on top of a purchase, once: the approval did not come about. One that was declined changes
+ * nothing. What clearings
  * have used of it meanwhile stays used. A repetition of the message is from now on told that it came too late. Under the account's
- * lock, on a purchase that is open.
+ * lock, on a purchase that is open. Returns whether there was anything to give back.
  */
 export async function takeBackIncrement(
   trx: Transaction,
@@ -22,23 +23,26 @@ export async function takeBackIncrement(
     readonly reason?: 'answer_not_heard';
     readonly now: Date;
   },
-): Promise<void> {
+): Promise<boolean> {
   const { amendment, authorization, timeZone, reference, effectiveAt, reason, now } = input;
   const { answer_state: state } = amendment;
-  // What came too late, told a total that was no more, or was not about the amount approved nothing on top.
-  if (amendment.decline_reason === 'late' || amendment.given_back !== null || !isAboutAmount(amendment.kind)) return;
+  // What was declined, told a total that was no more, or was not about the amount approved nothing on top.
+  if (amendment.outcome === 'declined' || amendment.given_back !== null || !isAboutAmount(amendment.kind)) return false;
   // What a total includes, or ended with the purchase, is no longer held for it: what is held now is for later messages.
-  if (state === 'taken_back' || state === 'overtaken') return;
-  await reversePart(trx, {
-    authorization,
-    timeZone,
-    amount: amendment.granted,
-    messageId: reference,
-    effectiveAt,
-    legIds: amendment.leg_ids,
-    countedFor: { messageId: amendment.message_id },
-    ...(reason === undefined ? {} : { reason }),
-    now,
-  });
+  if (state === 'taken_back' || state === 'overtaken') return false;
+  if (amendment.granted > 0n) {
+    await reversePart(trx, {
+      authorization,
+      timeZone,
+      amount: amendment.granted,
+      messageId: reference,
+      effectiveAt,
+      legIds: amendment.leg_ids,
+      countedFor: { messageId: amendment.message_id },
+      ...(reason === undefined ? {} : { reason }),
+      now,
+    });
+  }
   await takeAmendmentBack(trx, amendment);
+  return true;
 }

@@ -4,7 +4,13 @@ import type { CardEvent, ProcessorIngress } from '../providers/processor/port';
 import type { HintOutcome, InboxResult, InboxSource } from './inbox-source';
 
 export type RecordOutcome = {
-  readonly kind: 'recorded' | 'already_recorded' | 'unknown_card' | 'conflict' | 'unsupported_currency';
+  readonly kind:
+    | 'recorded'
+    | 'already_recorded'
+    | 'unknown_card'
+    | 'conflict'
+    | 'unsupported_currency'
+    | 'nothing_approved';
 };
 
 /** Card events: each is recorded with its money before the message counts as processed. */

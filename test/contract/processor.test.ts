@@ -243,7 +243,7 @@ describe('the processor adapter against the simulated card network', () => {
       ]);
     });
 
-    it('that we decline ends the purchase and asks nothing more of us', async () => {
+    it('that we decline ends the purchase, and its decline names the request', async () => {
       issuer.answer = (request) =>
         approve(request, { outcome: 'declined', approvedAmount: 0n, declineReason: 'insufficient_funds' });
       expect(await purchase(4250n)).toMatchObject({
@@ -251,8 +251,9 @@ describe('the processor adapter against the simulated card network', () => {
         approvedAmount: 0n,
         vendorResult: 'INSUFFICIENT_FUNDS',
       });
-      await quiet();
-      expect(issuer.events).toEqual([]);
+      await until(() => issuer.events.length > 0, 'the decline is told');
+      expect(kinds()).toEqual([['reversal', 4250n]]);
+      expect(issuer.events[0]?.reversedMessageId).toBe(issuer.requests[0]?.messageId);
       expect((await book()).totals).toMatchObject({ hold_amount: 0, net_amount: 0 });
     });
 
@@ -366,7 +367,8 @@ describe('the processor adapter against the simulated card network', () => {
       await simulate('/sim/authorize', { card_token: cardToken, amount: 100, skip_card_state_check: true });
       expect(issuer.requests).toHaveLength(1);
       await quiet();
-      expect(issuer.events).toEqual([]);
+      expect(kinds()).toEqual([['reversal', 100n]]);
+      expect(issuer.events[0]?.processorAuthorizationId).not.toBe(issuer.requests[0]?.processorAuthorizationId);
     });
 
     it('is not sent for a wrong security code', async () => {

@@ -147,8 +147,8 @@ export interface AuthorizationRequest {
 
 /**
  * Everything the network may later tell about a purchase: it already happened and is recorded, never refused. A purchase
- * that the processor declined although it had asked us (our answer came too late, or was not understood) is told as a
- * `reversal` of its whole amount; one that the network approved without us as an `authorization_advice`.
+ * that the processor declined (for whatever reason: our own answer, a late one, a rule of its own, or before it asked us) is told as a
+ * `reversal` of what that one request was approved for; one that the network approved without us as an `authorization_advice`.
  */
 export type CardEventKind = 'clearing' | 'reversal' | 'expiry' | 'refund' | 'refund_reversal' | 'authorization_advice';
 
@@ -170,7 +170,7 @@ export interface CardEvent {
   readonly cashAmount: bigint;
   /** How the terminal was reached. */
   readonly channel: Channel;
-  /** Of a reversal: the request that it undoes, where the network did not hear our answer to it; otherwise null. */
+  /** Of a reversal: the request that it undoes, where the processor declined one, whatever we had answered; otherwise null. */
   readonly reversedMessageId: string | null;
   readonly currency: string;
   readonly merchantAmount: bigint;

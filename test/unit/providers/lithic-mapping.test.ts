@@ -336,18 +336,23 @@ describe('a card_transaction.updated', () => {
 
   it('of an answered authorization asks nothing of us', () => {
     expect(eventsOf([authorization], 1000)).toEqual([]);
-    expect(eventsOf([{ type: 'AUTHORIZATION', result: 'INSUFFICIENT_FUNDS' }])).toEqual([]);
   });
 
   it.each([
+    ['our own answer, or one just like it', { type: 'AUTHORIZATION', result: 'INSUFFICIENT_FUNDS' }],
+    ['a rule of Lithic’s own', { type: 'AUTHORIZATION', result: 'GLOBAL_TRANSACTION_LIMIT' }],
+    ['a word that nobody knows yet', { type: 'AUTHORIZATION', result: 'SOMETHING_NEW' }],
+    ['its approval, of a single message', { type: 'FINANCIAL_AUTHORIZATION', result: 'INSUFFICIENT_FUNDS' }],
     ['a timeout', { type: 'AUTHORIZATION', result: 'UNKNOWN_HOST_TIMEOUT', detail: 'CUSTOMER_ASA_TIMEOUT' }],
     [
       'an answer that was not understood',
       { type: 'AUTHORIZATION', result: 'DECLINED', detail: 'MALFORMED_ASA_RESPONSE' },
     ],
     ['a fault at Lithic', { type: 'AUTHORIZATION', result: 'DECLINED', detail: 'LITHIC_SYSTEM_ERROR' }],
-  ])('of an authorization declined after %s frees its hold', (_name, event) => {
-    expect(brief(eventsOf([event]))).toEqual([['reversal', 1000n, 'evt-1:outcome']]);
+  ])('of an authorization declined after %s undoes that request', (_name, event) => {
+    const events = eventsOf([event]);
+    expect(brief(events)).toEqual([['reversal', 1000n, 'evt-1:outcome']]);
+    expect(events[0]?.reversedMessageId).toBe('evt-1');
   });
 
   it('of an authorization that the network approved in our place is an advice', () => {
@@ -408,7 +413,6 @@ describe('a card_transaction.updated', () => {
     expect(brief(eventsOf([{ type: 'FINANCIAL_AUTHORIZATION', cents: 2000 }]))).toEqual([
       ['clearing', 2000n, 'final', 'evt-1:outcome'],
     ]);
-    expect(eventsOf([{ type: 'FINANCIAL_AUTHORIZATION', result: 'INSUFFICIENT_FUNDS' }])).toEqual([]);
   });
 
   it('of a force post is a final clearing', () => {

@@ -179,7 +179,7 @@ type EventMeaning =
       readonly kind: CardEventKind;
       readonly final: boolean;
       readonly messageId: string;
-      /** The request whose answer was not heard. */
+      /** The request that was declined. */
       readonly reversedMessageId: string | null;
     }
   | { readonly kind: 'nothing' }
@@ -195,17 +195,6 @@ interface EventContext {
 
 const NOTHING: EventMeaning = { kind: 'nothing' };
 
-/** Lithic's own declines although we may have approved: our answer was late or lost, or it could not be passed on. */
-const ANSWER_NOT_HEARD: ReadonlySet<string> = new Set([
-  'CUSTOMER_ASA_TIMEOUT',
-  'MALFORMED_ASA_RESPONSE',
-  'LITHIC_SYSTEM_ERROR',
-  'LITHIC_SYSTEM_RATE_LIMIT',
-  'UNKNOWN_HOST_TIMEOUT',
-  'IGNORED_TTL_EXPIRY',
-  'SWITCH_INOPERATIVE_ADVICE',
-]);
-
 /** Events that take from the cardholder, and that a return in the same transaction therefore belongs to. */
 const PURCHASE_TYPES: ReadonlySet<string> = new Set([
   'AUTHORIZATION',
@@ -216,15 +205,13 @@ const PURCHASE_TYPES: ReadonlySet<string> = new Set([
 
 const EVENT_MEANING: Readonly<Record<string, (context: EventContext) => EventMeaning>> = {
   AUTHORIZATION: ({ event, later }) => {
-    if (approved(event) || !answerNotHeard(event)) return NOTHING;
+    if (approved(event)) return NOTHING;
     // Where the network stands in and approves, its advice in the same message is the truth.
     if (later.some((other) => other.type === 'AUTHORIZATION_ADVICE' && approved(other))) return NOTHING;
-    return notHeard(event);
+    return declined(event);
   },
-  FINANCIAL_AUTHORIZATION: ({ event }) => {
-    if (approved(event)) return meaning('clearing', outcomeId(event), true);
-    return answerNotHeard(event) ? notHeard(event) : NOTHING;
-  },
+  FINANCIAL_AUTHORIZATION: ({ event }) =>
+    approved(event) ? meaning('clearing', outcomeId(event), true) : declined(event),
   FINANCIAL_CREDIT_AUTHORIZATION: ({ event }) => (approved(event) ? meaning('refund', outcomeId(event)) : NOTHING),
   AUTHORIZATION_ADVICE: ({ event, earlier }) => {
     if (approved(event)) return meaning('authorization_advice', event.token);
@@ -306,8 +293,11 @@ function meaning(kind: CardEventKind, messageId: string, final = false): EventMe
   return { kind, messageId, final, reversedMessageId: null };
 }
 
-/** What we may have approved of the request did not come about. */
-function notHeard(event: TransactionEvent): EventMeaning {
+/**
+ * What we may have approved of the request did not come about: our answer was late or lost, or Lithic declined for a reason of its
+ * own. Its words do not tell these from our own declines, which took nothing that could be given back.
+ */
+function declined(event: TransactionEvent): EventMeaning {
   return { kind: 'reversal', messageId: outcomeId(event), final: false, reversedMessageId: event.token };
 }
 
@@ -318,12 +308,6 @@ function outcomeId(event: TransactionEvent): string {
 
 function approved(event: TransactionEvent): boolean {
   return event.result === 'APPROVED';
-}
-
-function answerNotHeard(event: TransactionEvent): boolean {
-  return (
-    ANSWER_NOT_HEARD.has(event.result) || (event.detailed_results ?? []).some((detail) => ANSWER_NOT_HEARD.has(detail))
-  );
 }
 
 /**
