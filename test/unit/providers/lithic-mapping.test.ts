@@ -384,6 +384,29 @@ describe('a card_transaction.updated', () => {
     ]);
   });
 
+  it('calls a clearing the last one where only money that comes back follows in the same delivery', () => {
+    const clearing = { type: 'CLEARING', cents: 700 };
+    const refund = { type: 'RETURN', polarity: 'CREDIT', cents: 700 } as const;
+    const final = ['clearing', 700n, 'final', 'evt-2'];
+    const declined = { type: 'AUTHORIZATION', result: 'DECLINED' };
+    expect(brief(eventsOf([authorization, clearing, refund]))[0]).toEqual(final);
+    expect(brief(eventsOf([authorization, clearing, refund, { type: 'RETURN_REVERSAL' }]))[0]).toEqual(final);
+    expect(brief(eventsOf([authorization, clearing, declined]))[0]).toEqual(final);
+    expect(brief(eventsOf([authorization, clearing, refund], 300))[0]).toEqual(['clearing', 700n, 'evt-2']);
+  });
+
+  it.each([
+    'AUTHORIZATION',
+    'AUTHORIZATION_ADVICE',
+    'AUTHORIZATION_EXPIRY',
+    'AUTHORIZATION_REVERSAL',
+    'CLEARING',
+    'FINANCIAL_AUTHORIZATION',
+  ])('does not call a clearing the last one where an approved %s follows', (type) => {
+    const events = eventsOf([authorization, { type: 'CLEARING', cents: 700 }, { type, polarity: 'CREDIT' }]);
+    expect(brief(events)[0]).toEqual(['clearing', 700n, 'evt-2']);
+  });
+
   it('names and hashes an event alike, whatever joined it since', () => {
     const early = eventsOf([authorization, { type: 'CLEARING', cents: 700 }], 300)[0];
     const late = eventsOf([authorization, { type: 'CLEARING', cents: 700 }, { type: 'CLEARING', cents: 300 }])[0];

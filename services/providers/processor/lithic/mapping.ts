@@ -203,6 +203,13 @@ const PURCHASE_TYPES: ReadonlySet<string> = new Set([
   'CLEARING',
 ]);
 
+/** Events that say more of a hold: one that follows a clearing is what ended the hold, or may have. */
+const HOLDING_TYPES: ReadonlySet<string> = new Set([
+  ...PURCHASE_TYPES,
+  'AUTHORIZATION_REVERSAL',
+  'AUTHORIZATION_EXPIRY',
+]);
+
 const EVENT_MEANING: Readonly<Record<string, (context: EventContext) => EventMeaning>> = {
   AUTHORIZATION: ({ event, later }) => {
     if (approved(event)) return NOTHING;
@@ -224,7 +231,10 @@ const EVENT_MEANING: Readonly<Record<string, (context: EventContext) => EventMea
   AUTHORIZATION_EXPIRY: ({ event }) =>
     approved(event) && event.effective_polarity === 'CREDIT' ? meaning('expiry', event.token) : NOTHING,
   CLEARING: ({ event, earlier, later, holdLeft }) => {
-    if (approved(event)) return meaning('clearing', event.token, later.length === 0 && holdLeft === 0n);
+    if (approved(event)) {
+      const goesOn = later.some((other) => HOLDING_TYPES.has(other.type) && approved(other));
+      return meaning('clearing', event.token, holdLeft === 0n && !goesOn);
+    }
     const takesBack = earlier.some((other) => other.type === 'FINANCIAL_AUTHORIZATION' && approved(other));
     return takesBack
       ? { kind: 'unknown', detail: 'the network declined a single-message purchase that was approved' }

@@ -1,5 +1,5 @@
 import { fundingPolicyForMode } from '../../../../services/funding/rules/funding-policy';
-import { type Cardholder, type Lifecycle, startLifecycle, USDC } from './network';
+import { type Cardholder, type Lifecycle, merchantOf, startLifecycle, USDC } from './network';
 
 const WETH = 10n ** 18n;
 
@@ -73,6 +73,26 @@ test('a refund before its purchase cleared leaves the hold alone, and the cleari
     free: 500n * USDC,
     owedToNetwork: 0n,
   });
+});
+
+test.each([
+  ['what was not cleared', '5411', 8_000],
+  ['the allowance', '5812', 10_000],
+])('a refund in one delivery with the last clearing leaves nothing held: %s', async (_what, mcc, cleared) => {
+  const holder = await network.cardholder({ policy: { hold_allowance_bps: { restaurants: 2000 } } });
+  const purchase = holder.purchase(merchantOf(mcc));
+  await purchase.ask(10_000);
+  await purchase.tell('CLEARING', cleared, { untold: true });
+  await purchase.tell('RETURN', cleared);
+  expect(await holder.books(purchase)).toMatchObject({
+    state: 'cleared',
+    cleared: BigInt(cleared),
+    held: 0n,
+    free: 500n * USDC,
+    owedToNetwork: 0n,
+  });
+  await purchase.repeat([0]);
+  expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', held: 0n, free: 500n * USDC });
 });
 
 test('a refund is authorized first: approved, nothing held, and money comes only with the refund itself', async () => {
