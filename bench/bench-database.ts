@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { Client } from 'pg';
 import { type PerRole, perRole } from '../embedded/database-roles';
@@ -14,6 +13,7 @@ import {
   startPostgres,
 } from '../embedded/postgres';
 import { runMigrations } from '../embedded/run-migrations';
+import { temporaryFolder } from '../embedded/temporary-folder';
 
 export interface BenchDatabase {
   readonly urls: PerRole;
@@ -44,7 +44,7 @@ async function useLogOnce(superuserUrl: string): Promise<void> {
 
 /** A PostgreSQL of the bench's own, with the newest schema; every commit reaches the disk, as in production. */
 export async function startBenchDatabase(): Promise<BenchDatabase> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'escudo-bench-'));
+  const folder = temporaryFolder('escudo-bench-');
   const dataDir = path.join(folder, 'postgres');
   const passwords = perRole(() => randomBytes(12).toString('hex'));
   const postgres = await startPostgres({

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { collectAllMemoryLate } from '../services/shared/collector';
+import { collectAllMemoryLate } from '../services/background/collector';
 import { benchAuthorizations } from './authorizations';
 import { benchGrowth } from './growth';
 import { benchWorkflowPath } from './workflow-path';

@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { Client } from 'pg';
 import { readEmbeddedConfig } from '../embedded/config';
 import { freePort } from '../embedded/free-port';
 import { startTemporal } from '../embedded/temporal';
 import { findTemporalBinary } from '../embedded/temporal-binary';
+import { temporaryFolder } from '../embedded/temporary-folder';
 import { createAuthorizerPool } from '../services/authorizations/authorizer-pool';
 import { plainRequest, replyOf } from '../services/authorizations/decide-for-workflow';
 import { createKnex } from '../services/database/knex';
@@ -34,7 +34,7 @@ const PATIENCE_MS = 30_000;
  * decides, commits and stays to follow the purchase, the other answers at once and ends. Blocks of both take turns.
  */
 export async function benchWorkflowPath(json: boolean, seconds: number): Promise<void> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'escudo-bench-temporal-'));
+  const folder = temporaryFolder('escudo-bench-temporal-');
   const database = await startBenchDatabase();
   const server = await startTemporal({
     binary: await findTemporalBinary(readEmbeddedConfig(), () => undefined),

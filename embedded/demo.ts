@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { DemoFailure } from './demo/demo-failure';
 import { runJourney } from './demo/journey';
@@ -10,6 +9,7 @@ import { stopOnSignal } from './interrupt';
 import { removePostgresData } from './postgres';
 import { describeExit, stopAllProcesses } from './processes';
 import { type Stack, startStack } from './stack';
+import { temporaryFolder } from './temporary-folder';
 
 /**
  * `npm run demo`: the main job on a stack with state of its own, then the proofs. `--json` writes one object to stdout;
@@ -25,7 +25,7 @@ async function main(): Promise<void> {
   const say = (text: string): void => void (json ? process.stderr : process.stdout).write(text);
   const began = performance.now();
   const since = new Date();
-  const dataDir = mkdtempSync(path.join(tmpdir(), 'escudo-demo-'));
+  const dataDir = temporaryFolder('escudo-demo-', 'private');
   const recorder = new StepRecorder((step) => say(renderStep(step)));
   let stack: Stack | null = null;
   let interrupted = false;

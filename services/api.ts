@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { collectAllMemoryLate } from './background/collector';
 import { composeApi } from './composition';
 import { loadApiConfig } from './config/load-config';
-import { collectAllMemoryLate } from './shared/collector';
 
 /** Long enough for a load balancer to notice `/readyz`, and for the longest answer to a network. */
 const DRAIN_MS = 3_500;

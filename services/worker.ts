@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
+import { collectAllMemoryLate } from './background/collector';
 import { startPeriodicJob } from './background/periodic-job';
 import { loadWorkerConfig } from './config/load-config';
 import { livez, readyz } from './http/routes/health';
-import { collectAllMemoryLate } from './shared/collector';
 import { keepTemporalWorker } from './temporal/keep-temporal-worker';
 import { sendRuntimeLog } from './temporal/runtime-log';
 import { bundleWorkflows } from './temporal/workflow-bundle';

@@ -1,5 +1,5 @@
 import { announceOverdue } from '../accounts/announce-overdue';
-import { findAssets } from '../assets/asset.repository';
+import { loadAssetCatalog } from '../assets/load-asset-catalog';
 import { newId } from '../database/new-id';
 import type { Transaction } from '../database/transaction';
 import { markOverdueFunded, markTransactionFundedIfWhole, overdueInCollection } from '../funding/funding.repository';
@@ -141,8 +141,8 @@ export async function splitOf(
 ): Promise<RefundSplit> {
   const { organizationId, account } = context;
   const snapshot = required(await loadSpendSnapshot(trx, organizationId, account.id), 'the snapshot of an account');
-  const assets = await findAssets(trx);
-  const isDollar = (code: string) => assets.some((asset) => asset.code === code && asset.peggedTo === 'USD');
+  const assets = await loadAssetCatalog(trx);
+  const isDollar = (code: string) => assets.get(code)?.peggedTo === 'USD';
   const { asset, priceUsdE8 } = required(
     refundCurrency(snapshot.policy.stablecoins, snapshot.prices, isDollar, context.now),
     'a stablecoin of the program with a price',

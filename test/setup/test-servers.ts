@@ -11,7 +11,7 @@ import { stopAllProcesses } from '../../embedded/processes';
 import { runMigrations } from '../../embedded/run-migrations';
 import { requireTemporal, startTemporal } from '../../embedded/temporal';
 import { findTemporalBinary } from '../../embedded/temporal-binary';
-import { temporaryFolder } from './temporary-folder';
+import { temporaryFolder } from '../../embedded/temporary-folder';
 import { describeTestServers, type TestServers, templateDatabase } from './test-server-addresses';
 
 /**

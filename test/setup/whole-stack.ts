@@ -4,7 +4,7 @@ import path from 'node:path';
 import { tryLock, unlock } from '../../embedded/file-lock';
 import { removePostgresData } from '../../embedded/postgres';
 import { type Stack, type StackOptions, startStack } from '../../embedded/stack';
-import { temporaryFolder } from './temporary-folder';
+import { temporaryFolder } from '../../embedded/temporary-folder';
 
 /** One stack at a time on a machine: two of them on two cores only make each other late. */
 const turn = path.join(tmpdir(), 'escudo-whole-stack-turn');

@@ -6,6 +6,7 @@ import { readEmbeddedConfig } from '../../embedded/config';
 import { freePort } from '../../embedded/free-port';
 import { startTemporal } from '../../embedded/temporal';
 import { findTemporalBinary } from '../../embedded/temporal-binary';
+import { temporaryFolder } from '../../embedded/temporary-folder';
 import type { FallbackCause } from '../../services/authorizations/answer-authorization';
 import type { AuthorizationReply, AuthorizationRequest } from '../../services/providers/processor/port';
 import { required } from '../../services/shared/assert';
@@ -13,7 +14,6 @@ import { purchase, type WorldAccount } from '../builders/spending-world';
 import { eventually } from '../builders/temporal-world';
 import { purchaseRuns, WorkflowPathWorld } from '../builders/workflow-path-world';
 import { temporalServer } from '../setup/temporal';
-import { temporaryFolder } from '../setup/temporary-folder';
 
 /** Long enough that only what is meant to be slow is late, on a machine that does other things as well. */
 const PATIENT = { deadlineMs: 10_000, breaker: { failures: 3, open_seconds: 1 } };

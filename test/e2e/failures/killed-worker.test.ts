@@ -6,11 +6,11 @@ import { writeDeployment } from '../../../embedded/chain/deployment-file';
 import { borrowFromNowOn, buy, type Cardholding, GROCER, standingOf, usd } from '../../../embedded/demo/journey';
 import { until } from '../../../embedded/demo/poll';
 import * as shapes from '../../../embedded/demo/shapes';
+import { temporaryFolder } from '../../../embedded/temporary-folder';
 import { required } from '../../../services/shared/assert';
 import { openCardAccount } from '../../builders/card-account';
 import { type FaultPoints, type Passed, startFaultPoints } from '../../builders/fault-points';
 import { readCardNetworkBook, readOffRampBook } from '../../builders/vendor-books';
-import { temporaryFolder } from '../../setup/temporary-folder';
 import { startTestStack, wholeStackTimeout } from '../../setup/whole-stack';
 
 const BORROW = toFunctionSelector('function borrow(address,uint256,uint256,uint16,address)');

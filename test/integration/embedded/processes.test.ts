@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,6 +9,7 @@ import { freePort, portIsFree } from '../../../embedded/free-port';
 import { defaultPorts } from '../../../embedded/process-table';
 import { type ProcessExit, startProcess, untilReady } from '../../../embedded/processes';
 import { projectRoot } from '../../../embedded/project-root';
+import { temporaryFolder } from '../../../embedded/temporary-folder';
 
 let folder: string;
 
@@ -167,4 +168,31 @@ test('a port that another running process was given is passed over before anythi
   other.kill('SIGKILL');
   await ended;
   expect(await freePort(port)).toBe(port);
+});
+
+test('a folder whose process was killed is removed with its database by the next of its kind, others stay', async () => {
+  const prefix = `escudo-killed-${process.pid}-`;
+  const module = path.join(projectRoot, 'embedded', 'temporary-folder');
+  const script = path.join(folder, 'make-a-folder.ts');
+  writeFileSync(
+    script,
+    `import { temporaryFolder } from ${JSON.stringify(module)};
+     console.log(temporaryFolder(${JSON.stringify(prefix)})); setTimeout(() => undefined, 60_000);`,
+  );
+  const other = spawn(process.execPath, ['--import', 'tsx', script], { cwd: projectRoot, env: inheritedEnvironment() });
+  const theirs = await new Promise<string>((resolve, reject) => {
+    other.stdout.once('data', (line: Buffer) => resolve(line.toString().trim()));
+    other.once('exit', (code) => reject(new Error(`ended with ${code}`)));
+  });
+  mkdirSync(path.join(theirs, 'postgres'));
+  const beingMade = mkdtempSync(path.join(tmpdir(), prefix));
+  const first = temporaryFolder(prefix);
+  expect([theirs, beingMade].every((each) => existsSync(each))).toBe(true);
+  const ended = new Promise((resolve) => other.once('exit', resolve));
+  other.kill('SIGKILL');
+  await ended;
+  const second = temporaryFolder(prefix);
+  expect(existsSync(theirs)).toBe(false);
+  expect([beingMade, first, second].every((each) => existsSync(each))).toBe(true);
+  for (const each of [beingMade, first, second]) rmSync(each, { recursive: true });
 });
