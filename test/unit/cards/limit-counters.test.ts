@@ -376,10 +376,12 @@ describe('what is remembered of a purchase', () => {
 
   test('however often more is asked for, few entries are kept, and none counts longer than it should by much', () => {
     let counters = countPurchase(empty, purchase(0), 1n, hour);
-    for (let second = 1; second <= 10_000; second += 1) {
+    let most = 0;
+    for (let second = 1; second <= 6_000; second += 1) {
       counters = countIncrement(counters, { ...purchase(0), countedAt: purchase(second).at }, 1n, hour.velocity);
-      expect(counters.recent.length).toBeLessThanOrEqual(101);
+      most = Math.max(most, counters.recent.length);
     }
+    expect(most).toBeLessThanOrEqual(101);
     const sum = counters.recent.reduce((total, { amount }) => total + amount, 0n);
     expect(sum).toBeGreaterThanOrEqual(3_600n);
     expect(sum).toBeLessThan(3_800n);
