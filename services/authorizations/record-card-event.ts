@@ -7,6 +7,7 @@ import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import { findAuthorizationOf, findCardRoute, findMessage, insertEventMessage } from './card-event.repository';
 import type { CardEventContext, RecordedCardEvent } from './card-event-context';
+import { clearedByRequest } from './cleared-request';
 import { expireByNetwork } from './expire-authorization';
 import { recordAdvice } from './record-advice';
 import { recordClearing, recordRefundReversal } from './record-clearing';
@@ -82,7 +83,7 @@ export async function recordCardEvent(
       account,
       cardId: route.card_id,
       authorization: authorization ?? null,
-      event,
+      event: await clearedByRequest(trx, authorization, event),
       now: deps.clock.now(),
     };
     const recorded = await RECORD[event.kind](trx, context, deps.sealer);

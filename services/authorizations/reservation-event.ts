@@ -20,6 +20,7 @@ export function reservationEvent(
     cashAmount: 0n,
     channel: 'unknown',
     reversedMessageId: null,
+    clearedMessageId: null,
     currency: authorization.currency,
     merchantAmount: authorization.merchant_amount,
     merchantCurrency: authorization.merchant_currency,

@@ -38,6 +38,8 @@ interface NetworkEvent {
   readonly created: string;
   /** Cents of the billing currency, as asked for by the merchant, whatever was approved. */
   readonly amount: number;
+  /** Cents that a financial event moved. Missing where that is `amount`: all of it, or in states saved before this was kept. */
+  readonly moved?: number;
 }
 
 export interface NetworkTransaction {
@@ -90,7 +92,12 @@ export function isFinancial(type: EventType): boolean {
 /** Cents that the issuer owes for an approved financial event; negative where it is owed. */
 export function settlementAmount(event: NetworkEvent): number {
   if (event.result !== 'APPROVED' || !isFinancial(event.type)) return 0;
-  return CREDIT_TYPES.has(event.type) ? -event.amount : event.amount;
+  const moved = movedAmount(event);
+  return CREDIT_TYPES.has(event.type) ? -moved : moved;
+}
+
+function movedAmount(event: NetworkEvent): number {
+  return event.moved ?? event.amount;
 }
 
 export interface EventInput {
@@ -125,6 +132,7 @@ export function addEvent(transaction: NetworkTransaction, input: EventInput, now
     polarity: polarityOf(input.type, onCredit),
     created: now.toISOString(),
     amount,
+    ...(approved && input.type === 'FINANCIAL_AUTHORIZATION' && effective !== amount ? { moved: effective } : {}),
   };
   transaction.events.push(event);
   transaction.updated = event.created;
@@ -266,7 +274,7 @@ function eventResource(transaction: NetworkTransaction, event: NetworkEvent, rat
     amounts: {
       cardholder: billed,
       merchant: { amount: toMerchantAmount(transaction, event.amount), currency: transaction.merchantCurrency },
-      settlement: isFinancial(event.type) ? billed : null,
+      settlement: isFinancial(event.type) ? { ...billed, amount: movedAmount(event) } : null,
     },
     created: event.created,
     detailed_results: event.detailedResults,

@@ -256,6 +256,7 @@ export function cardEvent(
     cashAmount: request.kind === 'cash_withdrawal' ? request.amount : request.cashAmount,
     channel: request.channel,
     reversedMessageId: null,
+    clearedMessageId: null,
     merchantAmount: request.merchantAmount,
     merchantCurrency: request.merchantCurrency,
     merchant: request.merchant,

@@ -610,6 +610,19 @@ describe('the processor adapter against the simulated card network', () => {
       expect((await book()).totals.net_amount).toBe(2000);
     });
 
+    it('in a single message that was approved in part moves what was approved, and no more is settled', async () => {
+      issuer.answer = (request) => approve(request, { outcome: 'partially_approved', approvedAmount: 1500n });
+      const answer = await purchase(2000n, { channel: 'chip', singleMessage: true, partialApprovalAllowed: true });
+      expect(answer).toMatchObject({ outcome: 'approved', approvedAmount: 1500n });
+      await until(() => issuer.events.length === 1, 'the posting is told');
+      expect(issuer.events[0]).toMatchObject({
+        kind: 'clearing',
+        amount: 1500n,
+        clearedMessageId: issuer.requests[0]?.messageId,
+      });
+      expect((await book()).totals).toMatchObject({ net_amount: 1500, hold_amount: 0 });
+    });
+
     it('is refunded in its own transaction, and the refund reversed', async () => {
       const reference = await purchase(5000n);
       const originalProcessorAuthorizationId = reference.processorAuthorizationId;

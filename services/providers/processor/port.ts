@@ -172,6 +172,8 @@ export interface CardEvent {
   readonly channel: Channel;
   /** Of a reversal: the request that it undoes, where the processor declined one, whatever we had answered; otherwise null. */
   readonly reversedMessageId: string | null;
+  /** Of a clearing: the request that it is the outcome of, where both are one message; otherwise null. */
+  readonly clearedMessageId: string | null;
   readonly currency: string;
   readonly merchantAmount: bigint;
   readonly merchantCurrency: string;

@@ -328,6 +328,7 @@ describe('a card_transaction.updated', () => {
         cashAmount: 0n,
         channel: 'unknown',
         reversedMessageId: null,
+        clearedMessageId: null,
         effectiveAt: new Date('2026-03-01T12:00:01Z'),
         contentHash: expect.stringMatching(/^[0-9a-f]{64}$/),
       },
@@ -433,9 +434,9 @@ describe('a card_transaction.updated', () => {
   });
 
   it('of a single-message purchase clears it', () => {
-    expect(brief(eventsOf([{ type: 'FINANCIAL_AUTHORIZATION', cents: 2000 }]))).toEqual([
-      ['clearing', 2000n, 'final', 'evt-1:outcome'],
-    ]);
+    const events = eventsOf([{ type: 'FINANCIAL_AUTHORIZATION', cents: 2000 }]);
+    expect(brief(events)).toEqual([['clearing', 2000n, 'final', 'evt-1:outcome']]);
+    expect(events[0]?.clearedMessageId).toBe('evt-1');
   });
 
   it('of a force post is a final clearing', () => {

@@ -173,15 +173,19 @@ export function toWireAmount(cents: bigint): number {
   return Number(cents);
 }
 
+interface CardEventMeaning {
+  readonly kind: CardEventKind;
+  readonly final: boolean;
+  readonly messageId: string;
+  /** The request that was declined. */
+  readonly reversedMessageId: string | null;
+  /** The request that is cleared in the same message. */
+  readonly clearedMessageId: string | null;
+}
+
 /** What an event means for us: a card event, nothing (it is known and moves nothing of ours), or that we do not know. */
 type EventMeaning =
-  | {
-      readonly kind: CardEventKind;
-      readonly final: boolean;
-      readonly messageId: string;
-      /** The request that was declined. */
-      readonly reversedMessageId: string | null;
-    }
+  | CardEventMeaning
   | { readonly kind: 'nothing' }
   | { readonly kind: 'unknown'; readonly detail: string };
 
@@ -218,7 +222,9 @@ const EVENT_MEANING: Readonly<Record<string, (context: EventContext) => EventMea
     return declined(event);
   },
   FINANCIAL_AUTHORIZATION: ({ event }) =>
-    approved(event) ? meaning('clearing', outcomeId(event), true) : declined(event),
+    approved(event)
+      ? { ...meaning('clearing', outcomeId(event), true), clearedMessageId: event.token }
+      : declined(event),
   FINANCIAL_CREDIT_AUTHORIZATION: ({ event }) => (approved(event) ? meaning('refund', outcomeId(event)) : NOTHING),
   AUTHORIZATION_ADVICE: ({ event, earlier }) => {
     if (approved(event)) return meaning('authorization_advice', event.token);
@@ -283,6 +289,7 @@ export function toCardEvents(transaction: Transaction): {
       amountBasis: found.kind === 'authorization_advice' ? 'total' : 'delta',
       channel: toChannel(transaction.pos),
       reversedMessageId: found.reversedMessageId,
+      clearedMessageId: found.clearedMessageId,
       merchantAmount: magnitude(event.amounts.merchant.amount),
       merchantCurrency: event.amounts.merchant.currency,
       merchant: toMerchant(transaction.merchant),
@@ -299,8 +306,8 @@ export function toCardEvents(transaction: Transaction): {
   return { events, unknown };
 }
 
-function meaning(kind: CardEventKind, messageId: string, final = false): EventMeaning {
-  return { kind, messageId, final, reversedMessageId: null };
+function meaning(kind: CardEventKind, messageId: string, final = false): CardEventMeaning {
+  return { kind, messageId, final, reversedMessageId: null, clearedMessageId: null };
 }
 
 /**
@@ -308,7 +315,13 @@ function meaning(kind: CardEventKind, messageId: string, final = false): EventMe
  * own. Its words do not tell these from our own declines, which took nothing that could be given back.
  */
 function declined(event: TransactionEvent): EventMeaning {
-  return { kind: 'reversal', messageId: outcomeId(event), final: false, reversedMessageId: event.token };
+  return {
+    kind: 'reversal',
+    messageId: outcomeId(event),
+    final: false,
+    reversedMessageId: event.token,
+    clearedMessageId: null,
+  };
 }
 
 /** The outcome of a request has the token that the request itself had as its message id: told apart by a suffix. */

@@ -1,4 +1,4 @@
-import { CASH_MACHINE, type Lifecycle, startLifecycle, USDC } from './network';
+import { CASH_MACHINE, type Lifecycle, startLifecycle, TAKES_PARTIAL, USDC } from './network';
 
 let network: Lifecycle;
 
@@ -90,6 +90,61 @@ test('cash of which no request came before is charged its fee too', async () => 
   const purchase = holder.purchase(CASH_MACHINE);
   await purchase.tell('FINANCIAL_AUTHORIZATION', 10_000, { polarity: 'DEBIT' });
   expect(await holder.books(purchase)).toMatchObject({ owedToNetwork: 10_000n, fees: 350n, free: 396_500_000n });
+});
+
+describe('a single message that was approved in part', () => {
+  const shortOf = (cents: bigint) =>
+    network.cardholder({ funds: { USDC: (cents * USDC) / 100n }, policy: { ...CASH_FEE, partial_approvals: true } });
+  const ask = { status: 'FINANCIAL_AUTHORIZATION' };
+  const tell = (token: string) => ({ token, polarity: 'DEBIT' as const });
+
+  test('costs what was approved, though its event says what was asked for', async () => {
+    const holder = await shortOf(6_000n);
+    const purchase = holder.purchase(TAKES_PARTIAL);
+    expect(await purchase.ask(10_000, ask)).toEqual({ result: 'APPROVED', approved_amount: 6_000 });
+    await purchase.tell('FINANCIAL_AUTHORIZATION', 10_000, tell(purchase.lastEventToken));
+    expect(await holder.books(purchase)).toMatchObject({
+      state: 'cleared',
+      cleared: 6_000n,
+      held: 0n,
+      free: 0n,
+      overdue: 0n,
+      owedToNetwork: 6_000n,
+      counted: ['6000', 1],
+    });
+    await purchase.repeat();
+    expect(await holder.books(purchase)).toMatchObject({ cleared: 6_000n, owedToNetwork: 6_000n });
+  });
+
+  test('of cash: neither more cash nor its fee is charged', async () => {
+    const holder = await shortOf(6_310n);
+    const purchase = holder.purchase({ ...CASH_MACHINE, ...TAKES_PARTIAL });
+    expect(await purchase.ask(10_000, { ...ask, cash: 10_000 })).toEqual({
+      result: 'APPROVED',
+      approved_amount: 6_000,
+    });
+    await purchase.tell('FINANCIAL_AUTHORIZATION', 10_000, tell(purchase.lastEventToken));
+    expect(await holder.books(purchase)).toMatchObject({ owedToNetwork: 6_000n, fees: 310n, overdue: 0n, free: 0n });
+    expect(await holder.rows('card_transactions')).toMatchObject([{ amount: 6_000n, cash_amount: 6_000n }]);
+  });
+
+  test('on a purchase that is known', async () => {
+    const holder = await shortOf(6_000n);
+    const purchase = holder.purchase(TAKES_PARTIAL);
+    await purchase.ask(2_000, ask);
+    await purchase.tell('FINANCIAL_AUTHORIZATION', 2_000, tell(purchase.lastEventToken));
+    expect(await purchase.ask(10_000, ask)).toEqual({ result: 'APPROVED', approved_amount: 4_000 });
+    await purchase.tell('FINANCIAL_AUTHORIZATION', 10_000, tell(purchase.lastEventToken));
+    expect(await holder.books(purchase)).toMatchObject({ held: 0n, free: 0n, overdue: 0n, owedToNetwork: 6_000n });
+  });
+
+  test.each(['declined by us', 'never asked'])('costs what the network says where it was %s', async (how) => {
+    const holder = await network.cardholder({ funds: { USDC: 60n * USDC } });
+    const purchase = holder.purchase();
+    if (how === 'declined by us') expect(await purchase.ask(10_000, ask)).toEqual({ result: 'INSUFFICIENT_FUNDS' });
+    await purchase.tell('FINANCIAL_AUTHORIZATION', 10_000, tell(purchase.lastEventToken || purchase.token));
+    expect(await holder.books(purchase)).toMatchObject({ overdue: 4_000n, owedToNetwork: 10_000n });
+  });
 });
 
 test('a machine that gave no cash: the reversal gives the fee back with it', async () => {
