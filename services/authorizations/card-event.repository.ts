@@ -267,7 +267,6 @@ export async function insertCardTransaction(
 export interface SpendingRow {
   readonly id: string;
   readonly amount: bigint;
-  readonly fee_amount: bigint;
   readonly refunded_amount: bigint;
 }
 
@@ -295,7 +294,47 @@ export async function spendingOf(trx: Transaction, key: PurchaseKey): Promise<re
   return transactionsOf(trx, key)
     .whereIn('kind', ['clearing', 'refund_reversal'])
     .orderBy('id')
-    .select('id', 'amount', 'fee_amount', 'refunded_amount');
+    .select('id', 'amount', 'refunded_amount');
+}
+
+/** One thing that the network has said of a purchase's money, as its fee depends on it. Cents. */
+export interface MovementRow {
+  readonly kind: 'clearing' | 'refund' | 'refund_reversal';
+  readonly amount: bigint;
+  readonly fee_amount: bigint;
+  readonly cash_amount: bigint;
+  readonly merchant_currency: string;
+  readonly recorded_at: Date;
+}
+
+/**
+ * All that the network has said of a purchase's money, oldest first: also refunds in a transaction of their own and their
+ * reversals, which are of the purchase by what they give or take back.
+ */
+export async function movementsOf(trx: Transaction, key: PurchaseKey): Promise<readonly MovementRow[]> {
+  const links = ['id', 'original_transaction_id', 'processor_authorization_id'];
+  const ofAccount = { organization_id: key.organizationId, account_id: key.accountId, vendor: key.vendor };
+  const kinds = ['clearing', 'refund', 'refund_reversal'];
+  return trx
+    .withRecursive('movements', links, (named) => {
+      void named.from(transactionsOf(trx, key).whereIn('kind', kinds).as('named')).select(links);
+      void named.union((further) => {
+        void further
+          .from(trx('card_transactions').where(ofAccount).whereIn('kind', kinds).as('t'))
+          .join('movements as m', (linked) => {
+            void linked
+              .on('t.original_transaction_id', 'm.id')
+              .orOn('t.id', 'm.original_transaction_id')
+              .orOn('t.processor_authorization_id', 'm.processor_authorization_id');
+          })
+          .select(links.map((link) => `t.${link}`));
+      });
+    })
+    .from('card_transactions')
+    .where(ofAccount)
+    .whereIn('id', trx.from('movements').select('id'))
+    .orderBy('id')
+    .select('kind', 'amount', 'fee_amount', 'cash_amount', 'merchant_currency', 'recorded_at');
 }
 
 /** What was set aside for a purchase right after its approval, oldest first. */
@@ -303,7 +342,7 @@ export async function reservationsOf(
   trx: Transaction,
   organizationId: string,
   authorizationId: string,
-): Promise<readonly Pick<SpendingRow, 'id' | 'amount' | 'refunded_amount'>[]> {
+): Promise<readonly SpendingRow[]> {
   return trx('card_transactions')
     .where({ organization_id: organizationId, authorization_id: authorizationId, kind: 'reservation' })
     .orderBy('id')
@@ -316,7 +355,6 @@ export interface RefundRow {
   /** Null where it came before the purchase was known: that one does not count it as refunded. */
   readonly authorization_id: string | null;
   readonly amount: bigint;
-  readonly fee_amount: bigint;
 }
 
 /** Refunds of a purchase that stand, the newest first. */
@@ -329,7 +367,7 @@ export async function refundsOf(trx: Transaction, key: PurchaseKey): Promise<rea
     .where({ kind: 'refund' })
     .whereNotIn('id', takenBack)
     .orderBy('id', 'desc')
-    .select('id', 'authorization_id', 'amount', 'fee_amount');
+    .select('id', 'authorization_id', 'amount');
 }
 
 /** The program's policy as it was at an instant. */

@@ -8,15 +8,13 @@ import { spendReservation } from '../ledger/templates/spend-reservation';
 import { appendEvent } from '../outbox/append-event';
 import { invariant, required } from '../shared/assert';
 import { minBigint, sumBigint } from '../shared/money';
-import { fundingLegsOf } from './authorization.repository';
+import { findAuthorization, fundingLegsOf } from './authorization.repository';
 import {
   changeAuthorization,
   findAuthorizationOf,
-  findPolicyAt,
   insertCardTransaction,
   type PurchaseKey,
   refundsOf,
-  spendingOf,
 } from './card-event.repository';
 import {
   authorizationEventData,
@@ -27,12 +25,12 @@ import {
 } from './card-event-context';
 import { countClearing } from './count-clearing';
 import { consumeHeld, type Part, partOfHold, writeParts } from './post-parts';
+import { feeOfEvent } from './purchase-fee';
 import { giveLimitBack, releaseHold } from './release-hold';
 import { returnReservation } from './return-reservation';
 import { standingOf } from './rules/amendment';
 import { isOpen, next } from './rules/authorization-state';
 import { countedAmount } from './rules/counted-amount';
-import { feeOfClearing, feeTerms } from './rules/fees';
 import { heldUsd, type LegShare, releaseAll, releaseBuffers } from './rules/hold-legs';
 import type { SpendSnapshot } from './rules/spend-snapshot';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
@@ -49,8 +47,11 @@ export async function recordClearing(trx: Transaction, context: CardEventContext
     await loadSpendSnapshot(trx, organizationId, account.id, cardId),
     'the snapshot of an account',
   );
-  const key = purchaseKey(context, authorization?.id ?? null);
-  const feeAmount = await feeOf(trx, context, key, snapshot);
+  const feeAmount = await feeOfEvent(trx, context, {
+    kind: 'clearing',
+    purchase: purchaseKey(context, authorization?.id ?? null),
+    authorization,
+  });
   return postSpending(trx, context, {
     kind: 'clearing',
     authorizationId: authorization?.id ?? null,
@@ -62,24 +63,33 @@ export async function recordClearing(trx: Transaction, context: CardEventContext
 }
 
 /**
- * The network takes a refund back: the money is spent again, without a hold, and so is the fee that went back with it. What it
+ * The network takes a refund back: the money is spent again, without a hold, and so is the fee that is due again. What it
  * costs belongs to the purchase, so that a further refund finds it.
  */
 export async function recordRefundReversal(trx: Transaction, context: CardEventContext): Promise<RecordedCardEvent> {
   const { organizationId, account, event } = context;
   const snapshot = required(await loadSpendSnapshot(trx, organizationId, account.id), 'the snapshot of an account');
   const purchaseId = event.originalProcessorAuthorizationId ?? event.processorAuthorizationId;
-  const authorization =
+  const named =
     purchaseId === event.processorAuthorizationId
       ? context.authorization
       : ((await findAuthorizationOf(trx, organizationId, account.id, event.vendor, purchaseId)) ?? null);
-  const refunds = await refundsOf(trx, purchaseKey(context, authorization?.id ?? null));
+  const refunds = await refundsOf(trx, purchaseKey(context, named?.id ?? null));
   const refund = refunds.find((each) => each.amount === event.amount) ?? refunds[0];
+  // A refund in a transaction of its own has said which purchase it is of.
+  const refundedId = refund?.authorization_id ?? null;
+  const authorization =
+    refundedId === null || refundedId === named?.id ? named : await findAuthorization(trx, organizationId, refundedId);
+  const feeAmount = await feeOfEvent(trx, context, {
+    kind: 'refund_reversal',
+    purchase: { ...purchaseKey(context, authorization?.id ?? null), processorAuthorizationId: purchaseId },
+    authorization,
+  });
   const recorded = await postSpending(trx, context, {
     kind: 'refund_reversal',
     authorizationId: authorization?.id ?? null,
     snapshot,
-    feeAmount: refund?.fee_amount ?? 0n,
+    feeAmount,
     cashAmount: 0n,
     originalTransactionId: refund?.id ?? null,
   });
@@ -96,39 +106,6 @@ function purchaseKey(
 ): PurchaseKey {
   const { vendor, processorAuthorizationId } = event;
   return { organizationId, accountId: account.id, vendor, processorAuthorizationId, authorizationId };
-}
-
-/**
- * The fee that a clearing brings, on the terms that were in force when the purchase was made: what it was approved on stays,
- * whatever the program decides since.
- */
-async function feeOf(
-  trx: Transaction,
-  { organizationId, account, authorization, event }: CardEventContext,
-  key: PurchaseKey,
-  snapshot: SpendSnapshot,
-): Promise<bigint> {
-  const spend = {
-    currency: event.currency,
-    merchantCurrency: authorization?.merchant_currency ?? event.merchantCurrency,
-    cashWithdrawal:
-      authorization === null || authorization.kind === 'advice'
-        ? event.cashAmount === event.amount
-        : authorization.kind === 'cash_withdrawal',
-    cashAmount: authorization?.cash_amount ?? 0n,
-  };
-  const free = spend.merchantCurrency === spend.currency && !spend.cashWithdrawal && spend.cashAmount === 0n;
-  if (free || event.amount === 0n) return 0n;
-  const policy =
-    authorization === null
-      ? undefined
-      : await findPolicyAt(trx, organizationId, account.program_id, authorization.created_at);
-  const before = await spendingOf(trx, key);
-  return feeOfClearing(feeTerms(policy ?? snapshot.policy, spend), {
-    before: sumBigint(before.map((each) => each.amount)),
-    charged: sumBigint(before.map((each) => each.fee_amount)),
-    amount: event.amount,
-  });
 }
 
 interface Spending {

@@ -24,11 +24,8 @@ import {
   insertLegPosting,
   insertRefundRepayment,
   postedLegsOf,
-  type RefundRow,
   refundDraw,
-  refundsOf,
   reservationsOf,
-  type SpendingRow,
   spendingOf,
 } from './card-event.repository';
 import {
@@ -37,6 +34,7 @@ import {
   type RecordedCardEvent,
   transactionEventData,
 } from './card-event-context';
+import { feeOfEvent } from './purchase-fee';
 import { type RefundableLeg, type RefundShare, type RefundSplit, refundLoan, splitRefund } from './rules/refund-split';
 import { refundCurrency } from './rules/trusted-price';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
@@ -69,7 +67,7 @@ export async function recordRefund(trx: Transaction, context: CardEventContext):
     ),
   );
   const original = spending.find((each) => each.refunded_amount < each.amount) ?? spending[0];
-  const feeAmount = feeGivenBack(spending, await refundsOf(trx, key), event.amount);
+  const feeAmount = await feeOfEvent(trx, context, { kind: 'refund', purchase: key, authorization });
   const split = await splitOf(trx, context, { legs, amountUsd: event.amount + feeAmount });
 
   const cardTransactionId = newId();
@@ -109,18 +107,6 @@ export async function recordRefund(trx: Transaction, context: CardEventContext):
     },
   });
   return { authorizationId: authorization?.id ?? null, cardTransactionId };
-}
-
-/**
- * Cents of fee that a refund gives back with it: none of a part of the purchase, and all that was charged once the whole
- * purchase is given back.
- */
-function feeGivenBack(spending: readonly SpendingRow[], refundsBefore: readonly RefundRow[], refunded: bigint): bigint {
-  const spent = sumBigint(spending.map((each) => each.amount));
-  const refundedBefore = sumBigint(spending.map((each) => each.refunded_amount));
-  if (spent === 0n || refundedBefore >= spent || refundedBefore + refunded < spent) return 0n;
-  const charged = sumBigint(spending.map((each) => each.fee_amount));
-  return maxBigint(charged - sumBigint(refundsBefore.map((each) => each.fee_amount)), 0n);
 }
 
 async function purchaseAuthorization(

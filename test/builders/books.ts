@@ -80,6 +80,13 @@ const RULES: Readonly<Record<string, string>> = {
       WHERE c.organization_id = a.organization_id AND c.authorization_id = a.id
     ) t
     WHERE a.organization_id = $1 AND (a.cleared_amount <> t.cleared OR a.refunded_amount <> t.refunded)`,
+  'no more of a fee is given back than was charged': `
+    SELECT format('%s has charged %s', processor_authorization_id, charged) AS breach
+    FROM (
+      SELECT processor_authorization_id, sum(CASE WHEN kind = 'refund' THEN -fee_amount ELSE fee_amount END) AS charged
+      FROM card_transactions WHERE organization_id = $1 GROUP BY vendor, processor_authorization_id
+    ) f
+    WHERE charged < 0`,
   'the parts of a clearing, and what was set aside for it, come to its amount and its fee': `
     SELECT format('%s of %s cents and %s has parts of %s and %s set aside', t.message_id, t.amount, t.fee_amount, coalesce(p.parts, 0),
       coalesce(s.set_aside, 0)) AS breach

@@ -2,6 +2,8 @@ import { type Journey, type Move, PAR, PLAIN, type Place, type Step } from './mo
 import type { Happening } from './model-spending';
 
 const PUMP: Place = { category: 'pump', foreign: false, cash: 'none' };
+const CASH_ABROAD: Place = { category: 'grocer', foreign: true, cash: 'machine' };
+const ABROAD_AND_CASH = { foreignBps: 275n, cashFixed: 250n, cashBps: 150n, till: false };
 const FUNDED_AT_ONCE = { ...PLAIN, atOnce: true };
 
 /** Everything on the first account, one after the other. */
@@ -52,6 +54,22 @@ export const KNOWN_JOURNEYS: readonly Journey[] = [
       { kind: 'authorization', purchase: 0, cents: 2_000n, partial: false },
       { kind: 'refund_reversal', purchase: 0, cents: 1_000n },
     ),
+  ),
+  // A fee abroad: refunded before it cleared, cleared on, and of several refunds now one and now the other was taken back.
+  journey(
+    100_000_000n,
+    steps(
+      { kind: 'refund', purchase: 0, cents: 1_000n },
+      { kind: 'clearing', purchase: 0, cents: 1_000n, final: false },
+      { kind: 'refund_reversal', purchase: 0, cents: 400n },
+      { kind: 'clearing', purchase: 0, cents: 2_000n, final: true },
+      { kind: 'refund', purchase: 0, cents: 2_000n },
+      { kind: 'refund', purchase: 0, cents: 400n },
+      { kind: 'refund_reversal', purchase: 0, cents: 400n },
+      { kind: 'refund_reversal', purchase: 0, cents: 2_000n },
+      { kind: 'refund', purchase: 0, cents: 2_400n },
+    ),
+    { terms: { ...PLAIN, fees: ABROAD_AND_CASH, places: [CASH_ABROAD, CASH_ABROAD, CASH_ABROAD, CASH_ABROAD] } },
   ),
   // A pump asked for a dollar, and all that is held for it was sold for at once.
   journey(

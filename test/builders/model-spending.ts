@@ -76,14 +76,13 @@ interface Part {
   setAside: boolean;
 }
 
-/** What a purchase has cost: clearings and refunds that were taken back, and the fees that they brought. */
+/** What a purchase has cost: what was cleared, what refunds leave of it, and the fees that stand. */
 interface Costs {
-  amount: bigint;
+  cleared: bigint;
+  left: bigint;
   fees: bigint;
-  /** Of refunds that found something to refund. */
-  refunded: bigint;
   /** Refunds that stand, oldest first; one that came before the purchase was known is not counted on it. */
-  refunds: { readonly amount: bigint; readonly fee: bigint; readonly counted: boolean }[];
+  refunds: { readonly amount: bigint; readonly counted: boolean }[];
 }
 
 interface Purchase {
@@ -575,7 +574,8 @@ export class ModelSpending {
 
   private clear(number: number, cents: bigint, final: boolean): null {
     const purchase = this.account.purchases.get(number);
-    const fee = this.feeOfClearing(number, cents, purchase?.tillCash ?? 0n);
+    this.costsOf(number).cleared += cents;
+    const fee = this.charge(number, cents);
     if (purchase === undefined) {
       this.account.endedBefore.add(number);
       const forced = this.forcedParts(number);
@@ -634,7 +634,7 @@ export class ModelSpending {
   private costsOf(number: number): Costs {
     const known = this.account.costs.get(number);
     if (known !== undefined) return known;
-    const costs = { amount: 0n, fees: 0n, refunded: 0n, refunds: [] };
+    const costs = { cleared: 0n, left: 0n, fees: 0n, refunds: [] };
     this.account.costs.set(number, costs);
     return costs;
   }
@@ -645,19 +645,22 @@ export class ModelSpending {
     return forced;
   }
 
-  /** The fee on all that is cleared by now, less what was charged before. */
-  private feeOfClearing(number: number, cents: bigint, tillCash: bigint): bigint {
-    const costs = this.costsOf(number);
-    const fee = most(this.fee(number, costs.amount + cents, { continues: false, tillCash }) - costs.fees, 0n);
-    this.charge(costs, cents, fee);
-    return fee;
+  /** The fee on all that is cleared, once, for as long as refunds leave anything of it. */
+  private feeDue(number: number): bigint {
+    const { cleared, left } = this.costsOf(number);
+    const tillCash = this.account.purchases.get(number)?.tillCash ?? 0n;
+    return left > 0n ? this.fee(number, cleared, { continues: false, tillCash }) : 0n;
   }
 
-  private charge(costs: Costs, cents: bigint, fee: bigint): void {
-    costs.amount += cents;
+  /** The network spends `cents` for a purchase: with them comes what is due and was not charged. */
+  private charge(number: number, cents: bigint): bigint {
+    const costs = this.costsOf(number);
+    costs.left += cents;
+    const fee = most(this.feeDue(number) - costs.fees, 0n);
     costs.fees += fee;
     this.account.owed += cents;
     this.account.fees += fee;
+    return fee;
   }
 
   /** Money that is gone without a hold: from what is free, source by source, and what that does not cover is overdue. */
@@ -774,18 +777,17 @@ export class ModelSpending {
     this.give(0, (left * TOKENS_E8_PER_CENT) / this.price(0));
   }
 
-  /** Nothing of a part of the purchase; of what completes the whole, all that was charged. */
+  /** What was charged and is not due any more. */
   private feeGivenBack(number: number, cents: bigint): bigint {
     const costs = this.costsOf(number);
-    const { amount, refunded } = costs;
-    const completes = amount > 0n && refunded < amount && refunded + cents >= amount;
-    const fee = completes ? most(costs.fees - sum(costs.refunds.map((refund) => refund.fee)), 0n) : 0n;
-    if (amount > 0n) costs.refunded += cents;
-    costs.refunds.push({ amount: cents, fee, counted: this.account.purchases.has(number) });
+    costs.left -= cents;
+    const fee = most(costs.fees - this.feeDue(number), 0n);
+    costs.fees -= fee;
+    costs.refunds.push({ amount: cents, counted: this.account.purchases.has(number) });
     return fee;
   }
 
-  /** Spent again, from what is free, with the fee that the refund gave back. */
+  /** Spent again, from what is free, with the fee that is due again. */
   private takeRefundBack(number: number | null, cents: bigint): null {
     if (number === null) {
       this.account.owed += cents;
@@ -796,8 +798,7 @@ export class ModelSpending {
     const costs = this.costsOf(number);
     const lastFirst = costs.refunds.toReversed();
     const refund = lastFirst.find(({ amount }) => amount === cents) ?? lastFirst[0];
-    const fee = refund?.fee ?? 0n;
-    this.charge(costs, cents, fee);
+    const fee = this.charge(number, cents);
     if (purchase === undefined) this.spend(cents + fee, this.forcedParts(number), 0);
     else this.spend(cents + fee, purchase.parts);
     if (refund !== undefined) costs.refunds.splice(costs.refunds.lastIndexOf(refund), 1);

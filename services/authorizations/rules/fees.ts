@@ -1,4 +1,6 @@
 import type { ProgramPolicy } from '../../programs/rules/program-policy';
+import { invariant } from '../../shared/assert';
+import { maxBigint, minBigint } from '../../shared/money';
 import { basisPointsRoundDown, basisPointsRoundUp, divideRoundDown } from '../../shared/rounding';
 
 const BASIS_POINTS = 10_000n;
@@ -62,15 +64,48 @@ export function amountBesideFeeOnTopRoundDown(terms: FeeTerms, total: bigint): b
   return left <= 0n ? 0n : divideRoundDown(left * BASIS_POINTS, BASIS_POINTS + BigInt(terms.bps));
 }
 
+/** What a purchase has come to, cents: its clearings, its refunds, and those of them that were taken back. */
+export interface PurchaseMovements {
+  readonly cleared: bigint;
+  readonly refunded: bigint;
+  readonly takenBack: bigint;
+}
+
 /**
- * Cents of fee that one more clearing brings: the fee on all that is cleared by then, less what was charged before. Parts
- * therefore add up to the fee on their sum, and the fixed part is charged with the first of them.
+ * Cents of fee that a purchase owes for all that was said of it, in whichever order: none where nothing is left spent, else the fee
+ * on all that cleared. A refund of part therefore leaves it, and its fixed part is owed once.
  */
-export function feeOfClearing(
+export function feeDue(terms: FeeTerms, { cleared, refunded, takenBack }: PurchaseMovements): bigint {
+  return cleared + takenBack > refunded ? feeRoundDown(terms, cleared) : 0n;
+}
+
+/** One more message about a purchase, cents. */
+export interface PurchaseMovement {
+  readonly kind: 'clearing' | 'refund' | 'refund_reversal';
+  readonly amount: bigint;
+}
+
+const MOVED: Readonly<Record<PurchaseMovement['kind'], keyof PurchaseMovements>> = {
+  clearing: 'cleared',
+  refund: 'refunded',
+  refund_reversal: 'takenBack',
+};
+
+/**
+ * Cents of fee that one more message brings, or (negative) gives back: what is due with it, less what was charged before and not
+ * given back. What spends never gives back and a refund never charges: where other terms than before would have it so, the next
+ * message of the other kind makes up for it.
+ */
+export function feeOfMovement(
   terms: FeeTerms,
-  cleared: { readonly before: bigint; readonly charged: bigint; readonly amount: bigint },
+  before: PurchaseMovements & { readonly charged: bigint },
+  movement: PurchaseMovement,
 ): bigint {
-  if (cleared.amount === 0n) return 0n;
-  const due = feeRoundDown(terms, cleared.before + cleared.amount) - cleared.charged;
-  return due > 0n ? due : 0n;
+  if (movement.amount === 0n) return 0n;
+  const moved = MOVED[movement.kind];
+  const change = feeDue(terms, { ...before, [moved]: before[moved] + movement.amount }) - before.charged;
+  if (movement.kind !== 'refund') return maxBigint(change, 0n);
+  const givenBack = minBigint(change, 0n);
+  invariant(givenBack === 0n || before.charged + givenBack >= 0n, 'no more of a fee is given back than was charged');
+  return givenBack;
 }

@@ -450,4 +450,31 @@ describe('refund', () => {
     expect(await a.balance(networkPayableOf(a.programId))).toBe(2_000n);
     await a.sound();
   });
+
+  test.each([true, false])(
+    'by another id, gives the fee back once, and taken back charges it again (authorized: %s)',
+    async (authorized) => {
+      const a = await account({ funds: { USDC: 100n * USDC }, policy: { foreign_currency_fee_bps: 200 } });
+      const abroad = { merchantCurrency: 'EUR' };
+      const request = authorized ? (await a.approve(2_000n, abroad)).request : purchase(a, 2_000n, abroad);
+      const fees = () => a.balance(revenueOf('fees', 'USD'));
+      const names = { originalProcessorAuthorizationId: request.processorAuthorizationId };
+      await a.record(request, 'clearing');
+      expect(await fees()).toBe(40n);
+      const refund = purchase(a, 2_000n);
+      await a.record(refund, 'refund', names);
+      expect(await fees()).toBe(0n);
+      await a.record(purchase(a, 2_000n), 'refund', names);
+      expect(await fees()).toBe(0n);
+      await a.record(refund, 'refund_reversal', { amount: 500n });
+      expect(await fees()).toBe(0n);
+      await a.record(request, 'clearing', { amount: 2_000n });
+      expect(await fees()).toBe(80n);
+      await a.record(refund, 'refund', names);
+      expect(await fees()).toBe(0n);
+      await a.record(refund, 'refund_reversal');
+      expect(await fees()).toBe(80n);
+      await a.sound();
+    },
+  );
 });

@@ -3,10 +3,13 @@ import {
   amountBesideFeeOnTopRoundDown,
   amountBesideFeeRoundDown,
   type ChargedSpend,
-  feeOfClearing,
+  type FeeTerms,
+  feeDue,
+  feeOfMovement,
   feeOnTopRoundUp,
   feeRoundDown,
   feeTerms,
+  type PurchaseMovement,
 } from '../../../services/authorizations/rules/fees';
 
 const domestic: ChargedSpend = { currency: 'USD', merchantCurrency: 'USD', cashWithdrawal: false, cashAmount: 0n };
@@ -77,16 +80,63 @@ test('the amount beside a fee on top is the largest whose sum with it fits, and 
   );
 });
 
-test('fees of several clearings add up to the fee on their sum', () => {
+const KINDS = ['clearing', 'refund', 'refund_reversal'] as const;
+
+const messages = fc.array(
+  // Few amounts, so that parts often add up to the whole.
+  fc.record({
+    kind: fc.constantFrom(...KINDS),
+    amount: fc.constantFrom(0n, 1n, 33n, 67n, 100n, 4_000n, 6_000n, 10_000n),
+  }),
+  { maxLength: 10 },
+);
+
+const inAnyOrder = messages.chain((sent) =>
+  fc.record({ sent: fc.constant(sent), received: fc.shuffledSubarray(sent, { minLength: sent.length }) }),
+);
+
+/** Takes one message after the other, and sees that none leaves anything but what is due. */
+function chargedFor(terms: FeeTerms, received: readonly PurchaseMovement[]): bigint {
+  const so = { cleared: 0n, refunded: 0n, takenBack: 0n, charged: 0n };
+  for (const message of received) {
+    const fee = feeOfMovement(terms, so, message);
+    if (message.kind === 'refund') expect(fee <= 0n).toBe(true);
+    else expect(fee >= 0n).toBe(true);
+    so.charged += fee;
+    if (message.kind === 'clearing') so.cleared += message.amount;
+    else if (message.kind === 'refund') so.refunded += message.amount;
+    else so.takenBack += message.amount;
+    expect(so.charged).toBe(feeDue(terms, so));
+    expect(so.charged >= 0n).toBe(true);
+  }
+  return so.charged;
+}
+
+test('clearings, refunds and refunds taken back come to one fee, in whichever order they are heard', () => {
   fc.assert(
-    fc.property(terms, fc.array(fc.bigInt(0n, 10n ** 6n), { maxLength: 6 }), (fee, clearings) => {
-      let before = 0n;
-      let charged = 0n;
-      for (const amount of clearings) {
-        charged += feeOfClearing(fee, { before, charged, amount });
-        before += amount;
-      }
-      expect(charged).toBe(feeRoundDown(fee, before));
+    fc.property(terms, inAnyOrder, (fee, { sent, received }) => {
+      const sumOf = (kind: PurchaseMovement['kind']) =>
+        sent.filter((each) => each.kind === kind).reduce((sum, each) => sum + each.amount, 0n);
+      const cleared = sumOf('clearing');
+      const left = cleared - sumOf('refund') + sumOf('refund_reversal');
+      const due = left > 0n ? feeRoundDown(fee, cleared) : 0n;
+      expect(chargedFor(fee, sent)).toBe(due);
+      expect(chargedFor(fee, received)).toBe(due);
     }),
   );
+});
+
+test('what was charged on other terms: a clearing gives nothing back, a refund charges nothing, the whole refund gives all', () => {
+  const rate = { fixed: 0n, bps: 100 };
+  const before = { cleared: 10_000n, refunded: 0n, takenBack: 0n };
+  expect(feeOfMovement(rate, { ...before, charged: 300n }, { kind: 'clearing', amount: 1_000n })).toBe(0n);
+  expect(feeOfMovement(rate, { ...before, charged: 300n }, { kind: 'refund', amount: 10_000n })).toBe(-300n);
+  expect(feeOfMovement(rate, { ...before, charged: 20n }, { kind: 'refund', amount: 1_000n })).toBe(0n);
+  expect(feeOfMovement(rate, { ...before, charged: 20n }, { kind: 'refund', amount: 10_000n })).toBe(-20n);
+});
+
+test('of a fee of which more went back than was charged, no refund gives any', () => {
+  const before = { cleared: 10_000n, refunded: 20_000n, takenBack: 10_000n, charged: -100n };
+  expect(feeOfMovement({ fixed: 0n, bps: 100 }, before, { kind: 'refund', amount: 5_000n })).toBe(0n);
+  expect(feeOfMovement({ fixed: 0n, bps: 100 }, before, { kind: 'refund_reversal', amount: 5_000n })).toBe(200n);
 });

@@ -243,6 +243,120 @@ test('an increment abroad holds its fee as well, and the fixed part of a cash fe
   expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', held: 0n, fees: 150n, free: 348_500_000n });
 });
 
+test('refunded, taken back and refunded again, the fee goes back as often as it was charged', async () => {
+  const holder = await network.cardholder({ policy: { foreign_currency_fee_bps: 200 } });
+  const purchase = holder.purchase(EUROS);
+  await purchase.ask(10_000);
+  await purchase.tell('CLEARING', 10_000);
+  await purchase.tell('RETURN', 10_000);
+  expect(await holder.books(purchase)).toMatchObject({ fees: 0n, free: 500n * USDC });
+  await purchase.tell('RETURN_REVERSAL', 10_000, { polarity: 'DEBIT' });
+  expect(await holder.books(purchase)).toMatchObject({ fees: 200n, free: 398n * USDC });
+  await purchase.tell('RETURN', 10_000);
+  expect(await holder.books(purchase)).toMatchObject({ fees: 0n, free: 500n * USDC, owedToNetwork: 0n });
+});
+
+test('a refund of part that was taken back does not make the next clearing dearer', async () => {
+  const holder = await network.cardholder({ policy: { foreign_currency_fee_bps: 200 } });
+  const purchase = holder.purchase(EUROS);
+  await purchase.ask(20_000);
+  await purchase.tell('CLEARING', 10_000, { holdLeft: 10_000 });
+  await purchase.tell('RETURN', 4_000, { holdLeft: 10_000 });
+  await purchase.tell('RETURN_REVERSAL', 4_000, { polarity: 'DEBIT', holdLeft: 10_000 });
+  expect(await holder.books(purchase)).toMatchObject({ fees: 200n });
+  await purchase.tell('CLEARING', 10_000);
+  expect(await holder.books(purchase)).toMatchObject({ fees: 400n, cleared: 20_000n, owedToNetwork: 20_000n });
+});
+
+test('refunded before it cleared, a purchase keeps no fee either; a refund of part leaves it to the one of the rest', async () => {
+  const holder = await network.cardholder({ policy: { foreign_currency_fee_bps: 200 } });
+  const whole = holder.purchase(EUROS);
+  await whole.ask(10_000);
+  await whole.tell('RETURN', 10_000, { holdLeft: 10_000 });
+  await whole.tell('CLEARING', 10_000);
+  expect(await holder.books(whole)).toMatchObject({ fees: 0n, free: 500n * USDC, owedToNetwork: 0n });
+  await whole.tell('RETURN_REVERSAL', 10_000, { polarity: 'DEBIT' });
+  expect(await holder.books(whole)).toMatchObject({ fees: 200n, free: 398n * USDC, owedToNetwork: 10_000n });
+
+  const other = await network.cardholder({ policy: { foreign_currency_fee_bps: 200 } });
+  const inParts = other.purchase(EUROS);
+  await inParts.ask(10_000);
+  await inParts.tell('RETURN', 5_000, { holdLeft: 10_000 });
+  expect(await other.books(inParts)).toMatchObject({ fees: 0n });
+  await inParts.tell('CLEARING', 10_000);
+  expect(await other.books(inParts)).toMatchObject({ fees: 200n });
+  await inParts.tell('RETURN', 5_000);
+  expect(await other.books(inParts)).toMatchObject({ fees: 0n, free: 500n * USDC, owedToNetwork: 0n });
+});
+
+test.each([4_000, 6_000])('of two refunds, whichever is taken back (%i) brings the fee back', async (takenBack) => {
+  const holder = await network.cardholder({ policy: { foreign_currency_fee_bps: 200 } });
+  const purchase = holder.purchase(EUROS);
+  await purchase.ask(10_000);
+  await purchase.tell('CLEARING', 10_000);
+  await purchase.tell('RETURN', 4_000);
+  await purchase.tell('RETURN', 6_000);
+  expect(await holder.books(purchase)).toMatchObject({ fees: 0n });
+  await purchase.tell('RETURN_REVERSAL', takenBack, { polarity: 'DEBIT' });
+  expect(await holder.books(purchase)).toMatchObject({
+    fees: 200n,
+    refunded: BigInt(10_000 - takenBack),
+    owedToNetwork: BigInt(takenBack),
+  });
+});
+
+test('a clearing after a whole refund makes it one of part, and the fee goes back with all there is', async () => {
+  const holder = await network.cardholder({ policy: { foreign_currency_fee_bps: 200 } });
+  const purchase = holder.purchase(EUROS);
+  await purchase.ask(10_000);
+  await purchase.tell('CLEARING', 5_000, { holdLeft: 5_000 });
+  await purchase.tell('RETURN', 5_000, { holdLeft: 5_000 });
+  expect(await holder.books(purchase)).toMatchObject({ fees: 0n });
+  await purchase.tell('CLEARING', 5_000);
+  expect(await holder.books(purchase)).toMatchObject({ fees: 200n });
+  await purchase.tell('RETURN_REVERSAL', 5_000, { polarity: 'DEBIT' });
+  expect(await holder.books(purchase)).toMatchObject({ fees: 200n });
+  await purchase.tell('RETURN', 10_000);
+  expect(await holder.books(purchase)).toMatchObject({ fees: 0n, free: 500n * USDC, owedToNetwork: 0n });
+});
+
+test('the fixed part of a cash fee is charged once, whatever is given back between two clearings', async () => {
+  const refunded = await network.cardholder({ policy: CASH_FEE });
+  const purchase = refunded.purchase(CASH_MACHINE);
+  await purchase.ask(20_000);
+  await purchase.tell('CLEARING', 10_000, { holdLeft: 10_000 });
+  await purchase.tell('RETURN', 10_000, { holdLeft: 10_000 });
+  expect(await refunded.books(purchase)).toMatchObject({ fees: 0n });
+  await purchase.tell('CLEARING', 10_000);
+  expect(await refunded.books(purchase)).toMatchObject({ fees: 450n, owedToNetwork: 10_000n });
+
+  const takenBack = await network.cardholder({ policy: CASH_FEE });
+  const other = takenBack.purchase(CASH_MACHINE);
+  await other.ask(20_000);
+  await other.tell('CLEARING', 10_000, { holdLeft: 10_000 });
+  await other.tell('RETURN', 10_000, { holdLeft: 10_000 });
+  await other.tell('RETURN_REVERSAL', 10_000, { polarity: 'DEBIT', holdLeft: 10_000 });
+  expect(await takenBack.books(other)).toMatchObject({ fees: 350n });
+  await other.tell('CLEARING', 10_000);
+  expect(await takenBack.books(other)).toMatchObject({ fees: 450n, owedToNetwork: 20_000n });
+});
+
+test('a purchase without authorization keeps the terms of its first clearing when its refund is taken back', async () => {
+  const holder = await network.cardholder({ policy: CASH_FEE });
+  const purchase = holder.purchase(CASH_MACHINE);
+  await purchase.tell('CLEARING', 10_000);
+  await purchase.tell('RETURN', 10_000);
+  expect(await holder.books(purchase)).toMatchObject({ fees: 0n, free: 500n * USDC });
+  await network.tested.sql.query(
+    `INSERT INTO program_policies (organization_id, program_id, version, document)
+     SELECT organization_id, program_id, 2, document || '{"cash_withdrawal_fee": {"fixed": "900", "bps": 0}}' FROM program_policies WHERE program_id = $1`,
+    [holder.programId],
+  );
+  await network.tested.sql.query('UPDATE programs SET policy_version = 2 WHERE id = $1', [holder.programId]);
+  await purchase.tell('RETURN_REVERSAL', 10_000, { polarity: 'DEBIT' });
+  expect(await holder.books(purchase)).toMatchObject({ fees: 350n, free: 396_500_000n });
+});
+
 test('a clearing billed in another currency is refused: stored, told, and not tried for ever', async () => {
   const holder = await network.cardholder();
   const purchase = holder.purchase();
