@@ -489,6 +489,23 @@ describe('a card_transaction.updated', () => {
     expect(found).toMatchObject({ kind: 'events', unknown: [{ messageId: 'evt-2' }] });
   });
 
+  it('that reverses a single-message purchase after it moved money is for people to look at', () => {
+    const single = { type: 'FINANCIAL_AUTHORIZATION' };
+    const reversal = { type: 'AUTHORIZATION_REVERSAL', polarity: 'CREDIT' } as const;
+    const found = ingress.toEvents(raw(transaction([single, reversal])), HEADERS, RECEIVED);
+    expect(found).toMatchObject({
+      kind: 'events',
+      events: [{ kind: 'clearing' }],
+      unknown: [{ messageId: 'evt-2', detail: expect.stringContaining('reversed') }],
+    });
+    expect(brief(eventsOf([{ ...single, result: 'DECLINED' }, authorization, reversal]))[1]).toEqual([
+      'reversal',
+      1000n,
+      'evt-3',
+    ]);
+    expect(brief(eventsOf([authorization, single, reversal]))[1]).toEqual(['reversal', 1000n, 'evt-3']);
+  });
+
   it('of another event type is unknown', () => {
     const found = ingress.toEvents(raw({ event_type: 'dispute.updated', token: 'x' }), HEADERS, RECEIVED);
     expect(found).toMatchObject({ kind: 'events', events: [], unknown: [{ vendor: 'lithic', messageId: 'msg_1' }] });

@@ -232,8 +232,14 @@ const EVENT_MEANING: Readonly<Record<string, (context: EventContext) => EventMea
     return takesBack ? meaning('reversal', event.token) : NOTHING;
   },
   // Against a credit authorization (polarity DEBIT) these end something that never was a hold.
-  AUTHORIZATION_REVERSAL: ({ event }) =>
-    approved(event) && event.effective_polarity === 'CREDIT' ? meaning('reversal', event.token) : NOTHING,
+  AUTHORIZATION_REVERSAL: ({ event, earlier }) => {
+    if (!approved(event) || event.effective_polarity !== 'CREDIT') return NOTHING;
+    // A single message holds nothing: where there was no other, what is reversed is money that moved.
+    const purchases = earlier.filter((other) => PURCHASE_TYPES.has(other.type) && approved(other));
+    return purchases.length > 0 && purchases.every((other) => other.type === 'FINANCIAL_AUTHORIZATION')
+      ? { kind: 'unknown', detail: 'the network reversed a single-message purchase that was approved' }
+      : meaning('reversal', event.token);
+  },
   AUTHORIZATION_EXPIRY: ({ event }) =>
     approved(event) && event.effective_polarity === 'CREDIT' ? meaning('expiry', event.token) : NOTHING,
   CLEARING: ({ event, earlier, later, holdLeft }) => {
