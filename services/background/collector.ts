@@ -7,7 +7,7 @@ const MUST_BEGIN_AT = 95;
 /**
  * Has V8 look through all memory no earlier than its limit asks for. Left alone it begins as soon as young memory would not fit below
  * the limit any more: with 64 MB for short-lived garbage and 30 MB that stay, that is always, four times a second, with
- * four threads beside the one that answers (docs/decisions/0005). The limit itself stays V8's. For processes that decide on purchases;
+ * four threads beside the one that answers (docs/decisions/0006). The limit itself stays V8's. For processes that decide on purchases;
  * call it first.
  */
 export function collectAllMemoryLate(): void {
