@@ -1,11 +1,12 @@
 import type { Knex } from 'knex';
+import { countedAmount } from '../authorizations/rules/counted-amount';
 import { decisionInputsOf, marketOfRecord, type Receipt } from '../authorizations/rules/receipt';
 import type { MarketSnapshot } from '../authorizations/rules/spend-snapshot';
 import { inOrganization, type Transaction } from '../database/transaction';
 import type { ProgramPolicy } from '../programs/rules/program-policy';
 import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
-import { maxBigint, minBigint, parseDecimal } from '../shared/money';
+import { parseDecimal } from '../shared/money';
 import { done, type StepResult, waiting } from '../shared/step';
 import {
   type BacktestRow,
@@ -238,9 +239,7 @@ function correctionOf(event: HistoryEvent): Correction[] {
   // The first event of older authorizations is an event like others, and tells what was decided.
   const decided = event.type === 'authorization.approved' || event.type === 'authorization.declined';
   if (decided || after === null || before === null) return [];
-  // What comes after the end (a late clearing) is spent, but no longer counted.
-  const countedAfter = before.ended && after.ended ? minBigint(before.counted, after.counted) : after.counted;
-  if (countedAfter === before.counted) return [];
+  if (after.counted === before.counted) return [];
   return [
     {
       authorizationId: event.authorization_id,
@@ -250,14 +249,14 @@ function correctionOf(event: HistoryEvent): Correction[] {
       purchase: { at: event.decided_at, mcc: event.mcc, merchantId: event.merchant_id },
       approved,
       countedBefore: before.counted,
-      countedAfter,
-      opens: before.ended && !after.ended,
+      countedAfter: after.counted,
+      isOneMore: before.ended && (!after.ended || before.counted === 0n),
     },
   ];
 }
 
 interface Standing {
-  /** Cents that the purchase counts for: all that may still be cleared, and once it has ended what was. */
+  /** Cents that the purchase counts for. */
   readonly counted: bigint;
   readonly ended: boolean;
 }
@@ -268,10 +267,11 @@ function standingOf(data: unknown): Standing | null {
   const reversed = centsOf(data, 'reversed');
   const cleared = centsOf(data, 'cleared');
   if (approved === null || reversed === null || cleared === null) return null;
-  const open = maxBigint(approved - reversed, 0n);
   const state: unknown = Reflect.get(data as object, 'state');
   const ended = state !== 'pending' && state !== 'partially_cleared';
-  return { counted: ended ? minBigint(open, cleared) : open, ended };
+  // Of ended ones, which it was is of no account.
+  const standing = { state: ended ? 'cleared' : 'pending', approved, reversed, cleared } as const;
+  return { counted: countedAmount(standing), ended };
 }
 
 function centsOf(data: unknown, field: string): bigint | null {

@@ -55,8 +55,8 @@ export interface Correction {
   readonly approved: bigint;
   readonly countedBefore: bigint;
   readonly countedAfter: bigint;
-  /** It had ended and is open again: what is more of it counts as a purchase. */
-  readonly opens: boolean;
+  /** It had ended, and is open again or was cleared all the same: what is more of it counts as a purchase. */
+  readonly isOneMore: boolean;
 }
 
 /** How often, and how many cents in all. */
@@ -263,7 +263,8 @@ type StoredRecent = NonNullable<StoredLimitCounters['recent']>;
 /** What velocity rules remember along the draft's history: what only the receipt knows of happened in both. */
 function recentUnderDraft(read: StoredRecent, drafted: StoredRecent, happened: StoredRecent): StoredRecent {
   if (isSame(drafted, happened)) return read;
-  const nameOf = ([at, _amount, ...rest]: StoredRecent[number]) => JSON.stringify([at, ...rest]);
+  // By the purchase: what was counted of it later, the history has at the time of its event.
+  const nameOf = ([at, _amount, mcc, begunAt]: StoredRecent[number]) => `${begunAt ?? at} ${mcc}`;
   const known = new Set([...drafted, ...happened].map(nameOf));
   const unknown = read.filter((each) => !known.has(nameOf(each)));
   return [...drafted, ...unknown].sort(([one], [other]) => one - other);
@@ -388,7 +389,7 @@ function countAsItWas(
 
 /**
  * Gives back along both histories what a reversal or an expiry gave back, as far as it was approved there; an advice that raised
- * the amount is counted on top, and what opens an ended purchase again as one more. What the draft declined has nothing to give back.
+ * the amount is counted on top, and what opens an ended purchase again, or is cleared of it, as one more. What the draft declined has nothing to give back.
  */
 export function replayCorrection(replay: Replay, correction: Correction): void {
   const { authorizationId, accountId, cardId, at, countedBefore, countedAfter } = correction;
@@ -416,7 +417,7 @@ function countedByDraft({ approved }: Correction, drafted: bigint, amount: bigin
 
 function corrected(
   known: LimitCounters,
-  { purchase, at, opens }: Correction,
+  { purchase, at, isOneMore }: Correction,
   before: bigint,
   after: bigint,
   asked: AskedFor,
@@ -425,7 +426,7 @@ function corrected(
   if (after < before) {
     return giveBack(known, purchase, { amount: before - after, counted: before, wholly: after === 0n });
   }
-  if (opens) return countAsItWas(known, { ...purchase, countedAt: at }, after - before, asked);
+  if (isOneMore) return countAsItWas(known, { ...purchase, countedAt: at }, after - before, asked);
   return countIncrement(known, { ...purchase, countedAt: at }, after - before, () => true);
 }
 

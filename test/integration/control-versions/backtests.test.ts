@@ -257,6 +257,23 @@ describe('backtests', () => {
     expect(looser.samples.declined_to_approved).toEqual([await idOf(last.request)]);
   });
 
+  it('counts what is cleared all the same, of what ran out as one more, and nothing of what the draft declined', async () => {
+    const first = await spend(4_000n);
+    await reverse(first.request);
+    const cleared = cardEvent(first.request, 'clearing', { amount: 3_000n, final: true });
+    expect((await recordCardEvent({ knex, clock: systemClock, sealer: testSealer() }, cleared)).kind).toBe('recorded');
+    const second = await spend(3_500n);
+    const third = await spend(3_500n);
+    expect([second, third].map(({ reply }) => reply.outcome)).toEqual(['approved', 'approved']);
+    const flipped = async (controls: SpendControls) => (await run(forCard(controls))).samples.approved_to_declined;
+    expect(await flipped({ limits: { day_count: 3, day_amount: '10000' } })).toEqual([]);
+    expect(await flipped({ limits: { day_count: 2, day_amount: '10000' } })).toEqual([await idOf(third.request)]);
+    expect(await flipped({ limits: { day_amount: '9999' } })).toEqual([await idOf(third.request)]);
+    // Without the first, there was nothing to clear.
+    const strict: SpendControls = { limits: { per_transaction_amount: '3999', day_count: 2, day_amount: '7000' } };
+    expect(await flipped(strict)).toEqual([await idOf(first.request)]);
+  });
+
   it('flips nothing where the policy stays as it is and usage was summed a little after it was spent', async () => {
     world = await createSpendingWorld(database.superuserUrl, {
       accounts: 2,

@@ -130,7 +130,7 @@ function live(messages: readonly Message[], documents: Documents, known: readonl
       approved: approved[message.of] ?? 0n,
       countedBefore: before,
       countedAfter: after,
-      opens: false,
+      isOneMore: false,
     });
   }
   return { history, approved };
@@ -368,7 +368,7 @@ describe('a backtest', () => {
     const reversal = history[1];
     if (reversal === undefined || 'outcome' in reversal) throw new Error('no reversal');
     const at = new Date(NOW.getTime() + 2 * MINUTE_MS);
-    const opened = { ...reversal, at, countedBefore: 0n, countedAfter: 700n, opens: true };
+    const opened = { ...reversal, at, countedBefore: 0n, countedAfter: 700n, isOneMore: true };
     const told = history.flatMap((item) => (item === reversal ? [item, opened] : [item]));
     const last = told[3];
     if (last === undefined || !('outcome' in last)) throw new Error('no decision');
