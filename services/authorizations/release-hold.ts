@@ -90,7 +90,9 @@ async function countedAndGiven(
     granted: row.granted,
   }));
   const standing = countedAmount(standingOf(authorization));
-  const firstTakenBack = onTop.length > 0 && (await isAnsweredLate(trx, authorization));
+  // What the network told at first was never an answer of ours.
+  const firstTakenBack =
+    onTop.length > 0 && authorization.kind !== 'advice' && (await isAnsweredLate(trx, authorization));
   const counted = partsCounted(firstTakenBack ? null : { cardId, at }, onTop, standing);
   if (countedFor === 'last') return { counted, given: partsGivenBack(counted, amount) };
   const part = countedFor === 'first' ? undefined : onTop.find(({ messageId }) => messageId === countedFor.messageId);

@@ -310,6 +310,17 @@ test.each<
   expect((await holder.books(purchase)).counted[0]).toBe(String(first + second));
 });
 
+test('a purchase that began with what the network told gives limit use back to the cards that it was counted on', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  await advise(purchase, 10_000);
+  const { cardId, on } = await anotherCard(holder);
+  await advise(on(purchase), 15_000);
+  expect(await spentByCard(holder)).toEqual({ [holder.cardId]: '10000', [cardId]: '5000' });
+  await purchase.tell('AUTHORIZATION_REVERSAL', 15_000, { at: new Date(Date.now() + 1_000) });
+  expect(await spentByCard(holder)).toEqual({ [holder.cardId]: '0', [cardId]: '0' });
+});
+
 test('what was approved on top another day is given back to that day', async () => {
   const { sql } = network.tested;
   const holder = await network.cardholder();
