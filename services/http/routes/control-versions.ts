@@ -224,7 +224,7 @@ export function controlVersionRoutes(deps: RouteDeps): AnyRoute[] {
       operationId: 'promoteControls',
       summary: 'Put a draft in force',
       description:
-        'A policy applies at once. Of controls, what is tighter applies at once and what is looser after the cooling-off of the program. 409 when a newer version was promoted since the draft was made, unless `force` is true.',
+        'A policy applies at once. Of controls, what is tighter applies at once and what is looser after the cooling-off of the program. 409 when a newer version was promoted since the draft was made, or the version that it was made on was discarded, unless `force` is true.',
       tag,
       access: write,
       params,
