@@ -1,5 +1,4 @@
 import { parseArgs } from 'node:util';
-import { collectAllMemoryLate } from '../services/background/collector';
 import { benchAuthorizations } from './authorizations';
 import { benchGrowth } from './growth';
 import { benchWorkflowPath } from './workflow-path';
@@ -23,8 +22,6 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  // As the api and the worker have it, which decide on purchases.
-  collectAllMemoryLate();
   await bench(values.json, seconds);
 }
 

@@ -1,6 +1,5 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { collectAllMemoryLate } from './background/collector';
 import { composeApi } from './composition';
 import { loadApiConfig } from './config/load-config';
 
@@ -8,7 +7,6 @@ import { loadApiConfig } from './config/load-config';
 const DRAIN_MS = 3_500;
 
 async function main(): Promise<void> {
-  collectAllMemoryLate();
   const config = loadApiConfig();
   const api = await composeApi(config);
   const server = createServer(

@@ -1,7 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
-import { collectAllMemoryLate } from './background/collector';
 import { startPeriodicJob } from './background/periodic-job';
 import { loadWorkerConfig } from './config/load-config';
 import { livez, readyz } from './http/routes/health';
@@ -11,7 +10,6 @@ import { bundleWorkflows } from './temporal/workflow-bundle';
 import { composeWorker } from './worker-composition';
 
 async function main(): Promise<void> {
-  collectAllMemoryLate();
   const config = loadWorkerConfig();
   const parts = await composeWorker(config);
   const { logger, metrics } = parts;
