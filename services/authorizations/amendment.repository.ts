@@ -79,18 +79,19 @@ export async function findAmendmentById(
   return trx<AmendmentRow>('authorization_amendments').where({ organization_id: organizationId, id }).first();
 }
 
-/** What was approved on top of a purchase and was not taken back, in the order in which it was. */
+/** What was approved on top of a purchase, in the order in which it was, also where it was taken back. */
 export async function grantedOnTop(
   trx: Transaction,
   organizationId: string,
   authorizationId: string,
-): Promise<readonly Pick<AmendmentRow, 'message_id' | 'card_id' | 'total_before' | 'granted' | 'created_at'>[]> {
+): Promise<
+  readonly Pick<AmendmentRow, 'message_id' | 'card_id' | 'total_before' | 'granted' | 'created_at' | 'answer_state'>[]
+> {
   return trx<AmendmentRow>('authorization_amendments')
     .where({ organization_id: organizationId, authorization_id: authorizationId })
     .where('granted', '>', '0')
-    .whereRaw("answer_state IS DISTINCT FROM 'taken_back'")
     .orderBy('id')
-    .select('message_id', 'card_id', 'total_before', 'granted', 'created_at');
+    .select('message_id', 'card_id', 'total_before', 'granted', 'created_at', 'answer_state');
 }
 
 /** Says what became of an answer that was awaited; nothing where that is known. Whether it was awaited. */

@@ -56,7 +56,7 @@ export async function giveLimitBack(
 ): Promise<void> {
   const { organization_id: organizationId, account_id: accountId, card_id: cardId, merchant } = authorization;
   const purchase = { at: authorization.created_at, mcc: merchant.mcc, merchantId: merchant.id };
-  const { counted, given } = await countedAndGiven(trx, authorization, input);
+  const { counted, given, countedSince } = await countedAndGiven(trx, authorization, input);
   const cards = new Set([cardId, ...given.map((part) => part.cardId)]);
   for (const scopeId of [accountId, ...cards]) {
     const stored = await findCounters(trx, organizationId, accountId, scopeId);
@@ -70,6 +70,7 @@ export async function giveLimitBack(
       counted: amountOf(inScope(counted)),
       // On another card only amounts were counted, and no purchase.
       wholly: input.wholly && (scopeId === accountId || scopeId === cardId),
+      countedSince,
     });
     await saveCounters(trx, organizationId, accountId, scopeId, countersToStored(next));
   }
@@ -79,7 +80,12 @@ async function countedAndGiven(
   trx: Transaction,
   authorization: AuthorizationRow,
   { amount, countedFor }: { readonly amount: bigint; readonly countedFor: CountedFor },
-): Promise<{ readonly counted: readonly CountedPart[]; readonly given: readonly CountedPart[] }> {
+): Promise<{
+  readonly counted: readonly CountedPart[];
+  readonly given: readonly CountedPart[];
+  /** When it was counted as a purchase: it may have ended, and been opened again. */
+  readonly countedSince: Date;
+}> {
   const { organization_id: organizationId, id, card_id: cardId, created_at: at } = authorization;
   const rows = await grantedOnTop(trx, organizationId, id);
   const onTop = rows.map((row) => ({
@@ -88,13 +94,15 @@ async function countedAndGiven(
     at: row.created_at,
     totalBefore: row.total_before,
     granted: row.granted,
+    takenBack: row.answer_state === 'taken_back',
   }));
   const standing = countedAmount(standingOf(authorization));
   // What the network told at first was never an answer of ours.
   const firstTakenBack =
     onTop.length > 0 && authorization.kind !== 'advice' && (await isAnsweredLate(trx, authorization));
   const counted = partsCounted(firstTakenBack ? null : { cardId, at }, onTop, standing);
-  if (countedFor === 'last') return { counted, given: partsGivenBack(counted, amount) };
+  const countedSince = onTop.findLast(({ totalBefore }) => totalBefore === 0n)?.at ?? at;
+  if (countedFor === 'last') return { counted, given: partsGivenBack(counted, amount), countedSince };
   const part = countedFor === 'first' ? undefined : onTop.find(({ messageId }) => messageId === countedFor.messageId);
-  return { counted, given: [{ cardId: part?.cardId ?? cardId, at: part?.at ?? at, amount }] };
+  return { counted, given: [{ cardId: part?.cardId ?? cardId, at: part?.at ?? at, amount }], countedSince };
 }

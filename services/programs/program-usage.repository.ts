@@ -97,7 +97,7 @@ export async function sumSpent(
            AND g.authorization_id = r.authorization_id AND g.answer_state = 'taken_back')
          OR EXISTS (SELECT 1 FROM authorizations a JOIN card_messages m ON m.organization_id = a.organization_id
              AND m.vendor = a.vendor AND m.message_id = a.message_id
-           WHERE a.organization_id = :organizationId AND a.id = r.authorization_id) AS unheard
+           WHERE a.organization_id = :organizationId AND a.id = r.authorization_id AND a.kind <> 'advice') AS unheard
        FROM raised r
      ), purchase AS (
        SELECT a.created_at, ${STANDING} - coalesce(k.forced_amount, f.amount, 0) AS standing, ${raisedColumns(bounds)}
@@ -123,7 +123,7 @@ export async function sumSpent(
      FROM spent, cleared`,
     {
       ...program,
-      ...Object.fromEntries(since.map((instant, index) => [`since${index}`, instant > from ? instant : from])),
+      ...Object.fromEntries(since.map((instant, index) => [`since${index}`, between(from, instant, until)])),
       firstId: firstIdOf(new Date(from.getTime() - ID_MARGIN_MS)),
       from,
       ...(until === null ? {} : { until }),
@@ -162,4 +162,10 @@ export async function saveUsage(
     })
     .onConflict(['organization_id', 'program_id'])
     .merge(['windows', 'computed_at']);
+}
+
+/** A window that begins after the time that is read has nothing in it yet. */
+function between(from: Date, instant: Date, until: Date | null): Date {
+  if (until !== null && instant > until) return until;
+  return instant > from ? instant : from;
 }

@@ -13,6 +13,8 @@ export interface GrantedOnTop {
   readonly at: Date;
   readonly totalBefore: bigint;
   readonly granted: bigint;
+  /** It counts no more; later totals had it in them as long as it did. */
+  readonly takenBack?: boolean;
 }
 
 /**
@@ -25,11 +27,15 @@ export function partsCounted(
   onTop: readonly GrantedOnTop[],
   standing: bigint,
 ): readonly CountedPart[] {
-  let parts: readonly CountedPart[] = first === null ? [] : [{ ...first, amount: onTop[0]?.totalBefore ?? standing }];
-  for (const { cardId, at, totalBefore, granted } of onTop) {
-    parts = [...earliest(parts, totalBefore), { cardId, at, amount: granted }];
+  let parts: readonly (CountedPart & { readonly takenBack?: boolean })[] =
+    first === null ? [] : [{ ...first, amount: onTop[0]?.totalBefore ?? standing }];
+  for (const { cardId, at, totalBefore, granted, takenBack = false } of onTop) {
+    parts = [...earliest(parts, totalBefore), { cardId, at, amount: granted, takenBack }];
   }
-  return earliest(parts, standing);
+  return earliest(
+    parts.filter((part) => part.takenBack !== true),
+    standing,
+  );
 }
 
 /** Which of these parts `amount` cents are given back of: the last that were counted. Whatever exceeds them was counted with the first. */

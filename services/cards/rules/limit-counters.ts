@@ -301,6 +301,8 @@ export interface GivenBack {
   readonly counted: bigint;
   /** Nothing of the purchase stands: it no longer counts as one. */
   readonly wholly: boolean;
+  /** When it was counted as a purchase, where that was not when it began: it had ended and was opened again. */
+  readonly countedSince?: Date;
 }
 
 /**
@@ -310,8 +312,7 @@ export interface GivenBack {
 export function giveBack(counters: LimitCounters, purchase: CountedPurchase, given: GivenBack): LimitCounters {
   const at = purchase.at.getTime();
   const parts = given.parts ?? [{ at: purchase.at, amount: given.amount }];
-  // A purchase that had ended and was opened again is counted since then.
-  const since = (parts[0]?.at ?? purchase.at).getTime();
+  const since = (given.countedSince ?? purchase.at).getTime();
   const windows = withWindows(counters, ({ start, amount: spent, count, zone }) => {
     const counted = parts.filter((part) => part.at.getTime() >= start);
     const amount = maxBigint(spent - sumBigint(counted.map((part) => part.amount)), 0n);

@@ -527,6 +527,61 @@ describe('caps of a whole program', () => {
     expect(await buy(two, 5_000n)).toBe('approved');
   });
 
+  test('at midnight a day begins at nothing, whatever was asked on top just before', async () => {
+    const world = await worldOf({ accounts: 2, policy: CAP });
+    const [one, two] = world.accounts as [WorldAccount, WorldAccount];
+    const first = purchase(one, 100n);
+    expect(await told(authorizer.authorize(first))).toBe('approved');
+    expect(await told(authorizer.authorize(more(first, 'a', 3_000n)))).toBe('approved');
+    expect(await buy(two, 50n)).toBe('approved');
+    const midnight = new Date(Date.now() + 86_400_000);
+    midnight.setUTCHours(0, 0, 0, 0);
+    const granted = new Date(midnight.getTime() - 5_000);
+    const hex = granted.getTime().toString(16).padStart(12, '0');
+    await superuser.query(
+      'UPDATE authorization_amendments SET created_at = $1, id = ($2 || substr(id::text, 14))::uuid WHERE account_id = $3',
+      [granted, `${hex.slice(0, 8)}-${hex.slice(8)}`, one.accountId],
+    );
+    await superuser.query('UPDATE authorizations SET created_at = $1 WHERE account_id = $2', [
+      new Date(midnight.getTime() - 43_200_000),
+      one.accountId,
+    ]);
+    let at = midnight.getTime();
+    const summer = createProgramUsageSummer({ workerKnex, clock: { now: () => new Date(at) } });
+    const days = new Set<string>();
+    for (; at < midnight.getTime() + 40_000; at += 4_000) {
+      await summer.run();
+      const { rows } = await superuser.query('SELECT windows FROM program_usage WHERE program_id = $1', [
+        world.programId,
+      ]);
+      days.add(String(rows[0].windows.day[1]));
+    }
+    expect([...days]).toEqual(['0']);
+  });
+
+  test('what is asked on top of an advice of yesterday is no purchase of today, and given back like any other', async () => {
+    const policy = {
+      program_limits: { day_count: 1, day_amount: '10000', headroom_bps: 0, time_zone: 'Etc/UTC' },
+    };
+    const world = await worldOf({ accounts: 2, policy });
+    const [one, two] = world.accounts as [WorldAccount, WorldAccount];
+    const first = purchase(one, 5_000n);
+    await happen(first, 'authorization_advice', { amount: 5_000n });
+    await yesterday(first);
+    expect(await told(authorizer.authorize(more(first, 'a', 1_000n)))).toBe('approved');
+    const day = async () => {
+      await sum(createProgramUsageSummer({ workerKnex, clock }));
+      const { rows } = await superuser.query('SELECT windows FROM program_usage WHERE program_id = $1', [
+        world.programId,
+      ]);
+      return rows[0].windows.day.slice(1, 3);
+    };
+    expect(await day()).toEqual(['1000', 0]);
+    await happen(first, 'reversal', { amount: 1_000n, effectiveAt: clock.now() });
+    expect(await day()).toEqual(['0', 0]);
+    expect(await buy(two, 100n)).toBe('approved');
+  });
+
   test('a program without caps is never summed', async () => {
     const { world, card } = await cardOf({});
     expect(await buy(card, 100n)).toBe('approved');

@@ -43,6 +43,14 @@ describe('what is still counted', () => {
     expect(amounts(partsCounted(FIRST, [onTop('new', 0n, 70n)], 70n))).toEqual([['new', 70n]]);
   });
 
+  test('is without what was taken back of it, also where more was approved since', () => {
+    const taken = { ...onTop('old', 100n, 50n), takenBack: true };
+    expect(amounts(partsCounted(FIRST, [taken, onTop('new', 150n, 30n)], 130n))).toEqual([
+      ['old', 100n],
+      ['new', 30n],
+    ]);
+  });
+
   test('is without a first approval that was taken back', () => {
     expect(amounts(partsCounted(null, [onTop('new', 100n, 50n)], 50n))).toEqual([['new', 50n]]);
   });

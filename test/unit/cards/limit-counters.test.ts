@@ -52,6 +52,16 @@ describe('windows', () => {
     });
   });
 
+  test('a purchase counts where it was opened again, and nowhere else, when all of it is given back', () => {
+    const tuesday = countAuthorization(later(countAuthorization(countersNow(null, MONDAY, UTC), 500n), TUESDAY), 700n);
+    const parts = [{ at: TUESDAY, amount: 300n }];
+    const monday = { at: MONDAY, ...SHOP };
+    const increments = giveBack(tuesday, monday, { ...given(300n, true), parts });
+    expect([increments.day.count, increments.week.count]).toEqual([1, 1]);
+    const opened = giveBack(tuesday, monday, { ...given(300n, true), parts, countedSince: TUESDAY });
+    expect([opened.day.count, opened.week.count]).toEqual([0, 1]);
+  });
+
   test('what was counted in parts goes back to the windows of each part', () => {
     const monday = countAuthorization(countersNow(null, MONDAY, UTC), 500n);
     const more = countIncrement(later(monday, TUESDAY), { at: MONDAY, ...SHOP }, 200n);
