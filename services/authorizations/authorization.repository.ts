@@ -83,6 +83,11 @@ export function receiptOf(authorization: Pick<AuthorizationRow, 'receipt'>): Rec
   return readReceipt(authorization.receipt);
 }
 
+/** What a purchase was approved for when it began, cents. */
+export function firstApprovalOf(authorization: Pick<AuthorizationRow, 'receipt' | 'approved_amount'>): bigint {
+  return BigInt(receiptOf(authorization)?.outcome.approved ?? authorization.approved_amount);
+}
+
 export async function findAuthorization(
   trx: Transaction,
   organizationId: string,

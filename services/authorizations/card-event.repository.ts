@@ -53,6 +53,19 @@ export async function findAnswer(
     .first('content_hash', 'answer');
 }
 
+/**
+ * What a message of this purchase was approved for whose approval has no row of its own, cents; nothing for one that never asked, or
+ * asked for another purchase.
+ */
+export async function approvedWithoutRow(
+  trx: Transaction,
+  authorization: Pick<AuthorizationRow, 'organization_id' | 'vendor' | 'id'>,
+  messageId: string,
+): Promise<bigint> {
+  const answered = await findAnswer(trx, authorization.organization_id, authorization.vendor, messageId);
+  return answered?.answer.authorization_id === authorization.id ? BigInt(answered.answer.approved_amount) : 0n;
+}
+
 /** Stores a later message that the network asked an answer for. */
 export async function insertAnsweredMessage(
   trx: Transaction,
@@ -287,6 +300,15 @@ function transactionsOf(trx: Transaction, key: PurchaseKey) {
       void purchase.where({ processor_authorization_id: processorAuthorizationId });
       if (authorizationId !== null) void purchase.orWhere({ authorization_id: authorizationId });
     });
+}
+
+/** Whether anything was cleared under the processor's id of a purchase beside the transaction `except`, also before we knew the purchase. */
+export async function isClearedBefore(trx: Transaction, key: PurchaseKey, except: string): Promise<boolean> {
+  const row = await transactionsOf(trx, { ...key, authorizationId: null })
+    .where({ kind: 'clearing' })
+    .whereNot({ id: except })
+    .first('id');
+  return row !== undefined;
 }
 
 /** Everything that a purchase has cost, oldest first. */

@@ -2,8 +2,8 @@ import type { Transaction } from '../database/transaction';
 import type { CardEvent } from '../providers/processor/port';
 import { minBigint } from '../shared/money';
 import { findAmendment } from './amendment.repository';
-import { type AuthorizationRow, receiptOf } from './authorization.repository';
-import { findAnswer } from './card-event.repository';
+import { type AuthorizationRow, firstApprovalOf } from './authorization.repository';
+import { approvedWithoutRow } from './card-event.repository';
 import { isAnsweredLate } from './unheard-answers.repository';
 
 /**
@@ -27,12 +27,11 @@ async function approvedOn(trx: Transaction, authorization: AuthorizationRow, mes
   const { organization_id: organizationId, vendor } = authorization;
   if (messageId === authorization.message_id) {
     if (authorization.decline_reason !== null || (await isAnsweredLate(trx, authorization))) return 0n;
-    return BigInt(receiptOf(authorization)?.outcome.approved ?? authorization.approved_amount);
+    return firstApprovalOf(authorization);
   }
   const amendment = await findAmendment(trx, organizationId, vendor, messageId);
   if (amendment?.authorization_id === authorization.id) {
     return amendment.answer_state === 'taken_back' ? 0n : amendment.granted;
   }
-  const answered = await findAnswer(trx, organizationId, vendor, messageId);
-  return answered?.answer.authorization_id === authorization.id ? BigInt(answered.answer.approved_amount) : 0n;
+  return approvedWithoutRow(trx, authorization, messageId);
 }

@@ -1,11 +1,11 @@
-import { controlsInForce, rememberedFor } from '../cards/rules/evaluate-controls';
+import { rememberedFor } from '../cards/rules/evaluate-controls';
 import { countersNow, countersToStored, countIncrement, countPurchase } from '../cards/rules/limit-counters';
 import type { Transaction } from '../database/transaction';
-import { type PurchaseKey, saveCounters } from './card-event.repository';
+import { isClearedBefore, type PurchaseKey, saveCounters } from './card-event.repository';
 import type { CardEventContext } from './card-event-context';
-import { isClearedBefore } from './cleared-before.repository';
 import { standingOf } from './rules/amendment';
 import { countedAmount } from './rules/counted-amount';
+import { controlsOf } from './rules/snapshot-controls';
 import type { SpendSnapshot } from './rules/spend-snapshot';
 
 /**
@@ -31,12 +31,7 @@ export async function countClearing(
   const known = counts || (await isClearedBefore(trx, input.key, input.cardTransactionId));
   const { id: merchantId, mcc, country: merchantCountry } = authorization?.merchant ?? event.merchant;
   const purchase = { at: authorization?.created_at ?? now, countedAt: now, mcc, merchantId };
-  const controls = controlsInForce(
-    snapshot.policy,
-    { controls: snapshot.accountControls, pending: snapshot.accountPendingControls },
-    card && { controls: card.controls, pending: card.pendingControls },
-    now,
-  );
+  const controls = controlsOf(snapshot, now);
   const spend = { ...event, mcc, merchantId, merchantCountry, fleet: null };
   for (const [scope, scopeId, stored] of [
     ['account', account.id, snapshot.accountCounters],

@@ -33,9 +33,8 @@ import { isOpen, next } from './rules/authorization-state';
 import { countedAmount } from './rules/counted-amount';
 import { heldUsd, type LegShare, releaseAll, releaseBuffers } from './rules/hold-legs';
 import type { SpendSnapshot } from './rules/spend-snapshot';
+import { PAR_USD_E8 } from './rules/trusted-price';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
-
-const PAR_USD_E8 = 100_000_000n;
 
 /**
  * Records money that the network has spent. It takes from the hold in plan order; what is above the hold (or has none, or

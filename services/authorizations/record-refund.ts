@@ -36,10 +36,8 @@ import {
 } from './card-event-context';
 import { feeOfEvent } from './purchase-fee';
 import { type RefundableLeg, type RefundShare, type RefundSplit, refundLoan, splitRefund } from './rules/refund-split';
-import { refundCurrency } from './rules/trusted-price';
+import { PAR_USD_E8, refundCurrency } from './rules/trusted-price';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
-
-const PAR_USD_E8 = 100_000_000n;
 
 /**
  * Records money that the network gives back: what is overdue is paid first, then the purchase's own loan and tokens, at

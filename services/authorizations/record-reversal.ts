@@ -3,7 +3,7 @@ import type { Transaction } from '../database/transaction';
 import { minBigint } from '../shared/money';
 import { findAmendment } from './amendment.repository';
 import type { AuthorizationRow } from './authorization.repository';
-import { findAnswer } from './card-event.repository';
+import { approvedWithoutRow } from './card-event.repository';
 import type { CardEventContext, RecordedCardEvent } from './card-event-context';
 import { reversePart } from './reverse-part';
 import { isOpen } from './rules/authorization-state';
@@ -63,23 +63,9 @@ async function takeBackRequest(
   if (amendment?.authorization_id === authorization.id) {
     return takeBackIncrement(trx, { ...part, amendment, reference: event.messageId });
   }
-  const approved = await approvedBefore(trx, { organizationId, event }, authorization.id, messageId);
+  const approved = await approvedWithoutRow(trx, authorization, messageId);
   const amount = minBigint(event.amount, approved);
   if (amount === 0n) return false;
   await reversePart(trx, { ...part, amount, messageId: event.messageId });
   return true;
-}
-
-/**
- * What a message of this purchase was approved for whose approval has no row of its own; nothing for one that never asked, or
- * asked for another purchase.
- */
-async function approvedBefore(
-  trx: Transaction,
-  context: Pick<CardEventContext, 'organizationId' | 'event'>,
-  authorizationId: string,
-  messageId: string,
-): Promise<bigint> {
-  const answered = await findAnswer(trx, context.organizationId, context.event.vendor, messageId);
-  return answered?.answer.authorization_id === authorizationId ? BigInt(answered.answer.approved_amount) : 0n;
 }

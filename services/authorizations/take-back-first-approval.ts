@@ -1,5 +1,5 @@
 import type { Transaction } from '../database/transaction';
-import { type AuthorizationRow, fundingLegsOf, receiptOf } from './authorization.repository';
+import { type AuthorizationRow, firstApprovalOf, fundingLegsOf } from './authorization.repository';
 import { reversePart } from './reverse-part';
 import { isFirstApprovalLeft } from './rules/first-approval';
 import { answerLateFromNowOn, isAnsweredLate, isInLaterTotal, legIdsOfAmendments } from './unheard-answers.repository';
@@ -25,7 +25,7 @@ export async function takeBackFirstApproval(
   const { authorization, timeZone, reference, effectiveAt, reason, now } = input;
   const { organization_id: organizationId, id: authorizationId } = authorization;
   // All of it, as its legs are all of what it holds: an amount of another making would free more than it takes back.
-  const approved = BigInt(receiptOf(authorization)?.outcome.approved ?? authorization.approved_amount);
+  const approved = firstApprovalOf(authorization);
   if (authorization.decline_reason !== null || approved === 0n) return false;
   if (await isAnsweredLate(trx, authorization)) return false;
   if (await isInLaterTotal(trx, authorization)) return false;

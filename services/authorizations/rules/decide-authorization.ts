@@ -1,6 +1,5 @@
 import {
   type ControlRefusal,
-  controlsInForce,
   refuseByControls,
   rememberedFor,
   spendRoom,
@@ -20,6 +19,7 @@ import {
   feeTerms,
 } from './fees';
 import { amountForHoldRoundDown, holdExpiry, holdForAmountRoundUp } from './hold-amount';
+import { controlsOf } from './snapshot-controls';
 import type { CardSnapshot, SpendSnapshot } from './spend-snapshot';
 
 /** Version of the rules in this file and those it calls; stored with every decision, so that it can be taken again. */
@@ -147,12 +147,7 @@ function decide(snapshot: SpendSnapshot, request: SpendRequest, now: Date, feesA
   const { card, policy, timeZone, increment } = snapshot;
   const accountCounters = countersNow(snapshot.accountCounters, now, timeZone);
   const cardCounters = card ? countersNow(card.counters, now, timeZone) : null;
-  const controls = controlsInForce(
-    policy,
-    { controls: snapshot.accountControls, pending: snapshot.accountPendingControls },
-    card && { controls: card.controls, pending: card.pendingControls },
-    now,
-  );
+  const controls = controlsOf(snapshot, now);
   const room = spendRoom({
     controls,
     programLimits: policy.program_limits,

@@ -1,4 +1,4 @@
-import { controlsInForce, type RoomInput } from '../../cards/rules/evaluate-controls';
+import type { RoomInput } from '../../cards/rules/evaluate-controls';
 import { countersNow } from '../../cards/rules/limit-counters';
 import { type LimitFigure, limitFigures } from '../../cards/rules/limit-figures';
 import { type PriceState, priceState } from '../../credit/rules/price-state';
@@ -12,6 +12,7 @@ import type { DeclineReason } from './decline-reason';
 import { feeOnTopRoundUp, feeRoundDown, feeTerms } from './fees';
 import { holdForAmountRoundUp } from './hold-amount';
 import type { DecisionInputs, Receipt } from './receipt';
+import { controlsOf } from './snapshot-controls';
 
 /** The checks of a decision, in the order in which it makes them; the last is made when it is committed. */
 export const CHECKS = [
@@ -247,7 +248,7 @@ function neededChecks({ request, snapshot }: DecisionInputs, amends: ExplainedPu
 function roomInput({ snapshot, request, now }: DecisionInputs): RoomInput {
   const { policy, card, timeZone } = snapshot;
   return {
-    controls: documentsOf({ snapshot, request, now }),
+    controls: controlsOf(snapshot, now),
     programLimits: policy.program_limits,
     spend: request,
     now,
@@ -256,16 +257,6 @@ function roomInput({ snapshot, request, now }: DecisionInputs): RoomInput {
     programUsage: snapshot.programUsage,
     approvedBefore: snapshot.increment?.approvedBefore ?? null,
   };
-}
-
-function documentsOf({ snapshot, now }: DecisionInputs): RoomInput['controls'] {
-  const { card } = snapshot;
-  return controlsInForce(
-    snapshot.policy,
-    { controls: snapshot.accountControls, pending: snapshot.accountPendingControls },
-    card && { controls: card.controls, pending: card.pendingControls },
-    now,
-  );
 }
 
 function holdOf(receipt: Receipt, { snapshot, request }: DecisionInputs, reason: DeclineReason | null) {
@@ -343,7 +334,9 @@ const DETAILS: Readonly<Record<CheckName, (inputs: DecisionInputs, found: Found)
   verification: ({ request }) =>
     `address ${request.avs.replaceAll('_', ' ')}, security code ${request.cvc.replaceAll('_', ' ')}`,
   controls: (inputs, { receipt, failed }) =>
-    failed ? refusalDetail(receipt) : `none of ${counted(documentsOf(inputs).length, 'document')} in force refuses`,
+    failed
+      ? refusalDetail(receipt)
+      : `none of ${counted(controlsOf(inputs.snapshot, inputs.now).length, 'document')} in force refuses`,
   limits: (_, { receipt, limits, failed }) => {
     if (failed) return refusalDetail(receipt);
     const rooms = limits

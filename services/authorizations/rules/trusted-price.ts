@@ -10,7 +10,8 @@ export function trustedPrice(asset: string, prices: Prices, now: Date): bigint |
   return price !== undefined && (state === 'fresh' || state === 'aging') ? price.priceUsdE8 : null;
 }
 
-const PAR_USD_E8 = 100_000_000n;
+/** A dollar. */
+export const PAR_USD_E8 = 100_000_000n;
 
 /**
  * In which stablecoin, and at what price, a refund is paid that has no purchase to go by: the program's first one whose price can be

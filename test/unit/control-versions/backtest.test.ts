@@ -253,7 +253,7 @@ describe('a backtest', () => {
     expect(result.samples.approved_to_declined).toEqual(['authorization-2']);
   });
 
-  it.each<[string, SpendControls, Message[]]>([
+  const REMEMBERING: [string, SpendControls, Message[]][] = [
     [
       'velocity',
       { velocity: [{ window_seconds: 3_600, max_count: 1, per: 'card' }] },
@@ -264,32 +264,26 @@ describe('a backtest', () => {
       { merchant_lock: 'first_use' },
       [purchaseAt(0, 1_000_000n), purchaseAt(120, 100n), purchaseAt(121, 100n, '5411', 'inn')],
     ],
-  ])('flips nothing that was decided on what cannot be taken again: %s', (_name, controls, messages) => {
-    const { history } = live(messages, { ...NO_CONTROLS, card: controls });
-    const damaged = history.map((item, index) =>
-      index === 1 ? { ...item, inputs: { missing: 'inputs_missing' as const } } : item,
-    );
-    const { result } = backtest(damaged, CARD, controls);
-    expect(result).toMatchObject({
-      replayed: 2,
-      declined_to_approved: { count: 0 },
-      approved_to_declined: { count: 0 },
-      not_replayed: { inputs_missing: 1 },
-    });
-  });
+  ];
 
-  it.each<[string, SpendControls, Message[]]>([
-    [
-      'velocity',
-      { velocity: [{ window_seconds: 3_600, max_count: 1, per: 'card' }] },
-      [purchaseAt(0, 100n), purchaseAt(120, 100n), purchaseAt(121, 100n)],
-    ],
-    [
-      'a merchant lock',
-      { merchant_lock: 'first_use' },
-      [purchaseAt(0, 1_000_000n), purchaseAt(120, 100n), purchaseAt(121, 100n, '5411', 'inn')],
-    ],
-  ])('remembers for the draft what cannot be taken again: %s', (_name, controls, messages) => {
+  it.each(REMEMBERING)(
+    'flips nothing that was decided on what cannot be taken again: %s',
+    (_name, controls, messages) => {
+      const { history } = live(messages, { ...NO_CONTROLS, card: controls });
+      const damaged = history.map((item, index) =>
+        index === 1 ? { ...item, inputs: { missing: 'inputs_missing' as const } } : item,
+      );
+      const { result } = backtest(damaged, CARD, controls);
+      expect(result).toMatchObject({
+        replayed: 2,
+        declined_to_approved: { count: 0 },
+        approved_to_declined: { count: 0 },
+        not_replayed: { inputs_missing: 1 },
+      });
+    },
+  );
+
+  it.each(REMEMBERING)('remembers for the draft what cannot be taken again: %s', (_name, controls, messages) => {
     const { history } = live(messages, NO_CONTROLS);
     const damaged = history.map((item, index) =>
       index === 1 ? { ...item, inputs: { missing: 'inputs_missing' as const } } : item,
