@@ -1,12 +1,5 @@
-import {
-  type Abi,
-  createPublicClient,
-  createWalletClient,
-  encodeFunctionData,
-  http,
-  type PublicClient,
-  parseAbi,
-} from 'viem';
+import { type Abi, createPublicClient, encodeFunctionData, http, type PublicClient, parseAbi } from 'viem';
+import { sendByNode } from '../../services/chain/send-by-node';
 import type { Hex } from '../../services/providers/custody/port';
 import { required } from '../../services/shared/assert';
 import { chainlinkFeedArtifact } from './artifacts';
@@ -35,29 +28,12 @@ export interface Faucet {
 export function openFaucet(deployment: SandboxDeployment): Faucet {
   const transport = http(deployment.rpcUrl);
   const client = createPublicClient({ transport, pollingInterval: 100 });
-  const wallet = createWalletClient({ transport });
   const tokenAddress = (code: string): Hex => required(deployment.tokens[code], `token ${code}`).address;
   const feedAddress = (code: string): Hex => required(deployment.feeds[code], `feed of ${code}`);
 
-  // The node signs, because several processes send from this account and it counts the nonces for all of them.
-  const send = async (
-    account: Hex,
-    to: Hex,
-    abi: Abi,
-    functionName: string,
-    args: readonly unknown[],
-  ): Promise<Hex> => {
-    const data = encodeFunctionData({ abi, functionName, args });
-    const hash = await wallet.sendTransaction({
-      account,
-      to,
-      data,
-      chain: null,
-    });
-    const receipt = await client.waitForTransactionReceipt({ hash });
-    if (receipt.status !== 'success') throw new Error(`${functionName} on ${to} reverted`);
-    return hash;
-  };
+  // The node signs, because several processes send from these accounts and it counts the nonces for all of them.
+  const send = (account: Hex, to: Hex, abi: Abi, functionName: string, args: readonly unknown[]): Promise<Hex> =>
+    sendByNode(client, account, to, encodeFunctionData({ abi, functionName, args }));
   const publish = (code: string, round: bigint, priceE8: bigint, at: Date): Promise<Hex> => {
     const seconds = BigInt(Math.floor(at.getTime() / 1000));
     const args = [round, priceE8, seconds, seconds];

@@ -1,16 +1,11 @@
-import { encodeFunctionData, type Hex, numberToHex } from 'viem';
-import { invariant, required } from '../shared/assert';
+import { encodeFunctionData, numberToHex } from 'viem';
+import { required } from '../shared/assert';
 import { erc20Abi, settableFeedAbi } from './abi';
-import { findReceipt } from './chain-reader';
 import type { ChainClient } from './clients';
-import type { Address, ChainDeployment, ChainSandbox } from './port';
-
-/** The development node mines every second or so; one that has stopped mining is an error, not something to wait for. */
-const RECEIPT_POLLS = 300;
-const RECEIPT_POLL_MS = 100;
+import type { ChainDeployment, ChainSandbox } from './port';
+import { sendByNode } from './send-by-node';
 
 type DevelopmentMethod =
-  | { readonly Method: 'eth_sendTransaction'; readonly Parameters: readonly unknown[]; readonly ReturnType: Hex }
   | { readonly Method: 'anvil_setBalance'; readonly Parameters: readonly unknown[]; readonly ReturnType: null }
   | { readonly Method: 'anvil_mine'; readonly Parameters: readonly unknown[]; readonly ReturnType: null }
   | { readonly Method: 'anvil_reorg'; readonly Parameters: readonly unknown[]; readonly ReturnType: null }
@@ -27,24 +22,11 @@ export function createChainSandbox(client: ChainClient, deployment: ChainDeploym
     return client.request<Extract<DevelopmentMethod, { Method: M }>>({ method, params } as never);
   }
 
-  async function send(from: Address, to: Address, data: Hex): Promise<Hex> {
-    const hash: Hex = await request('eth_sendTransaction', [{ from, to, data }]);
-    for (let poll = 0; poll < RECEIPT_POLLS; poll += 1) {
-      const receipt = await findReceipt(client, hash);
-      if (receipt) {
-        invariant(receipt.status === 'success', `sandbox transaction ${hash} reverted`);
-        return hash;
-      }
-      await new Promise((resolve) => setTimeout(resolve, RECEIPT_POLL_MS));
-    }
-    throw new Error(`sandbox transaction ${hash} is not mined`);
-  }
-
   return {
     async fundToken(assetCode, to, amount) {
       const token = required(deployment.tokens[assetCode], `token ${assetCode}`).address;
       const data = encodeFunctionData({ abi: erc20Abi, functionName: 'transfer', args: [to, amount] });
-      return { transactionHash: await send(faucet, token, data) };
+      return { transactionHash: await sendByNode(client, faucet, token, data) };
     },
 
     async faucetBalance(assetCode) {
@@ -66,7 +48,7 @@ export function createChainSandbox(client: ChainClient, deployment: ChainDeploym
         functionName: 'updateRoundData',
         args: [round + 1n, answer, seconds, seconds],
       });
-      await send(feedOwner, feed, data);
+      await sendByNode(client, feedOwner, feed, data);
     },
 
     async mine(blocks) {
