@@ -37,6 +37,7 @@ import { holdExpiry } from './rules/hold-amount';
 import type { SpendSnapshot } from './rules/spend-snapshot';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
 import { replyOfStored, type StoredAnswer } from './stored-answer';
+import { takenOfOpen } from './taken-of-open';
 import { wakeAuthorization } from './wake-authorization';
 
 export interface AmendAuthorizationDeps {
@@ -151,6 +152,7 @@ async function amend(
         total: amendment.total,
         begunAt: authorization.created_at,
         open: isOpen(authorization.state),
+        taken: await takenOfOpen(trx, authorization),
       },
       now,
     };

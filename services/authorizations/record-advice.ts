@@ -22,6 +22,7 @@ import { holdExpiry } from './rules/hold-amount';
 import { marketRecord, receiptText } from './rules/receipt';
 import type { SpendSnapshot } from './rules/spend-snapshot';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
+import { takenOfOpen } from './taken-of-open';
 
 /**
  * The network tells what a purchase has come to without asking: the terminal was offline, the network answered for us, or did
@@ -90,6 +91,7 @@ export async function advise(
     total: amendment.total,
     begunAt: authorization.created_at,
     open: isOpen(authorization.state) && !begins,
+    taken: begins ? [] : await takenOfOpen(trx, authorization),
   };
   // The one that was read and is counted on: another card of the account may have been used.
   const cardId = snapshot.card?.id ?? authorization.card_id;

@@ -1,3 +1,4 @@
+import type { SourceTaken } from '../../funding/rules/plan-funding';
 import type { ProgramPolicy } from '../../programs/rules/program-policy';
 import { canonicalJson } from '../../receipts/rules/canonical-json';
 import { type AmendedPurchase, isAboutAmount, snapshotForAmendment } from './amendment';
@@ -20,6 +21,8 @@ export interface AmendmentMember {
   readonly late?: { readonly advised?: string; readonly occurred: string; readonly respond_by: string };
   /** The hold of its status check covered it: nothing was held, whatever the outcome's legs say. */
   readonly narrowed?: true;
+  /** What it had of each source: [kind, asset, cents]. Left out where that was nothing, and until rules 2026-11-4. */
+  readonly taken?: readonly (readonly [SourceTaken['kind'], string, string])[];
   /** It told a total that was no more than before, which gave back the difference. Cents. */
   readonly total?: {
     readonly approved: string;
@@ -70,6 +73,9 @@ export function amendmentReceiptText(
     id: subject.amendmentId,
     ...(facts.late === undefined ? {} : { late: lateMember(facts.late) }),
     ...(facts.narrowed === true ? { narrowed: true as const } : {}),
+    ...(purchase.taken.length === 0
+      ? {}
+      : { taken: purchase.taken.map(({ kind, asset, amountUsd }) => [kind, asset, amountUsd.toString()] as const) }),
     ...(facts.total === undefined ? {} : { total: totalMember(facts.total) }),
   };
   const receipt: object = JSON.parse(receiptText({ subject, snapshot, request, decision, now, marketHash }));
@@ -130,6 +136,7 @@ export function inputsOfReceipt(receipt: Receipt, market: MarketSnapshot, policy
     total: BigInt(amendment.approved),
     begunAt: new Date(amendment.begun),
     open: amendment.ended !== true,
+    taken: (amendment.taken ?? []).map(([kind, asset, cents]) => ({ kind, asset, amountUsd: BigInt(cents) })),
   };
   return { ...inputs, snapshot: snapshotForAmendment(inputs.snapshot, purchase) };
 }

@@ -1,3 +1,4 @@
+import type { SourceTaken } from '../../funding/rules/plan-funding';
 import { maxBigint } from '../../shared/money';
 import { type AuthorizationState, isOpen } from './authorization-state';
 import type { SpendSnapshot } from './spend-snapshot';
@@ -66,7 +67,7 @@ export function toldTotal(
 /** The snapshot on which more for a purchase under way is decided: it is the same purchase, so that it has been counted already. */
 export function snapshotForIncrement(
   snapshot: SpendSnapshot,
-  purchase: { readonly total: bigint; readonly since: Date },
+  purchase: { readonly total: bigint; readonly since: Date; readonly taken: readonly SourceTaken[] },
 ): SpendSnapshot {
   // A status check is a purchase's first message: what comes on top of one is an amount like any other.
   const { hold_fixed_amount: _statusChecks, ...policy } = snapshot.policy;
@@ -76,6 +77,7 @@ export function snapshotForIncrement(
     // The fixed part of a fee was charged with the first hold.
     policy: { ...policy, ...(cashFee === undefined ? {} : { cash_withdrawal_fee: { ...cashFee, fixed: '0' } }) },
     increment: { approvedBefore: purchase.total, since: purchase.since },
+    takenBefore: purchase.taken,
   };
 }
 
@@ -87,10 +89,12 @@ export interface AmendedPurchase {
   readonly begunAt: Date;
   /** An ended one is decided like a purchase of its own, and opened again. */
   readonly open: boolean;
+  /** What it has of each source; of an ended one nothing is read. */
+  readonly taken: readonly SourceTaken[];
 }
 
 /** The snapshot on which more for a purchase is decided. */
 export function snapshotForAmendment(snapshot: SpendSnapshot, purchase: AmendedPurchase): SpendSnapshot {
-  const { total, begunAt, open } = purchase;
-  return open ? snapshotForIncrement(snapshot, { total, since: begunAt }) : { ...snapshot, begunAt };
+  const { total, begunAt, open, taken } = purchase;
+  return open ? snapshotForIncrement(snapshot, { total, since: begunAt, taken }) : { ...snapshot, begunAt };
 }

@@ -23,7 +23,7 @@ import { controlsOf } from './snapshot-controls';
 import type { CardSnapshot, SpendSnapshot } from './spend-snapshot';
 
 /** Version of the rules in this file and those it calls; stored with every decision, so that it can be taken again. */
-export const RULES_VERSION = '2026-11-3';
+export const RULES_VERSION = '2026-11-4';
 
 /** What is asked, without the vendor's wrapping. Amounts are cents of `currency`. */
 export interface SpendRequest {
@@ -138,9 +138,18 @@ export function decideAuthorization(snapshot: SpendSnapshot, request: SpendReque
   return decide(snapshot, request, now, snapshot.increment !== undefined);
 }
 
+/** The rules of version 2026-11-3: each increment had the ceilings per purchase of its sources anew. */
+export function decideAsOf202611v3(snapshot: SpendSnapshot, request: SpendRequest, now: Date): Decision {
+  return decide(withoutTaken(snapshot), request, now, snapshot.increment !== undefined);
+}
+
 /** The rules of version 2026-11-2: the fee of an increment was rounded down, so that those of several fell short of the fee on their sum. */
 export function decideAsOf202611v2(snapshot: SpendSnapshot, request: SpendRequest, now: Date): Decision {
-  return decide(snapshot, request, now, false);
+  return decide(withoutTaken(snapshot), request, now, false);
+}
+
+function withoutTaken({ takenBefore: _takenBefore, ...snapshot }: SpendSnapshot): SpendSnapshot {
+  return snapshot;
 }
 
 function decide(snapshot: SpendSnapshot, request: SpendRequest, now: Date, feesAddUp: boolean): Decision {

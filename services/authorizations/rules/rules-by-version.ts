@@ -1,6 +1,7 @@
 import {
   type Decision,
   decideAsOf202611v2,
+  decideAsOf202611v3,
   decideAuthorization,
   RULES_VERSION,
   type SpendRequest,
@@ -16,6 +17,7 @@ export type Decide = (snapshot: SpendSnapshot, request: SpendRequest, now: Date)
  */
 const RULES_BY_VERSION: Readonly<Record<string, Decide>> = {
   [RULES_VERSION]: decideAuthorization,
+  '2026-11-3': decideAsOf202611v3,
   '2026-11-2': decideAsOf202611v2,
 };
 

@@ -3,6 +3,7 @@ import type { PendingControls, SpendControls } from '../../cards/rules/spend-con
 import type { AssetPrice } from '../../credit/rules/price-state';
 import type { CreditLine } from '../../credit/rules/spending-power';
 import type { FundingPolicy } from '../../funding/rules/funding-policy';
+import type { SourceTaken } from '../../funding/rules/plan-funding';
 import type { ProgramPolicy } from '../../programs/rules/program-policy';
 
 /** Prices and decimals that every decision of a batch shares. */
@@ -42,6 +43,8 @@ export interface SpendSnapshot extends MarketSnapshot {
     readonly approvedBefore: bigint;
     readonly since: Date;
   };
+  /** What the purchase under way has of each source already: ceilings per purchase are for all of it. */
+  readonly takenBefore?: readonly SourceTaken[];
   /** When the purchase was put on record, where that was not now: what is taken back of it later is found by it. */
   readonly begunAt?: Date;
 }

@@ -1,7 +1,7 @@
 import { type AssetPrice, priceState } from '../../credit/rules/price-state';
 import { type CreditLine, spendingPower } from '../../credit/rules/spending-power';
 import type { ProgramPolicy } from '../../programs/rules/program-policy';
-import { maxBigint, minBigint } from '../../shared/money';
+import { maxBigint, minBigint, sumBigint } from '../../shared/money';
 import { basisPointsRoundUp, divideRoundDown, divideRoundUp } from '../../shared/rounding';
 import type { FundingPolicy, FundingSource, LoanSource, StablecoinSource } from './funding-policy';
 
@@ -75,6 +75,13 @@ export interface FundingPlan {
   readonly capacityUsd: bigint;
 }
 
+/** What a purchase has from one of its sources, cents; `overdue`: what no source covered. */
+export interface SourceTaken {
+  readonly kind: PlannedLeg['kind'] | 'overdue';
+  readonly asset: string;
+  readonly amountUsd: bigint;
+}
+
 /** What the plan is made from; the same for a hold, a quote and the part of a clearing above its hold. */
 export interface FundingInputs {
   readonly fundingPolicy: FundingPolicy;
@@ -85,6 +92,8 @@ export interface FundingInputs {
   readonly credit: CreditLine;
   readonly prices: Readonly<Record<string, AssetPrice>>;
   readonly decimals: Readonly<Record<string, number>>;
+  /** What the purchase has already, where more of one is planned: ceilings per purchase are for all of it. */
+  readonly takenBefore?: readonly SourceTaken[];
 }
 
 /** Base units of a token that cover `cents` at a price with a buffer on top, rounded up. */
@@ -117,9 +126,18 @@ interface Capacity {
   readonly capacityUsd: bigint;
   /** Why it is not larger. */
   readonly bound: OptionRejection;
+  /** Cents that the purchase has of it already. */
+  readonly takenUsd: bigint;
 }
 
-function stablecoinCapacity(source: StablecoinSource, inputs: FundingInputs, bufferBps: number, now: Date): Capacity {
+type OwnCapacity = Omit<Capacity, 'takenUsd'>;
+
+function stablecoinCapacity(
+  source: StablecoinSource,
+  inputs: FundingInputs,
+  bufferBps: number,
+  now: Date,
+): OwnCapacity {
   const price = inputs.prices[source.asset];
   const decimals = inputs.decimals[source.asset];
   const state = priceState(price, now);
@@ -156,7 +174,7 @@ const POWER_BOUND: Readonly<Record<ReturnType<typeof spendingPower>['limitedBy']
   no_price: 'price_unavailable',
 };
 
-function loanCapacity(source: LoanSource, inputs: FundingInputs, bufferBps: number, now: Date): Capacity {
+function loanCapacity(source: LoanSource, inputs: FundingInputs, bufferBps: number, now: Date): OwnCapacity {
   const asset = inputs.policy.credit.borrow_asset;
   const base = { kind: 'loan_draw' as const, asset, priceUsdE8: 0n, bufferBps, capacityUsd: 0n };
   if (!inputs.policy.credit.enabled) return { ...base, bound: 'credit_disabled' };
@@ -189,25 +207,43 @@ function capacityOf(source: FundingSource, inputs: FundingInputs, bufferBps: num
     source.kind === 'stablecoin'
       ? stablecoinCapacity(source, inputs, bufferBps, now)
       : loanCapacity(source, inputs, bufferBps, now);
-  return source.maxPerPurchase !== undefined && source.maxPerPurchase < capacity.capacityUsd
-    ? { ...capacity, capacityUsd: source.maxPerPurchase, bound: 'purchase_ceiling' }
-    : capacity;
+  const takenUsd = inputs.takenBefore === undefined ? 0n : takenFrom(source, inputs.takenBefore);
+  const ceiling = source.maxPerPurchase === undefined ? null : maxBigint(source.maxPerPurchase - takenUsd, 0n);
+  return ceiling !== null && ceiling < capacity.capacityUsd
+    ? { ...capacity, capacityUsd: ceiling, bound: 'purchase_ceiling', takenUsd }
+    : { ...capacity, takenUsd };
+}
+
+/** Cents that a purchase has of a source: the loan is one, whatever was borrowed. */
+function takenFrom(source: FundingSource, takenBefore: readonly SourceTaken[]): bigint {
+  const ofSource = takenBefore.filter(({ kind, asset }) =>
+    source.kind === 'loan' ? kind === 'loan_draw' : kind === 'stablecoin_sale' && asset === source.asset,
+  );
+  return sumBigint(ofSource.map(({ amountUsd }) => amountUsd));
 }
 
 /**
- * The largest amount A that the sources cover when each gives at most its capacity and its share of A. Shares are exact
- * here and rounded up in the plan, so that what this calls covered is. The amounts covered reach from 0 to A without a
- * gap, because what the sources give grows ever slower than the amount.
+ * The largest amount A that the sources cover, on top of what the purchase has, when each gives at most its capacity and what its
+ * share of the whole leaves. Shares are exact here and rounded up in the plan, so that what this calls covered is. The amounts
+ * covered reach from 0 to A without a gap: once the sources give less than the amount, they do for every larger one. (What they give
+ * grows slower than the amount, but where the shares of those below their capacity come to the whole or more, and those cover it,
+ * as none of the purchase is counted twice.)
  */
-function largestCoverable(sources: readonly FundingSource[], capacities: readonly Capacity[]): bigint {
+function largestCoverable(
+  sources: readonly FundingSource[],
+  capacities: readonly Capacity[],
+  wholeBefore: bigint,
+): bigint {
   let most = 0n;
   for (const capacity of capacities) most += capacity.capacityUsd;
   if (sources.every((source) => source.maxShareBps === undefined)) return most;
   const covers = (amount: bigint): boolean => {
     let given = 0n;
-    for (const [index, capacity] of capacities.entries()) {
-      const share = BigInt(sources[index]?.maxShareBps ?? 10_000);
-      given += minBigint(capacity.capacityUsd * 10_000n, amount * share);
+    for (const [index, { capacityUsd, takenUsd }] of capacities.entries()) {
+      const shareBps = sources[index]?.maxShareBps;
+      const most = capacityUsd * 10_000n;
+      const share = shareBps === undefined ? most : (wholeBefore + amount) * BigInt(shareBps) - takenUsd * 10_000n;
+      given += minBigint(most, maxBigint(share, 0n));
     }
     return given >= amount * 10_000n;
   };
@@ -243,18 +279,23 @@ function withoutSmallParts(used: readonly bigint[], ceilings: readonly bigint[],
 /**
  * Covers `amountUsd` cents from the account's sources in their order, each as far as it reaches and its ceilings allow.
  * Every source is reported with its capacity and the reason it gave no more, so that a decline explains itself. Legs cover
- * the amount exactly, or `covered` is false and nothing should be held. `bufferBps` is 0 where tokens are sold at once.
+ * the amount exactly, or `covered` is false and nothing should be held. `bufferBps` is 0 where tokens are sold at once. Where the amount
+ * comes on top of a purchase (`takenBefore`), ceilings and shares are of the whole of it.
  */
 export function planFunding(inputs: FundingInputs, amountUsd: bigint, bufferBps: number, now: Date): FundingPlan {
   const { sources } = inputs.fundingPolicy;
   const capacities = sources.map((source) => capacityOf(source, inputs, bufferBps, now));
+  const wholeBefore = sumBigint(inputs.takenBefore?.map(({ amountUsd: taken }) => taken) ?? []);
   const ceilings: bigint[] = [];
   const bounds: OptionRejection[] = [];
   const greedy: bigint[] = [];
   let left = amountUsd;
-  for (const [index, { capacityUsd, bound }] of capacities.entries()) {
+  for (const [index, { capacityUsd, bound, takenUsd }] of capacities.entries()) {
     const shareBps = sources[index]?.maxShareBps;
-    const share = shareBps === undefined ? amountUsd : basisPointsRoundUp(amountUsd, shareBps);
+    const share =
+      shareBps === undefined
+        ? amountUsd
+        : maxBigint(basisPointsRoundUp(wholeBefore + amountUsd, shareBps) - takenUsd, 0n);
     const narrowed = shareBps !== undefined && share < capacityUsd;
     const ceiling = narrowed ? share : capacityUsd;
     const taken = minBigint(left, ceiling);
@@ -266,7 +307,7 @@ export function planFunding(inputs: FundingInputs, amountUsd: bigint, bufferBps:
   const smallest = inputs.policy.min_leg_amount === undefined ? 0n : BigInt(inputs.policy.min_leg_amount);
   const used = smallest > 0n ? withoutSmallParts(greedy, ceilings, smallest) : greedy;
 
-  const coverable = largestCoverable(sources, capacities);
+  const coverable = largestCoverable(sources, capacities, wholeBefore);
   const covered = amountUsd <= coverable;
   const legs: PlannedLeg[] = [];
   const options: ConsideredOption[] = [];

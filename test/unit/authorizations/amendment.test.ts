@@ -5,6 +5,7 @@ import {
   snapshotForIncrement,
 } from '../../../services/authorizations/rules/amendment';
 import { decideAuthorization } from '../../../services/authorizations/rules/decide-authorization';
+import { rulesOf } from '../../../services/authorizations/rules/rules-by-version';
 import { NOW, requestOf, snapshotOf } from '../../builders/snapshots';
 
 const standing = (change: Partial<PurchaseStanding> = {}): PurchaseStanding => ({
@@ -85,7 +86,27 @@ test('a status check is only a purchase’s first message: more on top of one ho
   const snapshot = snapshotOf();
   const request = requestOf(100n, { mcc: '5542' });
   const first = decideAuthorization(snapshot, request, NOW);
-  const more = decideAuthorization(snapshotForIncrement(snapshot, { total: 100n, since: NOW }), request, NOW);
+  const more = decideAuthorization(
+    snapshotForIncrement(snapshot, { total: 100n, since: NOW, taken: [] }),
+    request,
+    NOW,
+  );
   expect(more).toMatchObject({ outcome: 'approved', holdAmount: 100n });
   expect(first.holdAmount).toBeGreaterThanOrEqual(more.holdAmount);
+});
+
+test('ceilings of sources are for the whole purchase, and were each increment\u2019s own until rules 2026-11-4', () => {
+  const fundingPolicy = {
+    mode: 'custom',
+    sources: [{ kind: 'stablecoin', asset: 'USDC', keep: 0n, maxPerPurchase: 10_000n }],
+  } as const;
+  const taken = [{ kind: 'stablecoin_sale', asset: 'USDC', amountUsd: 9_000n }] as const;
+  const more = snapshotForIncrement(snapshotOf({ fundingPolicy }), { total: 9_000n, since: NOW, taken });
+  const decided = (version: string) => rulesOf(version)(more, requestOf(9_000n), NOW).outcome;
+  expect(decideAuthorization(more, requestOf(9_000n), NOW)).toMatchObject({
+    outcome: 'declined',
+    largestAmount: 1_000n,
+    options: [{ rejection: 'purchase_ceiling', capacityUsd: 1_000n }],
+  });
+  expect(['2026-11-2', '2026-11-3', '2026-11-4'].map(decided)).toEqual(['approved', 'approved', 'declined']);
 });

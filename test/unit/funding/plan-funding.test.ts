@@ -5,6 +5,7 @@ import {
   OPTION_REJECTIONS,
   optionsOutsidePolicy,
   planFunding,
+  type SourceTaken,
   tokenToUsdRoundDown,
   usdToTokenRoundUp,
 } from '../../../services/funding/rules/plan-funding';
@@ -144,6 +145,112 @@ describe('ceilings', () => {
         expect(plan(capacityUsd + 1n, list, overrides).covered).toBe(false);
       }),
       { numRuns: 200 },
+    );
+  });
+});
+
+describe('more of a purchase', () => {
+  const funds = { USDC: 500_000_000n, EURC: 500_000_000n };
+  const taken = (asset: string, amountUsd: bigint, kind: SourceTaken['kind'] = 'stablecoin_sale') => ({
+    kind,
+    asset,
+    amountUsd,
+  });
+
+  test('gets what is left of a source\u2019s ceiling', () => {
+    const sources: readonly FundingSource[] = [{ ...usdc, maxPerPurchase: 10_000n }, eurc];
+    const more = plan(9_000n, sources, { funds, takenBefore: [taken('USDC', 9_000n)] });
+    expect(more.legs.map((leg) => [leg.asset, leg.amountUsd])).toEqual([
+      ['USDC', 1_000n],
+      ['EURC', 8_000n],
+    ]);
+    expect(more.options[0]).toMatchObject({ capacityUsd: 1_000n, rejection: 'purchase_ceiling' });
+    const beyond = plan(9_000n, sources, { funds, takenBefore: [taken('USDC', 12_000n)] });
+    expect(beyond.legs.map((leg) => [leg.asset, leg.amountUsd])).toEqual([['EURC', 9_000n]]);
+  });
+
+  test('a loan is one source, whatever was borrowed; what no source covered is part of the purchase alone', () => {
+    const sources: readonly FundingSource[] = [{ ...loan, maxShareBps: 5_000 }, usdc];
+    const takenBefore = [taken('EURC', 1_000n, 'loan_draw'), taken('USD', 1_000n, 'overdue')];
+    const more = plan(1_000n, sources, { ...withCredit, funds, takenBefore });
+    expect(more.legs.map((leg) => [leg.kind, leg.amountUsd])).toEqual([
+      ['loan_draw', 500n],
+      ['stablecoin_sale', 500n],
+    ]);
+  });
+
+  test('whatever the purchase has by now, what is covered reaches without a gap to the capacity', () => {
+    const source = fc.record({
+      maxShareBps: fc.option(fc.integer({ min: 1, max: 10_000 }), { nil: undefined }),
+      maxPerPurchase: fc.option(fc.bigInt(1n, 400n), { nil: undefined }),
+      free: fc.bigInt(0n, 2_000_000n),
+      before: fc.bigInt(0n, 200n),
+    });
+    fc.assert(
+      fc.property(source, source, source, fc.bigInt(0n, 100n), (first, second, third, elsewhere) => {
+        const drawn = [first, second, third].map((each, index) => ({ ...each, asset: `T${index}` }));
+        const sources = drawn.map(
+          ({ free: _free, before: _before, ...each }) => ({ kind: 'stablecoin', keep: 0n, ...each }) as FundingSource,
+        );
+        const overrides = {
+          funds: Object.fromEntries(drawn.map(({ asset, free }) => [asset, free])),
+          prices: Object.fromEntries(drawn.map(({ asset }) => [asset, priceOf(asset, USD)])),
+          decimals: Object.fromEntries(drawn.map(({ asset }) => [asset, 6])),
+          takenBefore: [...drawn.map(({ asset, before }) => taken(asset, before)), taken('USD', elsewhere, 'overdue')],
+        };
+        const { capacityUsd } = plan(1n, sources, overrides);
+        for (let amount = 1n; amount <= capacityUsd; amount += 1n) {
+          const { covered, legs } = plan(amount, sources, overrides);
+          expect(covered).toBe(true);
+          expect(legs.reduce((cents, leg) => cents + leg.amountUsd, 0n)).toBe(amount);
+        }
+        for (let beyond = 1n; beyond < 900n; beyond += 7n) {
+          expect(plan(capacityUsd + beyond, sources, overrides).covered).toBe(false);
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('in however many parts it is asked for, no source gives beyond its ceilings, and none is refused that fits', () => {
+    const ceilings = fc.record({
+      maxShareBps: fc.option(fc.integer({ min: 1, max: 10_000 }), { nil: undefined }),
+      maxPerPurchase: fc.option(fc.bigInt(1n, 400n), { nil: undefined }),
+    });
+    const amounts = fc.array(fc.bigInt(1n, 120n), { minLength: 1, maxLength: 6 });
+    const held = fc.bigInt(0n, 4_000_000n);
+    fc.assert(
+      fc.property(ceilings, ceilings, held, held, amounts, (ofUsdc, ofEurc, usdcHeld, eurcHeld, asked) => {
+        const sources = [
+          { ...usdc, ...ofUsdc },
+          { ...eurc, ...ofEurc },
+        ] as readonly FundingSource[];
+        const left: Record<string, bigint> = { USDC: usdcHeld, EURC: eurcHeld };
+        const sum: Record<string, bigint> = { USDC: 0n, EURC: 0n };
+        let total = 0n;
+        for (const amount of asked) {
+          const takenBefore = Object.entries(sum).map(([asset, amountUsd]) => taken(asset, amountUsd));
+          const part = plan(amount, sources, { funds: { ...left }, takenBefore });
+          for (let fits = 1n; fits <= part.capacityUsd && fits <= 300n; fits += 23n) {
+            expect(plan(fits, sources, { funds: { ...left }, takenBefore }).covered).toBe(true);
+          }
+          expect(plan(part.capacityUsd + 1n, sources, { funds: { ...left }, takenBefore }).covered).toBe(false);
+          if (!part.covered) continue;
+          expect(part.legs.reduce((cents, leg) => cents + leg.amountUsd, 0n)).toBe(amount);
+          total += amount;
+          for (const leg of part.legs) {
+            left[leg.asset] = (left[leg.asset] ?? 0n) - leg.amount;
+            sum[leg.asset] = (sum[leg.asset] ?? 0n) + leg.amountUsd;
+          }
+          for (const source of sources) {
+            const used = sum[source.kind === 'loan' ? '' : source.asset] ?? 0n;
+            if (source.maxPerPurchase !== undefined) expect(used <= source.maxPerPurchase).toBe(true);
+            const share = (total * BigInt(source.maxShareBps ?? 10_000) + 9_999n) / 10_000n;
+            expect(used <= share).toBe(true);
+          }
+        }
+      }),
+      { numRuns: 300 },
     );
   });
 });
