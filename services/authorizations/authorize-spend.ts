@@ -1,9 +1,12 @@
 import type { Pool, PoolClient } from 'pg';
+import { namedOnPool } from '../database/named-query';
 import { newId } from '../database/new-id';
 import { positionOf } from '../ledger/account-refs';
 import { askUntil, type PartnerDesk } from '../partner-decisions/ask-partner';
 import type { PartnerVerdict } from '../partner-decisions/rules/partner-verdict';
-import type { ProgramPolicy } from '../programs/rules/program-policy';
+import type { ProgramLimits, ProgramPolicy } from '../programs/rules/program-policy';
+import { answersCaps, type StoredProgramUsage, usageWith } from '../programs/rules/program-usage';
+import { sumProgramUsage } from '../programs/sum-program-usage';
 import type { AuthorizationReply, AuthorizationRequest } from '../providers/processor/port';
 import { LeafWriter, type ReceiptSealer, receiptIn } from '../receipts/seal-receipts';
 import { sha256Hex } from '../receipts/sha256';
@@ -11,6 +14,7 @@ import { required } from '../shared/assert';
 import type { Clock } from '../shared/clock';
 import { AccountCache } from './account-cache';
 import { AnsweredMessages, type AnsweredPurchase } from './answered-messages';
+import { ApprovedUnderCaps, type CappedApproval } from './approved-under-caps';
 import {
   type CommitTypes,
   commitDecisions,
@@ -21,6 +25,7 @@ import {
 } from './authorization-commit.repository';
 import { BatchQueue, type BatchQueueLimits } from './batch-queue';
 import { type AuthorizationDraft, draftAuthorization } from './draft-authorization';
+import { isAboutAmount } from './rules/amendment';
 import { type Decision, decideAuthorization, type SpendRequest } from './rules/decide-authorization';
 import type { DeclineReason } from './rules/decline-reason';
 import { marketRecord, type ReceiptSubject, writeReceipt } from './rules/receipt';
@@ -133,6 +138,8 @@ interface Draft extends AuthorizationDraft {
   readonly snapshot: SpendSnapshot;
   readonly spend: SpendRequest;
   readonly decision: Decision;
+  /** Where its program has caps. */
+  readonly capped: CappedApproval | null;
 }
 
 interface Answer {
@@ -179,6 +186,10 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
   const unanswered = new UnansweredBatches();
   const messages = new AnsweredMessages(MESSAGES_KEPT_MIN);
   const leaves = new LeafWriter();
+  const approvedUnderCaps = new ApprovedUnderCaps();
+  /** Sums under way, by program, one after the other: they must not take all of the pool's connections. */
+  const sums = new Map<string, Promise<void>>();
+  let lastSum: Promise<unknown> = Promise.resolve();
   let commitTypes: CommitTypes | null = null;
   let current: CurrentMarket | null = null;
   let noting: NodeJS.Timeout | null = null;
@@ -192,6 +203,42 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     const fresh: CurrentMarket = { market, text, hash: sha256Hex(text), readAt };
     current = fresh;
     return fresh;
+  }
+
+  /** What a program with caps has spent, as far as this process knows; null: it was not summed for each of them. */
+  function usageUnder(
+    caps: ProgramLimits,
+    programId: string,
+    { usage }: Pick<Market, 'usage'>,
+    now: Date,
+  ): StoredProgramUsage | null {
+    const summed = usage[programId];
+    if (summed === undefined || !answersCaps(summed, caps)) return null;
+    return usageWith(summed, approvedUnderCaps.since(programId, summed.at ?? 0, now), now, caps);
+  }
+
+  /** Sums what a program has spent: nobody has yet, or not for all of its caps. Whoever asks meanwhile waits for the same sum. */
+  function sumUsage(program: { readonly organizationId: string; readonly programId: string }): Promise<void> {
+    const underWay = sums.get(program.programId);
+    if (underWay) return underWay;
+    const sum = lastSum
+      .then(() => sumProgramUsage({ query: namedOnPool(pool), clock }, program))
+      .finally(() => {
+        sums.delete(program.programId);
+        current = null;
+      });
+    sums.set(program.programId, sum);
+    lastSum = sum.catch(() => undefined);
+    return sum;
+  }
+
+  /** Apart from the batches: others do not wait for it. The account is read anew, because the caps may be newer than what is kept of it. */
+  function decideOnceSummed(job: Job, { account }: AccountState): void {
+    accounts.forget(job.card);
+    answerElsewhere(job, async () => {
+      await sumUsage(account);
+      if (!job.answered && !queue.push(job)) job.settle(declinedReply('internal_error'));
+    });
   }
 
   async function ensurePositions(client: Pool | PoolClient, drafts: readonly Draft[]): Promise<void> {
@@ -285,10 +332,28 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     }
     const authorizationId = required(knownAuthorizationId, 'the purchase that is known');
     const { organizationId, accountId } = state.account;
-    answerElsewhere(job, async () => {
-      job.settle(await deps.amend(job.request, { organizationId, accountId, cardId: card.id, authorizationId }));
-    });
+    const known = { organizationId, accountId, cardId: card.id, authorizationId };
+    answerElsewhere(job, async () => job.settle(await amend(job.request, known, state)));
     return null;
+  }
+
+  /** What this process approved since the last sum is not held against it: some of it may be this very purchase, given back. */
+  async function amend(
+    request: AuthorizationRequest,
+    known: KnownAuthorization,
+    { account: { organizationId, programId, policy } }: AccountState,
+  ): Promise<AuthorizationReply> {
+    const { program_limits: caps } = policy;
+    if (caps === undefined) return deps.amend(request, known);
+    if (!answersCaps((await marketNow(pool)).market.usage[programId], caps)) {
+      await sumUsage({ organizationId, programId });
+    }
+    const reply = await deps.amend(request, known);
+    if (reply.outcome !== 'declined' && request.amountBasis === 'delta' && isAboutAmount(request.kind)) {
+      const more = approvedUnderCaps.begun({ programId, amount: reply.approvedAmount, count: 0 });
+      approvedUnderCaps.ended(more, clock.now().getTime());
+    }
+    return reply;
   }
 
   function answerElsewhere(job: Job, work: () => Promise<void>): void {
@@ -323,13 +388,21 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
 
   /** Reads, decides and commits. Nobody is answered here: in a transaction, the answers would be ahead of its durability. */
   async function attempt(client: Pool | PoolClient, batch: readonly Job[]): Promise<Attempt> {
+    const drafts: Draft[] = [];
+    try {
+      return await decideAndCommit(client, batch, drafts);
+    } finally {
+      for (const { capped } of drafts) if (capped) approvedUnderCaps.ended(capped, null);
+    }
+  }
+
+  async function decideAndCommit(client: Pool | PoolClient, batch: readonly Job[], drafts: Draft[]): Promise<Attempt> {
     const decidedOn = await marketNow(client);
     const { market } = decidedOn;
     const { bases, read } = await loadBasis(client, batch);
     const now = clock.now();
     const answers: Answer[] = [];
     const conflicted: Job[] = [];
-    const drafts: Draft[] = [];
     const drafted = new Set<string>();
     if (bases.length < batch.length) {
       const decidable = new Set(bases.map(({ job }) => job));
@@ -340,14 +413,20 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
       }
     }
     for (const { job, state, card, endedBefore } of bases) {
-      const { organizationId, accountId } = state.account;
+      const { organizationId, accountId, programId } = state.account;
+      const { program_limits: caps } = state.account.policy;
       job.account = { organizationId, accountId };
       if (drafted.has(accountId)) {
         // Two cards of one account before it was known that they are: the second cannot be decided on the same snapshot.
         conflicted.push(job);
         continue;
       }
-      const snapshot = snapshotOf(state, card, market);
+      const usage = caps && usageUnder(caps, programId, market, now);
+      if (usage === null) {
+        decideOnceSummed(job, state);
+        continue;
+      }
+      const snapshot = snapshotOf(state, card, market, usage);
       const spend = toSpendRequest(job.request, endedBefore, job.partner);
       const decision = decideAuthorization(snapshot, spend, now);
       if (wantsPartner(job, snapshot, decision)) {
@@ -367,7 +446,9 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         now,
       });
       const { reply, item, legs } = draft;
-      drafts.push({ reply, item, legs, job, snapshot, spend, decision });
+      const holds = caps !== undefined && decision.legs.length > 0;
+      const capped = holds ? approvedUnderCaps.begun({ programId, amount: decision.approvedAmount, count: 1 }) : null;
+      drafts.push({ reply, item, legs, job, snapshot, spend, decision, capped });
     }
     if (drafts.length === 0) return { answers, conflicted, held: [], batchId: null };
     await ensurePositions(client, drafts);
@@ -396,8 +477,9 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     const committed = await commitDecisions(client, types, items, legs, batch);
     const lateByOrdinal = new Map(committed.map((each) => [each.ordinal, each.late]));
     const held: Draft[] = [];
+    const committedAt = clock.now().getTime();
     for (const draft of drafts) {
-      const { job, reply, item } = draft;
+      const { job, reply, item, capped } = draft;
       const late = lateByOrdinal.get(item.ordinal);
       if (late === undefined) {
         accounts.forget(job.card);
@@ -405,6 +487,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         continue;
       }
       accounts.apply(job.card, late ? null : draft);
+      if (capped && !late) approvedUnderCaps.ended(capped, committedAt);
       messages.keep(job.key, {
         organizationId: item.organization_id,
         authorizationId: item.authorization_id,

@@ -1,9 +1,11 @@
 import type { UnsaidFact } from '../cards/rules/evaluate-controls';
 import { type CreditStanding, type CreditStandingInput, creditStanding } from '../credit/rules/credit-standing';
+import { namedOn } from '../database/named-query';
 import type { Transaction } from '../database/transaction';
 import type { FundingPolicy } from '../funding/rules/funding-policy';
 import { type ConsideredOption, optionsOutsidePolicy, usdToTokenRoundUp } from '../funding/rules/plan-funding';
 import { merchantGroup } from '../programs/rules/program-policy';
+import { usageUnder } from '../programs/sum-program-usage';
 import type { Channel } from '../providers/processor/port';
 import type { Clock } from '../shared/clock';
 import { type Refusal, refusal } from '../shared/refusal';
@@ -76,7 +78,16 @@ export async function quoteSpend(
       ),
     );
   }
-  return ok(quoteOn(snapshot, input.purchase, deps.clock.now()));
+  const now = deps.clock.now();
+  return ok(quoteOn(await withUsage(trx, snapshot, now), input.purchase, now));
+}
+
+/** What nobody has summed of a program's caps yet, an authorization would sum; so does a quote. */
+async function withUsage(trx: Transaction, snapshot: SpendSnapshot, now: Date): Promise<SpendSnapshot> {
+  const { programUsage, policy, organizationId, programId } = snapshot;
+  if (policy.program_limits === undefined || programUsage?.at !== 0) return snapshot;
+  const program = { organizationId, programId };
+  return { ...snapshot, programUsage: await usageUnder(namedOn(trx), program, policy.program_limits, now) };
 }
 
 /** The quotes of some purchases, each by itself, under the account's funding policy and under another one. Writes nothing. */

@@ -6,6 +6,7 @@ import type { AssetPrice } from '../credit/rules/price-state';
 import type { Transaction } from '../database/transaction';
 import { fundingPolicyFromStored, type StoredFundingPolicy } from '../funding/rules/funding-policy';
 import type { ProgramPolicy } from '../programs/rules/program-policy';
+import { answersCaps, type StoredProgramUsage, unknownUsage } from '../programs/rules/program-usage';
 import { required } from '../shared/assert';
 import { divideRoundUp } from '../shared/rounding';
 import type { DeclineReason } from './rules/decline-reason';
@@ -83,7 +84,7 @@ interface MarketJson {
   readonly prices: readonly PriceJson[];
   readonly reserves: readonly ReserveJson[];
   readonly decimals: Readonly<Record<string, number>>;
-  readonly usage: Readonly<Record<string, StoredLimitCounters>>;
+  readonly usage: Readonly<Record<string, StoredProgramUsage>>;
 }
 
 interface AccountRow {
@@ -212,7 +213,7 @@ async function loadPolicies(rows: readonly AccountRow[], query: QueryRows): Prom
 /** What decisions of many accounts share, as read at one moment. */
 export interface Market extends MarketSnapshot {
   readonly reserves: Readonly<Record<string, { readonly indexRay: bigint; readonly liquidity: bigint }>>;
-  readonly usage: Readonly<Record<string, StoredLimitCounters>>;
+  readonly usage: Readonly<Record<string, StoredProgramUsage>>;
 }
 
 function toMarket(json: MarketJson): Market {
@@ -287,8 +288,16 @@ function toCard(row: AccountRow): CardSnapshot | null {
   };
 }
 
-/** What a decision looks at: an account, one of its cards, and the market as it stands. */
-export function snapshotOf(state: AccountState, card: CardSnapshot | null, market: Market): SpendSnapshot {
+/**
+ * What a decision looks at: an account, one of its cards, and the market as it stands. `programUsage` is what its program has spent,
+ * where that is better known than the market has it.
+ */
+export function snapshotOf(
+  state: AccountState,
+  card: CardSnapshot | null,
+  market: Market,
+  programUsage = usageOf(state, market),
+): SpendSnapshot {
   const { account, moving, spreadFactorRay } = state;
   const { venue, borrow_asset: borrowAsset } = account.policy.credit;
   const reserve = market.reserves[`${venue}:${borrowAsset}`];
@@ -324,10 +333,17 @@ export function snapshotOf(state: AccountState, card: CardSnapshot | null, marke
       availableLiquidity: reserve?.liquidity ?? 0n,
     },
     card,
-    programUsage: market.usage[account.programId] ?? null,
+    programUsage,
     prices: market.prices,
     decimals: market.decimals,
   };
+}
+
+/** What the account's program has spent. Where that was not summed for each of its caps, it is unknown, and they refuse. */
+function usageOf({ account: { programId, policy } }: AccountState, { usage }: Market): StoredProgramUsage | null {
+  const summed = usage[programId] ?? null;
+  const { program_limits: caps } = policy;
+  return caps === undefined || answersCaps(summed, caps) ? summed : unknownUsage(caps, new Date());
 }
 
 /** Prices, reserves and program spending as they stand. Runs as the hot path's own role. */

@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
-import type { StoredLimitCounters } from '../cards/rules/limit-counters';
+import type { QueryNamed } from '../database/named-query';
 import type { ProgramLimits } from './rules/program-policy';
+import type { Spent, StoredProgramUsage } from './rules/program-usage';
 
 /** A program whose policy caps what its accounts spend together. */
 export interface CappedProgram {
@@ -21,10 +22,18 @@ export async function findCappedPrograms(workerKnex: Knex): Promise<readonly Cap
     .select<CappedProgram[]>('p.organization_id', 'p.id', workerKnex.raw("q.document -> 'program_limits' AS caps"));
 }
 
-/** Cents and purchases that stand. */
-export interface Spent {
-  readonly amount: bigint;
-  readonly count: number;
+/** The caps of a program's policy in force, or null. */
+export async function findCaps(
+  query: QueryNamed,
+  program: { readonly organizationId: string; readonly programId: string },
+): Promise<ProgramLimits | null> {
+  const { rows } = await query(
+    `SELECT q.document -> 'program_limits' AS caps FROM programs p
+     JOIN program_policies q ON q.organization_id = p.organization_id AND q.program_id = p.id AND q.version = p.policy_version
+     WHERE p.organization_id = :organizationId AND p.id = :programId`,
+    { ...program },
+  );
+  return (rows[0]?.caps as ProgramLimits | null | undefined) ?? null;
 }
 
 /** An authorization's id may have been made this long before its row. */
@@ -69,7 +78,7 @@ function isOneSince(instant: string): string {
  * by what was given back meanwhile, and never below it.
  */
 export async function sumSpent(
-  workerKnex: Knex,
+  query: QueryNamed,
   program: { readonly organizationId: string; readonly programId: string },
   period: { readonly from: Date; readonly until: Date | null },
   since: readonly Date[],
@@ -79,7 +88,7 @@ export async function sumSpent(
   const bounds = until === null ? instants : [...instants, 'until'];
   const beforeEnd = (at: string) => (until === null ? '' : `AND ${at} < :until`);
   const lessAfterEnd = (of: (instant: string) => string) => (until === null ? '' : `- ${of('until')}`);
-  const { rows }: { rows: Readonly<Record<string, bigint | null>>[] } = await workerKnex.raw(
+  const { rows } = await query(
     `WITH forced AS MATERIALIZED (
        SELECT t.authorization_id, t.processor_authorization_id, t.amount, t.recorded_at FROM card_transactions t
        WHERE ${WITHOUT_HOLD} AND t.program_id = :programId AND t.id >= :firstId
@@ -130,8 +139,8 @@ export async function sumSpent(
     },
   );
   return instants.map((instant) => ({
-    amount: rows[0]?.[`amount_${instant}`] ?? 0n,
-    count: Number(rows[0]?.[`count_${instant}`] ?? 0n),
+    amount: BigInt(String(rows[0]?.[`amount_${instant}`] ?? 0)),
+    count: Number(rows[0]?.[`count_${instant}`] ?? 0),
   }));
 }
 
@@ -146,22 +155,20 @@ function raisedColumns(bounds: readonly string[]): string {
     .join(', ');
 }
 
-/** Stores what a program has spent, for authorizations to read. */
+/** Stores what a program has spent, for authorizations to read; with `unlessNewer` not in the place of a sum that began later. */
 export async function saveUsage(
-  workerKnex: Knex,
+  query: QueryNamed,
   program: { readonly organizationId: string; readonly programId: string },
-  windows: StoredLimitCounters,
-  computedAt: Date,
+  windows: StoredProgramUsage,
+  { computedAt, unlessNewer }: { readonly computedAt: Date; readonly unlessNewer: boolean },
 ): Promise<void> {
-  await workerKnex('program_usage')
-    .insert({
-      organization_id: program.organizationId,
-      program_id: program.programId,
-      windows: JSON.stringify(windows),
-      computed_at: computedAt,
-    })
-    .onConflict(['organization_id', 'program_id'])
-    .merge(['windows', 'computed_at']);
+  await query(
+    `INSERT INTO program_usage AS u (organization_id, program_id, windows, computed_at)
+     VALUES (:organizationId, :programId, :windows, :computedAt)
+     ON CONFLICT (organization_id, program_id) DO UPDATE SET windows = excluded.windows, computed_at = excluded.computed_at
+       ${unlessNewer ? 'WHERE u.computed_at <= excluded.computed_at' : ''}`,
+    { ...program, windows: JSON.stringify(windows), computedAt },
+  );
 }
 
 /** A window that begins after the time that is read has nothing in it yet. */

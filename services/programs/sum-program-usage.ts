@@ -1,9 +1,10 @@
 import type { Knex } from 'knex';
-import { countersNow, countersToStored, type WindowCount } from '../cards/rules/limit-counters';
-import { WINDOW_KINDS, type WindowKind, windowStarts } from '../cards/rules/limit-windows';
+import { windowStarts } from '../cards/rules/limit-windows';
+import { namedOn, type QueryNamed } from '../database/named-query';
 import type { Clock } from '../shared/clock';
-import { type CappedProgram, findCappedPrograms, type Spent, saveUsage, sumSpent } from './program-usage.repository';
+import { type CappedProgram, findCappedPrograms, findCaps, saveUsage, sumSpent } from './program-usage.repository';
 import type { ProgramLimits } from './rules/program-policy';
+import { cappedWindows, type Spent, type StoredProgramUsage, summedUsage } from './rules/program-usage';
 
 export interface SumProgramUsageDeps {
   /** Pool of the role `worker`: it looks at all organizations at once. */
@@ -41,6 +42,7 @@ export interface ProgramUsageSummer {
  */
 export function createProgramUsageSummer(deps: SumProgramUsageDeps): ProgramUsageSummer {
   const known = new Map<string, Settled>();
+  const query = namedOn(deps.workerKnex);
 
   async function settle(
     program: { organizationId: string; programId: string },
@@ -52,12 +54,12 @@ export function createProgramUsageSummer(deps: SumProgramUsageDeps): ProgramUsag
     const before = new Date(now.getTime() - SETTLED_AFTER_MS);
     if (settled?.key === key && settled.anewAt > now.getTime()) {
       if (settled.before >= before) return settled;
-      const more = await sumSpent(deps.workerKnex, program, { from: settled.before, until: before }, since);
+      const more = await sumSpent(query, program, { from: settled.before, until: before }, since);
       return { ...settled, before, spent: added(settled.spent, more) };
     }
     const earliest = new Date(Math.min(before.getTime(), ...since.map((start) => start.getTime())));
     const began = performance.now();
-    const spent = await sumSpent(deps.workerKnex, program, { from: earliest, until: before }, since);
+    const spent = await sumSpent(query, program, { from: earliest, until: before }, since);
     const took = performance.now() - began;
     return { key, before, spent, anewAt: now.getTime() + Math.max(ANEW_AFTER_MS, ANEW_SHARE * took) };
   }
@@ -65,20 +67,17 @@ export function createProgramUsageSummer(deps: SumProgramUsageDeps): ProgramUsag
   async function sum({ organization_id: organizationId, id: programId, caps }: CappedProgram): Promise<void> {
     const program = { organizationId, programId };
     const now = deps.clock.now();
-    const kinds = WINDOW_KINDS.filter((kind) => isCapped(caps, kind));
+    const kinds = cappedWindows(caps);
     const starts = windowStarts(now, caps.time_zone);
     const since = kinds.map((kind) => starts[kind]);
     const key = kinds.map((kind) => `${kind}:${starts[kind].getTime()}`).join(' ');
     const settled = await settle(program, known.get(programId), key, since, now);
     known.set(programId, settled);
-    const recent = await sumSpent(deps.workerKnex, program, { from: settled.before, until: null }, since);
-    const windows = { ...countersNow(null, now, caps.time_zone) } as Record<WindowKind, WindowCount>;
-    for (const [index, { amount, count }] of added(settled.spent, recent).entries()) {
-      const kind = kinds[index];
-      if (kind !== undefined) windows[kind] = { ...windows[kind], amount, count };
-    }
-    const stored = countersToStored({ ...windows, recent: [], lock: null, odometer: null });
-    await saveUsage(deps.workerKnex, program, { ...stored, at: now.getTime() }, now);
+    const recent = await sumSpent(query, program, { from: settled.before, until: null }, since);
+    await saveUsage(query, program, summedUsage(caps, added(settled.spent, recent), now), {
+      computedAt: now,
+      unlessNewer: false,
+    });
   }
 
   return {
@@ -100,8 +99,35 @@ export function createProgramUsageSummer(deps: SumProgramUsageDeps): ProgramUsag
   };
 }
 
-function isCapped(caps: ProgramLimits, kind: WindowKind): boolean {
-  return caps[`${kind}_amount`] !== undefined || caps[`${kind}_count`] !== undefined;
+/**
+ * Sums at once what one program has spent in the windows of its caps, and stores it: for the first authorization under caps that
+ * nobody has summed for yet. It reads all of the windows, so that it is for a program that has just been capped. A policy without
+ * caps leaves things as they are.
+ */
+export async function sumProgramUsage(
+  deps: { readonly query: QueryNamed; readonly clock: Clock },
+  program: { readonly organizationId: string; readonly programId: string },
+): Promise<void> {
+  const caps = await findCaps(deps.query, program);
+  if (caps === null) return;
+  const now = deps.clock.now();
+  await saveUsage(deps.query, program, await usageUnder(deps.query, program, caps, now), {
+    computedAt: now,
+    unlessNewer: true,
+  });
+}
+
+/** What a program has spent in the windows of its caps until now. Stores nothing. */
+export async function usageUnder(
+  query: QueryNamed,
+  program: { readonly organizationId: string; readonly programId: string },
+  caps: ProgramLimits,
+  now: Date,
+): Promise<StoredProgramUsage> {
+  const starts = windowStarts(now, caps.time_zone);
+  const since = cappedWindows(caps).map((kind) => starts[kind]);
+  const from = new Date(Math.min(now.getTime(), ...since.map((start) => start.getTime())));
+  return summedUsage(caps, since.length === 0 ? [] : await sumSpent(query, program, { from, until: null }, since), now);
 }
 
 function added(some: readonly Spent[], others: readonly Spent[]): readonly Spent[] {

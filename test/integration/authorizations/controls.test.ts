@@ -4,6 +4,7 @@ import { amendAuthorization } from '../../../services/authorizations/amend-autho
 import { findAuthorization } from '../../../services/authorizations/authorization.repository';
 import type { Authorizer } from '../../../services/authorizations/authorize-spend';
 import { expireAuthorization } from '../../../services/authorizations/expire-authorization';
+import { quoteSpend, SMALLEST_PURCHASE } from '../../../services/authorizations/quote-spend';
 import { recordCardEvent } from '../../../services/authorizations/record-card-event';
 import type { StoredLimitCounters } from '../../../services/cards/rules/limit-counters';
 import type { SpendControls } from '../../../services/cards/rules/spend-controls';
@@ -581,6 +582,113 @@ describe('caps of a whole program', () => {
     expect(await day()).toEqual(['0', 0]);
     expect(await buy(two, 100n)).toBe('approved');
   });
+
+  const usageOf = async (world: SpendingWorld) => {
+    const { rows } = await superuser.query('SELECT windows FROM program_usage WHERE program_id = $1', [
+      world.programId,
+    ]);
+    return rows[0]?.windows;
+  };
+
+  test('hold from the first purchase on where nobody has summed yet', async () => {
+    const world = await worldOf({ accounts: 3, policy: CAP });
+    const [one, two, three] = world.accounts as [WorldAccount, WorldAccount, WorldAccount];
+    authorizer = newAuthorizer();
+    expect(await buy(one, 6_000n)).toBe('approved');
+    expect(await buy(two, 4_001n)).toBe('program_limit_exceeded');
+    expect(await buy(two, 4_000n)).toBe('approved');
+    expect(await buy(three, 1n)).toBe('program_limit_exceeded');
+  });
+
+  test('hold for purchases that are decided at the same moment', async () => {
+    const policy = { program_limits: { day_count: 3, day_amount: '10000', headroom_bps: 0, time_zone: 'Etc/UTC' } };
+    const world = await worldOf({ accounts: 8, policy });
+    authorizer = newAuthorizer();
+    const answers = await Promise.all(world.accounts.map((account) => buy(account, 1_000n)));
+    expect(answers.filter((answer) => answer === 'approved')).toHaveLength(3);
+  });
+
+  test('count what a program has spent before it had a cap, or a cap of that window', async () => {
+    const world = await worldOf({ accounts: 2 });
+    const [one, two] = world.accounts as [WorldAccount, WorldAccount];
+    const summer = createProgramUsageSummer({ workerKnex, clock });
+    expect(await buy(one, 6_000n)).toBe('approved');
+    await cap(world, { day_amount: '10000' });
+    await quoted(world, two, 4_001n, 'program_limit_exceeded');
+    await quoted(world, two, 4_000n, null);
+    expect(await buy(two, 4_001n)).toBe('program_limit_exceeded');
+    await sum(summer);
+    await cap(world, { day_amount: '1000000', week_amount: '9000' });
+    expect(await buy(two, 3_001n)).toBe('program_limit_exceeded');
+    expect(await buy(two, 3_000n)).toBe('approved');
+    expect((await usageOf(world)).kinds).toEqual(['day', 'week']);
+  });
+
+  test('are held by what is asked on top when nobody has summed since there is a cap', async () => {
+    const world = await worldOf({ accounts: 2 });
+    const [one, two] = world.accounts as [WorldAccount, WorldAccount];
+    const first = purchase(one, 1_000n);
+    expect(await told(authorizer.authorize(first))).toBe('approved');
+    expect(await buy(two, 5_000n)).toBe('approved');
+    await cap(world, { day_amount: '10000' });
+    expect(await told(authorizer.authorize(more(first, 'a', 4_001n)))).toBe('program_limit_exceeded');
+    expect(await told(authorizer.authorize(more(first, 'b', 4_000n)))).toBe('approved');
+    // What was approved on top counts for who asks next, summed or not.
+    expect(await buy(two, 1n)).toBe('program_limit_exceeded');
+  });
+
+  test('of two processes both see what was spent before either has asked', async () => {
+    const world = await worldOf({ accounts: 2 });
+    const [one, two] = world.accounts as [WorldAccount, WorldAccount];
+    expect(await buy(one, 6_000n)).toBe('approved');
+    await cap(world, { day_amount: '10000' });
+    const others = [newAuthorizer(), newAuthorizer()];
+    const answers = await Promise.all(
+      others.map((each, index) => told(each.authorize(purchase(index === 0 ? one : two, 4_001n)))),
+    );
+    expect(answers).toEqual(['program_limit_exceeded', 'program_limit_exceeded']);
+  });
+
+  test('what is taken back makes room with the next sum', async () => {
+    const [one, two] = await pairUnder(CAP);
+    authorizer = newAuthorizer();
+    const first = purchase(one, 10_000n);
+    expect(await told(authorizer.authorize(first))).toBe('approved');
+    expect(await buy(two, 1n)).toBe('program_limit_exceeded');
+    await happen(first, 'reversal');
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    await createProgramUsageSummer({ workerKnex, clock }).run();
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    expect(await buy(two, 10_000n)).toBe('approved');
+  });
+
+  /** A new policy with these caps, which no worker knows of yet. */
+  async function cap(world: SpendingWorld, caps: Partial<ProgramPolicy['program_limits']>): Promise<void> {
+    const limits = { headroom_bps: 0, time_zone: 'Etc/UTC', ...caps };
+    await superuser.query(
+      `WITH next AS (UPDATE programs SET policy_version = policy_version + 1, version = version + 1 WHERE id = $1
+         RETURNING organization_id, id, policy_version)
+       INSERT INTO program_policies (organization_id, program_id, version, document)
+       SELECT n.organization_id, n.id, n.policy_version, jsonb_set(q.document, '{program_limits}', $2::jsonb)
+       FROM next n JOIN program_policies q ON q.program_id = n.id AND q.version = n.policy_version - 1`,
+      [world.programId, JSON.stringify(limits)],
+    );
+  }
+
+  async function quoted(
+    world: SpendingWorld,
+    card: WorldAccount,
+    amount: bigint,
+    reason: string | null,
+  ): Promise<void> {
+    const { organizationId } = world;
+    const { accountId, cardId } = card;
+    const quote = await inOrganization(knex, organizationId, (trx) =>
+      quoteSpend(trx, { clock }, { organizationId, accountId, cardId, purchase: { ...SMALLEST_PURCHASE, amount } }),
+    );
+    if (!quote.ok) throw new Error('no quote');
+    expect(quote.value.decision.reason).toBe(reason);
+  }
 
   test('a program without caps is never summed', async () => {
     const { world, card } = await cardOf({});
