@@ -14,7 +14,8 @@ const CARD_CURRENCY = 'USD';
 const BORROWED = 'USDC';
 
 const MAX_PER_PURCHASE = 'The most that is held from it for one purchase, its increments included; null: no ceiling.';
-const MAX_SHARE = 'The most of a purchase’s hold, its increments included, that comes from it, basis points; null: no ceiling.';
+const MAX_SHARE =
+  'The most of a purchase’s hold, its increments included, that comes from it, basis points; null: no ceiling.';
 const MAX_DEBT = 'The debt, open holds counted, above which nothing is borrowed; null: no ceiling.';
 
 const ceilingViews = {
