@@ -152,6 +152,7 @@ async function amend(
         total: amendment.total,
         begunAt: authorization.created_at,
         open: isOpen(authorization.state),
+        channel: authorization.channel,
         taken: await takenOfOpen(trx, authorization),
       },
       now,

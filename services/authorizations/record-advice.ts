@@ -91,6 +91,7 @@ export async function advise(
     total: amendment.total,
     begunAt: authorization.created_at,
     open: isOpen(authorization.state) && !begins,
+    channel: authorization.channel,
     taken: begins ? [] : await takenOfOpen(trx, authorization),
   };
   // The one that was read and is counted on: another card of the account may have been used.

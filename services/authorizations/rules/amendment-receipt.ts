@@ -14,6 +14,8 @@ export interface AmendmentMember {
   readonly approved: string;
   /** When the purchase was put on record. */
   readonly begun: string;
+  /** By which it was begun, where that is not the message's own. */
+  readonly channel?: string;
   /** It had ended, and is decided like a purchase of its own. */
   readonly ended?: true;
   readonly id: string;
@@ -69,6 +71,7 @@ export function amendmentReceiptText(
   const amendment: AmendmentMember = {
     approved: purchase.total.toString(),
     begun: purchase.begunAt.toISOString(),
+    ...(purchase.channel === request.channel ? {} : { channel: purchase.channel }),
     ...(purchase.open ? {} : { ended: true as const }),
     id: subject.amendmentId,
     ...(facts.late === undefined ? {} : { late: lateMember(facts.late) }),
@@ -136,6 +139,7 @@ export function inputsOfReceipt(receipt: Receipt, market: MarketSnapshot, policy
     total: BigInt(amendment.approved),
     begunAt: new Date(amendment.begun),
     open: amendment.ended !== true,
+    channel: amendment.channel ?? receipt.request.channel,
     taken: (amendment.taken ?? []).map(([kind, asset, cents]) => ({ kind, asset, amountUsd: BigInt(cents) })),
   };
   return { ...inputs, snapshot: snapshotForAmendment(inputs.snapshot, purchase) };

@@ -67,7 +67,7 @@ export function toldTotal(
 /** The snapshot on which more for a purchase under way is decided: it is the same purchase, so that it has been counted already. */
 export function snapshotForIncrement(
   snapshot: SpendSnapshot,
-  purchase: { readonly total: bigint; readonly since: Date; readonly taken: readonly SourceTaken[] },
+  purchase: Pick<AmendedPurchase, 'total' | 'begunAt' | 'channel' | 'taken'>,
 ): SpendSnapshot {
   // A status check is a purchase's first message: what comes on top of one is an amount like any other.
   const { hold_fixed_amount: _statusChecks, ...policy } = snapshot.policy;
@@ -76,7 +76,7 @@ export function snapshotForIncrement(
     ...snapshot,
     // The fixed part of a fee was charged with the first hold.
     policy: { ...policy, ...(cashFee === undefined ? {} : { cash_withdrawal_fee: { ...cashFee, fixed: '0' } }) },
-    increment: { approvedBefore: purchase.total, since: purchase.since },
+    increment: { approvedBefore: purchase.total, since: purchase.begunAt, channel: purchase.channel },
     takenBefore: purchase.taken,
   };
 }
@@ -89,12 +89,13 @@ export interface AmendedPurchase {
   readonly begunAt: Date;
   /** An ended one is decided like a purchase of its own, and opened again. */
   readonly open: boolean;
+  /** By which it was begun. */
+  readonly channel: string;
   /** What it has of each source; of an ended one nothing is read. */
   readonly taken: readonly SourceTaken[];
 }
 
 /** The snapshot on which more for a purchase is decided. */
 export function snapshotForAmendment(snapshot: SpendSnapshot, purchase: AmendedPurchase): SpendSnapshot {
-  const { total, begunAt, open, taken } = purchase;
-  return open ? snapshotForIncrement(snapshot, { total, since: begunAt, taken }) : { ...snapshot, begunAt };
+  return purchase.open ? snapshotForIncrement(snapshot, purchase) : { ...snapshot, begunAt: purchase.begunAt };
 }

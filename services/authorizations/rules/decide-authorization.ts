@@ -23,7 +23,7 @@ import { controlsOf } from './snapshot-controls';
 import type { CardSnapshot, SpendSnapshot } from './spend-snapshot';
 
 /** Version of the rules in this file and those it calls; stored with every decision, so that it can be taken again. */
-export const RULES_VERSION = '2026-11-4';
+export const RULES_VERSION = '2026-11-5';
 
 /** What is asked, without the vendor's wrapping. Amounts are cents of `currency`. */
 export interface SpendRequest {
@@ -135,24 +135,42 @@ function shortfallReason(options: readonly ConsideredOption[], capacityUsd: bigi
  * `DECLINE_REASONS`.
  */
 export function decideAuthorization(snapshot: SpendSnapshot, request: SpendRequest, now: Date): Decision {
-  return decide(snapshot, request, now, snapshot.increment !== undefined);
+  return decide(snapshot, request, now, { feesAddUp: snapshot.increment !== undefined, controlsAgain: true });
+}
+
+/** The rules of version 2026-11-4: no control on where, when and how the card is used looked at what came on top of a purchase. */
+export function decideAsOf202611v4(snapshot: SpendSnapshot, request: SpendRequest, now: Date): Decision {
+  return decide(snapshot, request, now, { feesAddUp: snapshot.increment !== undefined, controlsAgain: false });
 }
 
 /** The rules of version 2026-11-3: each increment had the ceilings per purchase of its sources anew. */
 export function decideAsOf202611v3(snapshot: SpendSnapshot, request: SpendRequest, now: Date): Decision {
-  return decide(withoutTaken(snapshot), request, now, snapshot.increment !== undefined);
+  return decideAsOf202611v4(withoutTaken(snapshot), request, now);
 }
 
 /** The rules of version 2026-11-2: the fee of an increment was rounded down, so that those of several fell short of the fee on their sum. */
 export function decideAsOf202611v2(snapshot: SpendSnapshot, request: SpendRequest, now: Date): Decision {
-  return decide(withoutTaken(snapshot), request, now, false);
+  return decide(withoutTaken(snapshot), request, now, { feesAddUp: false, controlsAgain: false });
 }
 
 function withoutTaken({ takenBefore: _takenBefore, ...snapshot }: SpendSnapshot): SpendSnapshot {
   return snapshot;
 }
 
-function decide(snapshot: SpendSnapshot, request: SpendRequest, now: Date, feesAddUp: boolean): Decision {
+/** In what the versions of the rules differ. */
+interface RulesAsOf {
+  /** The fee of what comes on top is rounded up, so that the holds of parts carry the fee on their sum. */
+  readonly feesAddUp: boolean;
+  /** What comes on top of a purchase passes the controls once more that make sense for it. */
+  readonly controlsAgain: boolean;
+}
+
+function decide(
+  snapshot: SpendSnapshot,
+  request: SpendRequest,
+  now: Date,
+  { feesAddUp, controlsAgain }: RulesAsOf,
+): Decision {
   const { card, policy, timeZone, increment } = snapshot;
   const accountCounters = countersNow(snapshot.accountCounters, now, timeZone);
   const cardCounters = card ? countersNow(card.counters, now, timeZone) : null;
@@ -188,8 +206,8 @@ function decide(snapshot: SpendSnapshot, request: SpendRequest, now: Date, feesA
 
   const standing = refuseByStanding(snapshot, card, request, now);
   const use =
-    standing === null && !increment
-      ? refuseByControls({ controls, spend: request, now, timeZone, cardCounters })
+    standing === null && (!increment || (controlsAgain && request.kind !== 'advice'))
+      ? refuseByControls({ controls, spend: request, now, timeZone, cardCounters, onTopOf: increment ?? null })
       : null;
   const largestAmount = standing !== null || use !== null ? 0n : withinLimits;
   const { options } = plan;

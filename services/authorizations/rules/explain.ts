@@ -12,6 +12,7 @@ import type { DeclineReason } from './decline-reason';
 import { feeOnTopRoundUp, feeRoundDown, feeTerms } from './fees';
 import { holdForAmountRoundUp } from './hold-amount';
 import type { DecisionInputs, Receipt } from './receipt';
+import { judgeIncrements } from './rules-by-version';
 import { controlsOf } from './snapshot-controls';
 
 /** The checks of a decision, in the order in which it makes them; the last is made when it is committed. */
@@ -169,7 +170,7 @@ export function explain(receipt: Receipt, inputs: DecisionInputs, committedLate:
     rejection,
   }));
   const reached = failed === null ? CHECKS.length : CHECKS.indexOf(failed);
-  const needed = neededChecks(inputs, amends);
+  const needed = neededChecks(inputs, amends, receipt.rules);
   const undecided = (amends?.late ?? null) !== null;
   const resultOf = (check: CheckName, index: number): CheckResult => {
     if (check === failed) return 'failed';
@@ -230,14 +231,18 @@ function failedCheck(
   return isLimit ? 'limits' : 'controls';
 }
 
-function neededChecks({ request, snapshot }: DecisionInputs, amends: ExplainedPurchase | null): ReadonlySet<CheckName> {
+function neededChecks(
+  { request, snapshot }: DecisionInputs,
+  amends: ExplainedPurchase | null,
+  rules: string,
+): ReadonlySet<CheckName> {
   if (request.kind === 'advice') return new Set(['message']);
   // A total that is no more than before asks for nothing that could be refused.
   if ((amends?.total ?? null) !== null) return new Set(['message', 'in_time']);
   if (request.kind === 'refund_authorization') return new Set(['message', 'currency', 'in_time']);
   const needed = new Set<CheckName>(CHECKS);
-  // The controls let the purchase in with its first message.
-  if (snapshot.increment !== undefined) needed.delete('controls');
+  // Under older rules the controls let the purchase in with its first message, and all that came on top.
+  if (snapshot.increment !== undefined && !judgeIncrements(rules)) needed.delete('controls');
   if (request.partner === null) needed.delete('partner');
   if (request.kind === 'balance_inquiry' || request.amount === 0n) {
     for (const check of ['limits', 'partner', 'still_wanted', 'funding'] as const) needed.delete(check);

@@ -2,6 +2,7 @@ import {
   type Decision,
   decideAsOf202611v2,
   decideAsOf202611v3,
+  decideAsOf202611v4,
   decideAuthorization,
   RULES_VERSION,
   type SpendRequest,
@@ -17,9 +18,18 @@ export type Decide = (snapshot: SpendSnapshot, request: SpendRequest, now: Date)
  */
 const RULES_BY_VERSION: Readonly<Record<string, Decide>> = {
   [RULES_VERSION]: decideAuthorization,
+  '2026-11-4': decideAsOf202611v4,
   '2026-11-3': decideAsOf202611v3,
   '2026-11-2': decideAsOf202611v2,
 };
+
+/** Rules by which what came on top of a purchase was let in with its first message. */
+const LET_IN_ONCE: ReadonlySet<string> = new Set(['2026-11-4', '2026-11-3', '2026-11-2', '2026-11-1']);
+
+/** Whether the rules of a version have controls look at what comes on top of a purchase. */
+export function judgeIncrements(version: string): boolean {
+  return !LET_IN_ONCE.has(version);
+}
 
 /** A receipt names rules that this build does not have. */
 export class UnknownRulesError extends Error {

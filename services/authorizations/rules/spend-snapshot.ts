@@ -37,11 +37,13 @@ export interface SpendSnapshot extends MarketSnapshot {
   /** What all accounts of the program spent, at most a second old; null where the program has no cap of its own. */
   readonly programUsage: StoredLimitCounters | null;
   readonly card: CardSnapshot | null;
-  /** What is asked comes on top of a purchase under way: it has been counted, and was let through by its controls. */
+  /** What is asked comes on top of a purchase under way: it has been counted, and was let in by its controls. */
   readonly increment?: {
     /** Cents. */
     readonly approvedBefore: bigint;
     readonly since: Date;
+    /** By which the purchase was begun. */
+    readonly channel: string;
   };
   /** What the purchase under way has of each source already: ceilings per purchase are for all of it. */
   readonly takenBefore?: readonly SourceTaken[];

@@ -133,8 +133,16 @@ interface UseContext {
   readonly card: LimitCounters | null;
 }
 
+/**
+ * When a control judges more of a purchase that it let in before: `always` where it is about whom the card pays, for what, and whether
+ * it may be used at all; `presented` where it is about the use that a cardholder makes of the card, which a merchant who asks for more on
+ * its own does not; `never` where the purchase has met it once and for all, or would stand in its own way.
+ */
+type JudgesAgain = 'always' | 'presented' | 'never';
+
 interface UseCheck {
   readonly control: string;
+  readonly again: JudgesAgain;
   readonly reason: DeclineReason;
   /** What it looks at, where a question may leave that open. */
   readonly about?: UnsaidFact;
@@ -224,18 +232,21 @@ function isCash({ kind, cashAmount }: ControlledSpend): boolean {
 const USE_CHECKS: readonly UseCheck[] = [
   {
     control: 'valid_from',
+    again: 'always',
     reason: 'outside_validity',
     refuses: ({ valid_from }, { now }) =>
       valid_from !== undefined && now.getTime() < Date.parse(valid_from) ? `not valid before ${valid_from}` : null,
   },
   {
     control: 'valid_until',
+    again: 'always',
     reason: 'outside_validity',
     refuses: ({ valid_until }, { now }) =>
       valid_until !== undefined && now.getTime() >= Date.parse(valid_until) ? `not valid since ${valid_until}` : null,
   },
   {
     control: 'foreign_currency',
+    again: 'always',
     reason: 'foreign_currency_blocked',
     refuses: ({ foreign_currency }, { spend }) =>
       foreign_currency === false && spend.merchantCurrency !== spend.currency
@@ -244,24 +255,28 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
   {
     control: 'allowed_merchant_countries',
+    again: 'always',
     about: 'country',
     reason: 'country_blocked',
     refuses: (controls, { spend }) => notListed(controls.allowed_merchant_countries, spend.merchantCountry, 'country'),
   },
   {
     control: 'blocked_merchant_countries',
+    again: 'always',
     about: 'country',
     reason: 'country_blocked',
     refuses: (controls, { spend }) => listed(controls.blocked_merchant_countries, spend.merchantCountry, 'country'),
   },
   {
     control: 'blocked_merchant_groups',
+    again: 'always',
     about: 'mcc',
     reason: 'mcc_blocked',
     refuses: (controls, { group }) => (group ? listed(controls.blocked_merchant_groups, group, 'group') : null),
   },
   {
     control: 'allowed_merchant_groups',
+    again: 'always',
     about: 'mcc',
     reason: 'mcc_blocked',
     refuses: ({ allowed_merchant_groups: allowed }, { group, spend }) =>
@@ -271,6 +286,7 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
   {
     control: 'blocked_mccs',
+    again: 'always',
     about: 'mcc',
     reason: 'mcc_blocked',
     refuses: ({ blocked_mccs }, { spend }) =>
@@ -278,6 +294,7 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
   {
     control: 'allowed_mccs',
+    again: 'always',
     about: 'mcc',
     reason: 'mcc_blocked',
     refuses: ({ allowed_mccs }, { spend }) =>
@@ -285,24 +302,28 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
   {
     control: 'fleet.fuel_only',
+    again: 'always',
     about: 'mcc',
     reason: 'mcc_blocked',
     refuses: ({ fleet }, { fuel, spend }) => (fleet?.fuel_only && !fuel ? `category ${spend.mcc} is not fuel` : null),
   },
   {
     control: 'blocked_merchants',
+    again: 'always',
     about: 'merchant',
     reason: 'merchant_blocked',
     refuses: (controls, { spend }) => listed(controls.blocked_merchants, spend.merchantId, 'merchant'),
   },
   {
     control: 'allowed_merchants',
+    again: 'always',
     about: 'merchant',
     reason: 'merchant_blocked',
     refuses: (controls, { spend }) => notListed(controls.allowed_merchants, spend.merchantId, 'merchant'),
   },
   {
     control: 'merchant_lock',
+    again: 'always',
     about: 'merchant',
     reason: 'merchant_blocked',
     refuses: ({ merchant_lock }, { card, spend }) =>
@@ -312,6 +333,7 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
   {
     control: 'fleet.allowed_stations',
+    again: 'always',
     about: 'merchant',
     reason: 'merchant_blocked',
     refuses: ({ fleet }, { fuel, spend }) =>
@@ -319,36 +341,42 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
   {
     control: 'blocked_channels',
+    again: 'always',
     about: 'channel',
     reason: 'channel_blocked',
     refuses: (controls, { spend }) => listed(controls.blocked_channels, spend.channel, 'paying by'),
   },
   {
     control: 'allowed_channels',
+    again: 'always',
     about: 'channel',
     reason: 'channel_blocked',
     refuses: (controls, { spend }) => notListed(controls.allowed_channels, spend.channel, 'paying by'),
   },
   {
     control: 'cash_withdrawals',
+    again: 'always',
     reason: 'channel_blocked',
     refuses: ({ cash_withdrawals }, { spend }) =>
       cash_withdrawals === false && isCash(spend) ? 'no cash is handed out on this card' : null,
   },
   {
     control: 'hours',
+    again: 'presented',
     reason: 'hours_blocked',
     refuses: ({ hours }, { now, timeZone }) =>
       hours && !withinHours(hours, localMoment(now, timeZone)) ? `outside the hours allowed in ${timeZone}` : null,
   },
   {
     control: 'single_use',
+    again: 'never',
     reason: 'single_use_spent',
     refuses: ({ single_use }, { card }) =>
       single_use && card && card.all_time.count > 0 ? 'the purchase that the card was for has been made' : null,
   },
   {
     control: 'fleet.driver_id_required',
+    again: 'never',
     about: 'fleet',
     reason: 'fleet_data_required',
     refuses: ({ fleet }, context) =>
@@ -356,6 +384,7 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
   {
     control: 'fleet.vehicle_id_required',
+    again: 'never',
     about: 'fleet',
     reason: 'fleet_data_required',
     refuses: ({ fleet }, context) =>
@@ -363,6 +392,7 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
   {
     control: 'fleet.odometer',
+    again: 'never',
     about: 'fleet',
     reason: 'fleet_data_required',
     refuses: ({ fleet }, context) =>
@@ -372,29 +402,34 @@ const USE_CHECKS: readonly UseCheck[] = [
   },
   {
     control: 'fleet.allowed_driver_ids',
+    again: 'always',
     about: 'fleet',
     reason: 'driver_id_invalid',
     refuses: ({ fleet }, context) => notKnown(fleet?.allowed_driver_ids, 'driver id', 'driverId', context),
   },
   {
     control: 'fleet.allowed_vehicle_ids',
+    again: 'always',
     about: 'fleet',
     reason: 'vehicle_id_invalid',
     refuses: ({ fleet }, context) => notKnown(fleet?.allowed_vehicle_ids, 'vehicle id', 'vehicleId', context),
   },
   {
     control: 'fleet.allowed_fuel_types',
+    again: 'always',
     reason: 'fleet_limit_exceeded',
     refuses: ({ fleet }, { spend }) =>
       fleet && spend.fleet?.fuelType ? notListed(fleet.allowed_fuel_types, spend.fleet.fuelType, 'fuel') : null,
   },
   {
     control: 'fleet.per_fill_volume_ml',
+    again: 'always',
     reason: 'fleet_limit_exceeded',
     refuses: ({ fleet }, { spend }) => volumeRefusal(fleet?.per_fill_volume_ml, spend, 'the volume of a fill'),
   },
   {
     control: 'fleet.tank_ml',
+    again: 'always',
     reason: 'fleet_limit_exceeded',
     refuses: ({ fleet }, { spend }) => volumeRefusal(fleet?.tank_ml, spend, 'what the tank takes'),
   },
@@ -429,12 +464,28 @@ export interface UseInput {
   readonly now: Date;
   readonly timeZone: string;
   readonly cardCounters: LimitCounters | null;
+  /** The purchase that `spend` comes on top of, and that was let in before; null: it is one of its own. */
+  readonly onTopOf: PurchaseLetIn | null;
 }
 
-/** The first control on where, when and how the card is used that refuses, or null. Money that comes back is never refused. */
+/** What of a purchase under way its controls look at again. */
+export interface PurchaseLetIn {
+  /** Of its first message. */
+  readonly channel: string;
+}
+
+/** Channels by which the card itself is presented. */
+const PRESENTED: ReadonlySet<string> = new Set(['chip', 'contactless', 'magstripe', 'atm']);
+
+/**
+ * The first control on where, when and how the card is used that refuses, or null. Money that comes back is never refused. More of a purchase
+ * is judged by those that {@link JudgesAgain} says; where the merchant asks for it without the card, its channel is the purchase's.
+ */
 export function refuseByControls(input: UseInput): ControlRefusal | null {
-  const { spend, now, timeZone } = input;
-  if (spend.kind === 'refund_authorization') return null;
+  const { now, timeZone, onTopOf } = input;
+  if (input.spend.kind === 'refund_authorization') return null;
+  const presented = PRESENTED.has(input.spend.channel) || isCash(input.spend);
+  const spend = onTopOf === null || presented ? input.spend : { ...input.spend, channel: onTopOf.channel };
   const context: UseContext = {
     spend,
     group: merchantGroup(spend.mcc),
@@ -443,7 +494,8 @@ export function refuseByControls(input: UseInput): ControlRefusal | null {
     timeZone,
     card: input.cardCounters,
   };
-  for (const { control, reason, about, refuses } of checksOf(input.controls)) {
+  for (const { control, reason, about, again, refuses } of checksOf(input.controls)) {
+    if (onTopOf !== null && (again === 'never' || (again === 'presented' && !presented))) continue;
     if (about && spend.unsaid?.includes(about)) continue;
     for (const { level, controls, path } of input.controls) {
       const detail = refuses(controls, context);

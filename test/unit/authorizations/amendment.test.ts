@@ -6,6 +6,7 @@ import {
 } from '../../../services/authorizations/rules/amendment';
 import { decideAuthorization } from '../../../services/authorizations/rules/decide-authorization';
 import { rulesOf } from '../../../services/authorizations/rules/rules-by-version';
+import { required } from '../../../services/shared/assert';
 import { NOW, requestOf, snapshotOf } from '../../builders/snapshots';
 
 const standing = (change: Partial<PurchaseStanding> = {}): PurchaseStanding => ({
@@ -87,7 +88,7 @@ test('a status check is only a purchase’s first message: more on top of one ho
   const request = requestOf(100n, { mcc: '5542' });
   const first = decideAuthorization(snapshot, request, NOW);
   const more = decideAuthorization(
-    snapshotForIncrement(snapshot, { total: 100n, since: NOW, taken: [] }),
+    snapshotForIncrement(snapshot, { total: 100n, begunAt: NOW, channel: 'chip', taken: [] }),
     request,
     NOW,
   );
@@ -101,7 +102,12 @@ test('ceilings of sources are for the whole purchase, and were each increment\u2
     sources: [{ kind: 'stablecoin', asset: 'USDC', keep: 0n, maxPerPurchase: 10_000n }],
   } as const;
   const taken = [{ kind: 'stablecoin_sale', asset: 'USDC', amountUsd: 9_000n }] as const;
-  const more = snapshotForIncrement(snapshotOf({ fundingPolicy }), { total: 9_000n, since: NOW, taken });
+  const more = snapshotForIncrement(snapshotOf({ fundingPolicy }), {
+    total: 9_000n,
+    begunAt: NOW,
+    channel: 'chip',
+    taken,
+  });
   const decided = (version: string) => rulesOf(version)(more, requestOf(9_000n), NOW).outcome;
   expect(decideAuthorization(more, requestOf(9_000n), NOW)).toMatchObject({
     outcome: 'declined',
@@ -109,4 +115,19 @@ test('ceilings of sources are for the whole purchase, and were each increment\u2
     options: [{ rejection: 'purchase_ceiling', capacityUsd: 1_000n }],
   });
   expect(['2026-11-2', '2026-11-3', '2026-11-4'].map(decided)).toEqual(['approved', 'approved', 'declined']);
+});
+
+test('controls judge more of a purchase again, and did not until rules 2026-11-5', () => {
+  const { card, ...snapshot } = snapshotOf();
+  const controls = { blocked_merchants: ['merchant'] };
+  const blocked = { ...snapshot, card: { ...required(card, 'card'), controls } };
+  const purchase = { total: 9_000n, begunAt: NOW, channel: 'chip', taken: [] };
+  const more = snapshotForIncrement(blocked, purchase);
+  const decided = (version: string) => rulesOf(version)(more, requestOf(1_000n), NOW).reason;
+  expect(['2026-11-2', '2026-11-3', '2026-11-4', '2026-11-5'].map(decided)).toEqual([
+    null,
+    null,
+    null,
+    'merchant_blocked',
+  ]);
 });

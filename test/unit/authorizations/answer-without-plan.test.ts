@@ -65,7 +65,7 @@ describe('taken again', () => {
   const snapshot = snapshotOf();
   const market = marketRecord(snapshot);
   const standing = { state: 'pending', approved: 10_000n, cleared: 0n, reversed: 0n } as const;
-  const purchase = { total: 10_000n, begunAt: NOW, open: true, taken: [] };
+  const purchase = { total: 10_000n, begunAt: NOW, open: true, channel: 'chip', taken: [] };
 
   function differencesOf(
     decision: typeof TOO_LATE,
@@ -94,7 +94,7 @@ describe('taken again', () => {
 
   test('nor is an approval of what came too late', () => {
     const more = decideAuthorization(
-      { ...snapshot, increment: { approvedBefore: 10_000n, since: NOW } },
+      { ...snapshot, increment: { approvedBefore: 10_000n, since: NOW, channel: 'chip' } },
       requestOf(5_000n),
       NOW,
     );

@@ -41,6 +41,8 @@ interface Given {
   readonly timeZone?: string;
   readonly cardCounters?: LimitCounters;
   readonly accountCounters?: LimitCounters;
+  /** The channel of the purchase that it comes on top of. */
+  readonly onTopOf?: string;
 }
 
 function inForce({ policy = POLICY, account = {}, card = {}, now = NOW }: Given) {
@@ -54,6 +56,7 @@ function refusal(given: Given) {
     now: given.now ?? NOW,
     timeZone: given.timeZone ?? UTC,
     cardCounters: given.cardCounters ?? EMPTY,
+    onTopOf: given.onTopOf === undefined ? null : { channel: given.onTopOf },
   });
 }
 
@@ -279,9 +282,60 @@ describe('when a card is used', () => {
         now,
         timeZone: UTC,
         cardCounters: EMPTY,
+        onTopOf: null,
       });
     expect(refusedAt(new Date('2026-11-21T23:59:59.999Z'))).toMatchObject({ reason: 'channel_blocked' });
     expect(refusedAt(new Date('2026-11-22T00:00:00.000Z'))).toBeNull();
+  });
+});
+
+describe('more of a purchase that was let in', () => {
+  const onTop = (card: SpendControls, spend: Given['spend'] = {}, more: Partial<Given> = {}) =>
+    refusal({ card, spend, onTopOf: 'chip', ...more })?.reason ?? null;
+  const byTheMerchant = { channel: 'ecommerce' } as const;
+  const fuel = {
+    mcc: '5542',
+    fleet: { driverId: null, vehicleId: null, odometer: 5n, fuelVolumeMl: null, fuelType: null },
+  };
+
+  test.each<[string, SpendControls, Given['spend'], string | null]>([
+    ['the merchant, always', { blocked_merchants: ['merchant'] }, byTheMerchant, 'merchant_blocked'],
+    ['the category, always', { blocked_mccs: ['5411'] }, byTheMerchant, 'mcc_blocked'],
+    ['the country, always', { blocked_merchant_countries: ['DEU'] }, byTheMerchant, 'country_blocked'],
+    ['the currency, always', { foreign_currency: false }, { merchantCurrency: 'EUR' }, 'foreign_currency_blocked'],
+    ['whether the card is valid, always', { valid_until: '2020-01-01T00:00:00Z' }, byTheMerchant, 'outside_validity'],
+    ['cash, always', { cash_withdrawals: false }, { cashAmount: 1n }, 'channel_blocked'],
+    ['hours where the card is presented', { hours: [] }, { channel: 'contactless' }, 'hours_blocked'],
+    ['hours not where the merchant asks', { hours: [] }, byTheMerchant, null],
+    ['hours where cash is handed out', { hours: [] }, { channel: 'manual', cashAmount: 1n }, 'hours_blocked'],
+    ['the channel where the card is presented', { allowed_channels: ['chip'] }, { channel: 'atm' }, 'channel_blocked'],
+    ['the purchase\u2019s channel where the merchant asks', { allowed_channels: ['chip'] }, byTheMerchant, null],
+    ['and it may be blocked since', { blocked_channels: ['chip'] }, byTheMerchant, 'channel_blocked'],
+    [
+      'a driver that is sent',
+      { fleet: { allowed_driver_ids: ['1'] } },
+      { ...fuel, fleet: { ...fuel.fleet, driverId: '2' } },
+      'driver_id_invalid',
+    ],
+    ['not one that is not', { fleet: { driver_id_required: true } }, fuel, null],
+  ])('%s', (_, card, spend, reason) => {
+    expect(onTop(card, spend)).toBe(reason);
+  });
+
+  test('single use and the odometer would stand in the purchase\u2019s own way', () => {
+    const cardCounters = countPurchase(EMPTY, { at: NOW, countedAt: NOW, mcc: '5542', merchantId: 'merchant' }, 1n, {
+      velocity: null,
+      merchantLock: true,
+      odometer: 5n,
+    });
+    const controls: SpendControls = {
+      single_use: true,
+      merchant_lock: 'first_use',
+      fleet: { odometer_required: true },
+    };
+    expect(refusal({ card: controls, spend: fuel, cardCounters })?.reason).toBe('single_use_spent');
+    expect(onTop(controls, fuel, { cardCounters })).toBeNull();
+    expect(onTop(controls, { ...fuel, merchantId: 'other' }, { cardCounters })).toBe('merchant_blocked');
   });
 });
 

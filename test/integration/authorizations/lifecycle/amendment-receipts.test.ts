@@ -264,7 +264,7 @@ describe('over the API', () => {
     );
     const results = (body: { checks: { check: string; result: string }[] }) =>
       Object.fromEntries(body.checks.map(({ check, result }) => [check, result]));
-    expect(results(explained.body)).toMatchObject({ controls: 'not_needed', limits: 'passed', funding: 'passed' });
+    expect(results(explained.body)).toMatchObject({ controls: 'passed', limits: 'passed', funding: 'passed' });
 
     const refused = await desk.get(key, `${base}/amendments/${declined?.id}/explain`).expect(200);
     expect(refused.body).toMatchObject({

@@ -173,7 +173,7 @@ const STORIES: readonly (readonly [
       await purchase.ask(10_000);
       await network.tested.sql.query('UPDATE cards SET controls = $2 WHERE id = $1', [
         holder.cardId,
-        JSON.stringify({ blocked_mccs: ['5411'] }),
+        JSON.stringify({ single_use: true }),
       ]);
       expect(await purchase.ask(0, { status: 'BALANCE_INQUIRY' })).toMatchObject({
         result: expect.not.stringMatching('APPROVED'),
@@ -181,7 +181,7 @@ const STORIES: readonly (readonly [
       expect(await purchase.ask(1_000)).toEqual({ result: 'APPROVED' });
     },
     [
-      ['balance_inquiry', 'declined', 'mcc_blocked', 10_000, 0, 0, null],
+      ['balance_inquiry', 'declined', 'single_use_spent', 10_000, 0, 0, null],
       ['authorization', 'approved', null, 10_000, 1_000, 1_000, null],
     ],
   ],
