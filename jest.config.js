@@ -21,7 +21,8 @@ const shared = {
 
 /** @type {import('jest').Config} */
 module.exports = {
-  testTimeout: 30_000,
+  // For what hangs, not for what is slow: a busy machine may take ten times as long as a quiet one.
+  testTimeout: 180_000,
   // Two cores: a third process would only make the servers wait.
   maxWorkers: 2,
   reporters: ['default', '<rootDir>/test/setup/print-stack-logs.js'],

@@ -64,7 +64,7 @@ beforeAll(async () => {
   await faucet.setNativeBalance(treasury.address, 10n ** 18n);
   await faucet.give('USDC', treasury.address, 10_000_000_000n);
   await faucet.give('EURC', treasury.address, 1_000_000_000n);
-}, 60_000);
+});
 
 afterAll(async () => {
   await vendor.close();

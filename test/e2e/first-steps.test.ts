@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await stack?.end();
-}, 60_000);
+});
 
 /** The code of the section, as somebody would paste it, block after block into one shell. */
 function firstSteps(): string {

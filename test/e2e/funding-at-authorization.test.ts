@@ -40,7 +40,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await database?.end();
   await stack?.end();
-}, 60_000);
+});
 
 const authorization = z.looseObject({ state: z.string(), reserved: shapes.money, cleared: shapes.money });
 

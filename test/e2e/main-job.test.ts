@@ -15,7 +15,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await stack?.end();
-}, 60_000);
+});
 
 async function largestQuoted(): Promise<string> {
   const { accountId, cardId, api } = holding;

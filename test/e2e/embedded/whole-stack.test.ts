@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await stack?.end();
-}, 60_000);
+});
 
 async function createOrganization(name: string): Promise<number> {
   const response = await fetch(`${stack.apiUrl}/v1/organizations`, {

@@ -94,7 +94,7 @@ afterAll(async () => {
   await stack?.end();
   await Promise.all([offRamp?.close(), chain?.close()]);
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 test('a worker killed between approval and funding, and at each effect outside, funds everything once', async () => {
   const { api, accountId, owner, auditor } = holding;

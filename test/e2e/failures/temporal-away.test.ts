@@ -29,7 +29,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await stack?.end();
-}, 60_000);
+});
 
 async function readyz(): Promise<{ status: number; said: string; missing: readonly string[] }> {
   const response = await fetch(`${stack.apiUrl}/readyz`);

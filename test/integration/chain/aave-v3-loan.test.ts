@@ -48,7 +48,7 @@ beforeAll(async () => {
   await sandbox.fundToken('WETH', operating, 2n * ETHER);
   await sandbox.fundToken('USDC', operating, 100n * USD);
   await chain.rpc('evm_setAutomine', [false]);
-}, 60_000);
+});
 
 afterAll(async () => {
   await Promise.all([chain?.stop(), stack?.stop()]);
@@ -138,7 +138,7 @@ test('a derived address without any ETH borrows by one signature, and its debt i
   expect(holdings - (await reader.tokenBalance(usdc, operating))).toBeLessThan(owed + USD);
   // What was repaid does not come back to the delegation.
   expect(await venue.delegationLeft('USDC', user, operating)).toBe(880n * USD);
-}, 60_000);
+});
 
 test('a loan over the limit is refused with the code of the venue', async () => {
   expect(await run('over-limit', venue.borrowCall('USDC', 870n * USD, user))).toMatchObject({ state: 'confirmed' });
@@ -150,7 +150,7 @@ test('a loan over the limit is refused with the code of the venue', async () => 
     state: 'failed',
     detail: 'would revert: 36',
   });
-}, 60_000);
+});
 
 test('a delegation signed by someone else, or past its deadline, is refused', async () => {
   const value = 5n * USD;

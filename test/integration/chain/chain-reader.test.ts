@@ -21,7 +21,7 @@ beforeAll(async () => {
   usdc = required(chain.deployment.tokens.USDC, 'USDC').address;
   weth = required(chain.deployment.tokens.WETH, 'WETH').address;
   faucet = required(chain.deployment.sandbox, 'sandbox').faucet;
-}, 60_000);
+});
 
 afterAll(() => chain?.stop());
 

@@ -12,7 +12,7 @@ let chain: ManualChain;
 
 beforeAll(async () => {
   chain = await startManualChain();
-}, 60_000);
+});
 
 afterAll(() => chain?.stop());
 

@@ -17,7 +17,7 @@ let nextOrganizationIndex = 0;
 
 beforeAll(async () => {
   [chain, stack] = await Promise.all([startManualChain(), startSenderStack()]);
-}, 60_000);
+});
 
 afterAll(async () => {
   await Promise.all([chain?.stop(), stack?.stop()]);
@@ -329,7 +329,7 @@ test('fifty concurrent intents over two instances take the nonces 0 to 49, each 
   const rows = await Promise.all(keys.map((key) => intentRow(wallet, key)));
   expect(rows.map((row) => Number(row.nonce)).sort((a, b) => a - b)).toEqual(keys.map((_, index) => index));
   expect(await nonceOf(wallet)).toBe(50);
-}, 60_000);
+});
 
 test('a call given up leaves its nonce to a transfer of nothing, and later calls pass', async () => {
   const wallet = await createWallet();

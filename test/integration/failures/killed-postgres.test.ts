@@ -17,8 +17,6 @@ import { runMigrations } from '../../../embedded/run-migrations';
 import { type MessageIds, newMessageIds, startApiProcess } from '../../builders/api-process';
 import { createSpendingWorld } from '../../builders/spending-world';
 
-jest.setTimeout(120_000);
-
 const LOAD_MS = 1_500;
 
 test('kill -9 of PostgreSQL under load: every answer that was given is found, and nothing is held twice', async () => {

@@ -4,8 +4,6 @@ import { type ApiProcess, newMessageIds, startApiProcess } from '../../builders/
 import { createSpendingWorld } from '../../builders/spending-world';
 import { type OpenTestDatabase, openTestDatabase } from '../../setup/database';
 
-jest.setTimeout(60_000);
-
 const USDC = 1_000_000n;
 
 let database: OpenTestDatabase;

@@ -17,7 +17,7 @@ let world: Awaited<ReturnType<typeof createFundingWorld>>;
 beforeAll(async () => {
   chain = await startOwnChain();
   world = await createFundingWorld(chain);
-}, 90_000);
+});
 
 afterAll(async () => {
   await world.close();

@@ -22,7 +22,7 @@ beforeAll(async () => {
   world = await createFundingWorld(chain);
   sql = new Client({ connectionString: world.superuserUrl });
   await sql.connect();
-}, 90_000);
+});
 
 afterAll(async () => {
   await sql.end();

@@ -72,4 +72,4 @@ it('holds end at their deadline although their workflows never started, because 
   expect((await readBacklog(workerKnex)).batches.waiting).toBe(3);
   await relay.stop();
   await authorizer.close();
-}, 60_000);
+});

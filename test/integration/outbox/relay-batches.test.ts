@@ -131,7 +131,7 @@ it('three relays start the workflow of each of 20,000 holds once after Temporal 
   expect(all).toBeGreaterThanOrEqual(20_000 + missed);
   expect(all).toBeLessThan(20_000 + missed + 3 * FAST.concurrency);
   expect(temporal.seen.most).toBeLessThanOrEqual(3 * FAST.share);
-}, 60_000);
+});
 
 it('keeps what was started of a batch, and tries the rest again', async () => {
   await placeHolds(40, 40);
