@@ -80,7 +80,7 @@ export async function startAnvil(options: AnvilOptions): Promise<RunningAnvil> {
     stopTimeoutMs: 20_000,
     ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
   });
-  await untilReady(child, async () => (await chainIdOf(rpcUrl)) === sandboxChainId, { timeoutMs: 30_000 });
+  await untilReady(child, async () => (await chainIdOf(rpcUrl)) === sandboxChainId, { timeoutMs: 120_000 });
   return {
     rpcUrl,
     process: child,

@@ -86,7 +86,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
     ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
   });
   await untilReady(child, async () => answers(superuserUrl), {
-    timeoutMs: 60_000,
+    timeoutMs: 120_000,
     remedy: `read ${options.logFile}; if another server still holds ${dataDir}, end it; \`npm run reset\` clears the data folder`,
   });
   return {

@@ -52,7 +52,7 @@ export async function startTemporal(options: TemporalOptions): Promise<RunningTe
     ...(options.onUnexpectedExit === undefined ? {} : { onUnexpectedExit: options.onUnexpectedExit }),
   });
   await untilReady(child, async () => (await temporalProblem(address)) === null, {
-    timeoutMs: 60_000,
+    timeoutMs: 120_000,
     intervalMs: 100,
   });
   return {

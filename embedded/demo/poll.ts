@@ -1,7 +1,7 @@
 import { DemoFailure } from './demo-failure';
 
 const INTERVAL_MS = 100;
-export const STATE_LIMIT_MS = 60_000;
+const STATE_LIMIT_MS = 120_000;
 
 /**
  * Reads until `reached` says so and returns what was read then. `describe` puts what was seen last into words for the

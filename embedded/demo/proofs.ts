@@ -161,7 +161,7 @@ async function soldAndPaid({ api }: Journey): Promise<{ readonly soldUsdc: bigin
 /** Workflows that may wait for something from outside; every other one has done its work when the journey is over. */
 const MAY_WAIT: ReadonlySet<string> = new Set(['spendAuthorization']);
 const TASK_QUEUE = 'escudo';
-const WORKFLOWS_LIMIT_MS = 20_000;
+const WORKFLOWS_LIMIT_MS = 60_000;
 
 interface SeenWorkflow {
   readonly id: string;

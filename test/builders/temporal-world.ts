@@ -55,10 +55,10 @@ export function uniqueId(): string {
 
 /** Waits until `check` holds. Throws with `what` when it does not within 20 s. */
 export async function eventually(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     if (await check()) return;
-    if (Date.now() > deadline) throw new Error(`still not so after 20 s: ${what}`);
+    if (Date.now() > deadline) throw new Error(`still not so after a minute: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }

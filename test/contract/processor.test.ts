@@ -25,7 +25,7 @@ function okValue<T>(outcome: VendorOutcome<T>): T {
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 8_000;
+  const deadline = Date.now() + 60_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
     await delay(10);
@@ -61,7 +61,7 @@ describe('the processor adapter against the simulated card network', () => {
 
   /** Until every webhook has been delivered, so that what did not come can be told from what is still on its way. */
   async function quiet(): Promise<void> {
-    const deadline = Date.now() + 8_000;
+    const deadline = Date.now() + 60_000;
     while ((await book()).webhooks_pending > 0) {
       if (Date.now() > deadline) throw new Error('webhooks are still waiting');
       await delay(10);

@@ -45,7 +45,7 @@ export async function openWebhookSink(): Promise<WebhookSink> {
 export async function eventually<T>(
   what: string,
   found: () => T | undefined | Promise<T | undefined>,
-  timeoutMs = 15_000,
+  timeoutMs = 60_000,
 ): Promise<T> {
   const end = Date.now() + timeoutMs;
   for (;;) {

@@ -10,7 +10,7 @@ import { openCardAccount } from '../../builders/card-account';
 import { readCardNetworkBook, readOffRampBook } from '../../builders/vendor-books';
 import { startTestStack, wholeStackTimeout } from '../../setup/whole-stack';
 
-const BACK_LIMIT_MS = 60_000;
+const BACK_LIMIT_MS = 120_000;
 const FUNDED_LIMIT_MS = 120_000;
 const AMOUNTS = ['11.00', '12.00', '13.00'] as const;
 

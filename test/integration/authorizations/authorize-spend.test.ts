@@ -516,7 +516,7 @@ describe('an answer', () => {
     await blocker.connect();
     await blocker.query('BEGIN');
     await blocker.query('SELECT 1 FROM limit_counters WHERE organization_id = $1 FOR UPDATE', [organizationId]);
-    const request = purchase(account, 1_000n, { respondBy: new Date(Date.now() + 500) });
+    const request = purchase(account, 1_000n, { respondBy: new Date(Date.now() + 3_000) });
     const reply = await authorizer.authorize(request);
     expect(reply).toMatchObject({ outcome: 'declined', declineReason: 'late' });
     authorizer.answered(request);

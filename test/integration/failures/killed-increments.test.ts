@@ -9,7 +9,7 @@ import type { NetworkPurchase, PlayedNetwork } from '../../builders/played-netwo
 import { createSpendingWorld, type SpendingWorld } from '../../builders/spending-world';
 import type { TestDatabase } from '../../setup/database';
 
-jest.setTimeout(300_000);
+jest.setTimeout(600_000);
 
 const USDC = 1_000_000n;
 const CONNECTIONS = 16;
