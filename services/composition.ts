@@ -59,6 +59,8 @@ const BATCH_LIMITS = { inFlightMax: 2, besideFrom: 32, batchMax: 64, waitingMax:
 
 /** A few kilobytes each. */
 const ACCOUNTS_KEPT_MAX = 20_000;
+/** What a processor's own margin leaves for an answer that is under way when its time is over. */
+const ANSWER_GRACE_MS = 250;
 
 /** What the api and the worker both stand on: pools, clients and adapters, made once for each process. */
 export interface Platform {
@@ -160,6 +162,7 @@ export async function composeAuthorizer(
     clock,
     limits: wiring.limits,
     accountsKeptMax: ACCOUNTS_KEPT_MAX,
+    graceMs: ANSWER_GRACE_MS,
     sealer,
     amend: (request, known) => amendAuthorization({ knex, clock, sealer, partner }, request, known),
     partner,

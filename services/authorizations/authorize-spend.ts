@@ -67,6 +67,8 @@ export interface AuthorizerDependencies {
   readonly limits: BatchQueueLimits;
   /** Accounts kept in memory between purchases; 0 reads every account anew. */
   readonly accountsKeptMax: number;
+  /** Waiting beyond `respondBy` for a commit that is under way costs the vendor nothing: it has its own margin on top. */
+  readonly graceMs: number;
   readonly sealer: ReceiptSealer;
   /** Decides what changes a purchase that is known: an increment, an advice asked for. Apart from the batches. */
   readonly amend: (request: AuthorizationRequest, known: KnownAuthorization) => Promise<AuthorizationReply>;
@@ -111,8 +113,6 @@ interface Job {
   readonly giveUpAt: number;
 }
 
-/** Waiting beyond `respondBy` for a commit that is under way costs the vendor nothing: it has its own margin on top. */
-const GRACE_MS = 250;
 /** Conflicts of versions after which the accounts are locked before they are read. */
 const CONFLICTS_BEFORE_LOCKING = 2;
 const CONFLICTS_MAX = 20;
@@ -627,7 +627,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         resolve = done;
       });
       const startedAt = performance.now();
-      const waitMs = Math.max(request.respondBy.getTime() - clock.now().getTime(), 0) + GRACE_MS;
+      const waitMs = Math.max(request.respondBy.getTime() - clock.now().getTime(), 0) + deps.graceMs;
       const job: Job = {
         key,
         card: `${request.vendor}:${request.cardToken}`,

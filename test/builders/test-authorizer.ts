@@ -16,6 +16,7 @@ export function createTestAuthorizer(pool: Pool, overrides: Partial<AuthorizerDe
     clock: systemClock,
     limits: { inFlightMax: 2, besideFrom: 0, batchMax: 64, waitingMax: 1_000 },
     accountsKeptMax: 1_000,
+    graceMs: 250,
     sealer: testSealer(),
     amend: () => Promise.reject(new Error('this test does not change known purchases')),
     partner: null,
