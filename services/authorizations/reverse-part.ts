@@ -6,10 +6,11 @@ import { minBigint } from '../shared/money';
 import { type AuthorizationRow, type FundingLegRow, fundingLegsOf } from './authorization.repository';
 import { changeAuthorization } from './card-event.repository';
 import { authorizationEventData, heldLegsOf } from './card-event-context';
+import { freeOwn, freeShare } from './hold-of-rest';
 import { type CountedFor, giveLimitBack, releaseHold } from './release-hold';
 import { returnReservation } from './return-reservation';
 import { isOpen, next } from './rules/authorization-state';
-import { type HeldLeg, heldUsd, releaseAll, releasedByReversal, releaseLegs } from './rules/hold-legs';
+import { type HeldLeg, heldUsd, releaseAll } from './rules/hold-legs';
 
 /**
  * Gives `amount` cents of what is still to be cleared back, at most all of it. Under the account's lock, on a purchase that is
@@ -41,14 +42,13 @@ export async function reversePart(
   const legs = await fundingLegsOf(trx, organizationId, [authorizationId]);
   const held = heldLegsOf(legs);
   const own = reversed < input.amount || reversed === outstanding ? null : untouchedLegs(legs, input.legIds ?? []);
-  // What is held still goes back before what was funded already, which has to be bought back.
   const { reserved_amount: reserved } = authorization;
   const { freed, release } =
     reversed === outstanding
       ? { freed: heldUsd(held) + reserved, release: releaseAll(held) }
       : own !== null
-        ? { freed: heldUsd(own), release: releaseAll(own) }
-        : releaseShare(held, releasedByReversal(heldUsd(held) + reserved, outstanding, reversed));
+        ? await freeOwn(trx, authorization, own, input.countedFor === 'first')
+        : await freeShare(trx, authorization, held, { outstanding, reversed });
   await releaseHold(trx, {
     organizationId,
     authorizationId,
@@ -93,10 +93,6 @@ export async function reversePart(
       ...(input.reason === undefined ? {} : { reason: input.reason }),
     },
   });
-}
-
-function releaseShare(held: readonly HeldLeg[], freed: bigint) {
-  return { freed, release: releaseLegs(held, minBigint(freed, heldUsd(held))) };
 }
 
 /** The legs of these ids as they are held, or null where anything of them was posted or released already. */

@@ -337,7 +337,7 @@ export class ModelSpending {
     const wanted = basis === 'total' ? most(cents, known.cleared) : total + cents;
     const more = wanted - total;
     if (more < 0n) {
-      this.takeBack(known, -more);
+      this.takeBack(known, number, -more);
       return { outcome: 'approved', approved: cents, reason: null };
     }
     const told = { continues: open(known), tillCash };
@@ -553,7 +553,7 @@ export class ModelSpending {
     purchase.spokenOf = true;
     const total = stillDue(purchase) + purchase.cleared;
     const more = most(cents, purchase.cleared) - total;
-    if (more < 0n) this.takeBack(purchase, -more);
+    if (more < 0n) this.takeBack(purchase, number, -more);
     if (more <= 0n) return null;
     const told = { continues: open(purchase) && !begins, tillCash: 0n };
     const held = told.continues && this.narrow(purchase, number, total, more);
@@ -688,16 +688,37 @@ export class ModelSpending {
       return null;
     }
     purchase.spokenOf = true;
-    if (open(purchase)) this.takeBack(purchase, cents);
+    if (open(purchase)) this.takeBack(purchase, number, cents);
     return null;
   }
 
-  private takeBack(purchase: Purchase, cents: bigint): void {
+  /** Cents to keep of a hold for `left` of what is `due`: its part of what is held beside the fee, and the fee of that. */
+  private keptFor(
+    number: number,
+    { tillCash }: Purchase,
+    kept: bigint,
+    [left, due]: readonly [bigint, bigint],
+  ): bigint {
+    const { cleared, fees } = this.costsOf(number);
+    const toCome = (cents: bigint) =>
+      most(this.fee(number, cleared + cents, { continues: false, tillCash }) - fees, 0n);
+    let [fits, tooMuch] = [0n, kept + 1n];
+    while (tooMuch - fits > 1n) {
+      const middle = (fits + tooMuch) / 2n;
+      if (middle + toCome(middle) <= kept) fits = middle;
+      else tooMuch = middle;
+    }
+    if (fits === 0n) return up(kept * left, due);
+    const rest = up(fits * left, due);
+    return least(rest + toCome(rest), kept);
+  }
+
+  private takeBack(purchase: Purchase, number: number, cents: bigint): void {
     const due = stillDue(purchase);
     const reversed = least(cents, due);
     const held = sum(purchase.parts.map((part) => part.cents));
     const kept = held + purchase.reserved;
-    const freed = reversed === due ? kept : kept - up(kept * (due - reversed), due);
+    const freed = reversed === due ? kept : kept - this.keptFor(number, purchase, kept, [due - reversed, due]);
     if (reversed === due) release(purchase.parts);
     else releaseFromBehind(purchase.parts, least(freed, held));
     // What is held goes back before what was taken already.
@@ -811,7 +832,7 @@ export class ModelSpending {
   private giveUp(number: number): null {
     const purchase = this.account.purchases.get(number);
     if (purchase === undefined || purchase.state !== 'pending' || purchase.spokenOf) return null;
-    this.takeBack(purchase, purchase.approved);
+    this.takeBack(purchase, number, purchase.approved);
     return null;
   }
 }

@@ -11,6 +11,8 @@ export interface FeeTerms {
   readonly bps: number;
 }
 
+export const NO_FEE: FeeTerms = { fixed: 0n, bps: 0 };
+
 /** What the fees of a purchase depend on. */
 export interface ChargedSpend {
   readonly currency: string;

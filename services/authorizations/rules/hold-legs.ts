@@ -1,5 +1,5 @@
 import { minBigint, sumBigint } from '../../shared/money';
-import { divideRoundDown, divideRoundUp } from '../../shared/rounding';
+import { divideRoundDown } from '../../shared/rounding';
 
 /** What a leg still holds: base units of `asset`, and the cents that they were held for. */
 export interface HeldLeg {
@@ -92,15 +92,6 @@ export function releaseBuffers(legs: readonly HeldLeg[]): HoldChange {
     shares: legs.filter(isFinished).map((leg) => shareOf(leg, leg.leftAmount, leg.leftUsd)),
     left: legs.map((leg) => (isFinished(leg) ? { ...leg, leftAmount: 0n, leftUsd: 0n } : leg)),
   };
-}
-
-/**
- * Cents of the hold that a reversal frees. `outstanding` is what of the purchase is neither cleared nor reversed; the hold
- * carries an allowance on top of it, which shrinks in proportion and is rounded in favour of the hold.
- */
-export function releasedByReversal(held: bigint, outstanding: bigint, reversed: bigint): bigint {
-  if (reversed >= outstanding) return held;
-  return held - divideRoundUp(held * (outstanding - reversed), outstanding);
 }
 
 function shareOf(leg: HeldLeg, amount: bigint, amountUsd: bigint): LegShare {

@@ -6,7 +6,6 @@ import {
   heldUsd,
   releaseAll,
   releaseBuffers,
-  releasedByReversal,
   releaseLegs,
 } from '../../../services/authorizations/rules/hold-legs';
 import { sumBigint } from '../../../services/shared/money';
@@ -84,23 +83,5 @@ test('whatever is consumed or released, Σ is conserved', () => {
       expect(sumBigint(all.left.map((each) => each.leftAmount))).toBe(0n);
       expect(heldUsd(all.left)).toBe(0n);
     }),
-  );
-});
-
-test('a reversal frees its share of the hold, never more than all, and all at the end', () => {
-  expect(releasedByReversal(120n, 100n, 50n)).toBe(60n);
-  expect(releasedByReversal(121n, 100n, 50n)).toBe(60n);
-  expect(releasedByReversal(120n, 100n, 100n)).toBe(120n);
-  expect(releasedByReversal(120n, 0n, 0n)).toBe(120n);
-  fc.assert(
-    fc.property(
-      fc.bigInt(0n, 10n ** 9n),
-      fc.bigInt(1n, 10n ** 9n),
-      fc.bigInt(0n, 10n ** 9n),
-      (held, open, reversed) => {
-        const freed = releasedByReversal(held, open, reversed);
-        expect(freed >= 0n && freed <= held).toBe(true);
-      },
-    ),
   );
 });

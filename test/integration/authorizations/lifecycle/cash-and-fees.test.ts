@@ -1,3 +1,5 @@
+import { followAuthorization } from '../../../../services/authorizations/follow-authorization';
+import { systemClock } from '../../../../services/shared/clock';
 import { CASH_MACHINE, type Lifecycle, startLifecycle, TAKES_PARTIAL, USDC } from './network';
 
 let network: Lifecycle;
@@ -213,6 +215,69 @@ test('a partial reversal gives its part of the fee back, a clearing above the ho
     fees: 120n,
     free: 438_800_000n,
     overdue: 0n,
+  });
+});
+
+describe('a partial reversal leaves the hold for the amount left and the fee of it', () => {
+  test('of cash, whose fixed fee its clearing will charge in full', async () => {
+    const holder = await network.cardholder({ policy: CASH_FEE, funds: { USDC: 204_500_000n } });
+    const purchase = holder.purchase(CASH_MACHINE);
+    await purchase.ask(20_000);
+    await purchase.tell('AUTHORIZATION_REVERSAL', 15_000, { holdLeft: 5_000 });
+    expect(await holder.books(purchase)).toMatchObject({ held: 5_300n, free: 151_500_000n });
+    // What is free is held for another, so that the clearing has its own hold alone.
+    expect(await holder.purchase().ask(15_150)).toEqual({ result: 'APPROVED' });
+    await purchase.tell('CLEARING', 5_000);
+    expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', held: 0n, fees: 300n, overdue: 0n });
+  });
+
+  test('also where a part has cleared and has paid the fixed fee', async () => {
+    const holder = await network.cardholder({ policy: CASH_FEE });
+    const purchase = holder.purchase(CASH_MACHINE);
+    await purchase.ask(20_000);
+    await purchase.tell('CLEARING', 10_000, { holdLeft: 10_000 });
+    expect(await holder.books(purchase)).toMatchObject({ held: 10_100n, fees: 350n });
+    await purchase.tell('AUTHORIZATION_REVERSAL', 5_000, { holdLeft: 5_000 });
+    expect(await holder.books(purchase)).toMatchObject({ held: 5_050n });
+    await purchase.tell('CLEARING', 5_000);
+    expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', fees: 400n, overdue: 0n });
+  });
+
+  test('of a rate, to the cent', async () => {
+    const holder = await network.cardholder({ policy: { foreign_currency_fee_bps: 150 } });
+    const purchase = holder.purchase(EUROS);
+    await purchase.ask(9_999);
+    await purchase.tell('AUTHORIZATION_REVERSAL', 3_333, { holdLeft: 6_666 });
+    expect(await holder.books(purchase)).toMatchObject({ held: 6_765n });
+    await purchase.tell('CLEARING', 6_666);
+    expect(await holder.books(purchase)).toMatchObject({ fees: 99n, overdue: 0n });
+  });
+
+  test('where it was set aside right after approval', async () => {
+    const policy = { ...CASH_FEE, funding_at: 'authorization' as const };
+    const holder = await network.cardholder({ policy, funds: { USDC: 204_500_000n } });
+    const purchase = holder.purchase(CASH_MACHINE);
+    await purchase.ask(20_000);
+    const [row] = await holder.rows('authorizations');
+    const reference = { organizationId: holder.organizationId, authorizationId: String(row?.id) };
+    await followAuthorization({ knex: network.knex, clock: systemClock }, reference, 0);
+    await purchase.tell('AUTHORIZATION_REVERSAL', 15_000, { holdLeft: 5_000 });
+    expect(await holder.rows('authorizations')).toMatchObject([{ reserved_amount: 5_300n }]);
+  });
+
+  test('where what it began with was not heard, and what came on top was', async () => {
+    const holder = await network.cardholder({ policy: CASH_FEE, funds: { USDC: 255_000_000n } });
+    const purchase = holder.purchase(CASH_MACHINE);
+    await purchase.ask(20_000);
+    const { lastEventToken } = purchase;
+    await purchase.ask(5_000);
+    expect(await holder.books(purchase)).toMatchObject({ held: 25_500n, free: 0n });
+    const notHeard = { result: 'UNKNOWN_HOST_TIMEOUT', detailedResults: ['CUSTOMER_ASA_TIMEOUT'], holdLeft: 5_000 };
+    await purchase.tell('AUTHORIZATION', 20_000, { ...notHeard, token: lastEventToken });
+    expect(await holder.books(purchase)).toMatchObject({ held: 5_300n });
+    await holder.purchase().ask(20_200);
+    await purchase.tell('CLEARING', 5_000);
+    expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', fees: 300n, overdue: 0n });
   });
 });
 

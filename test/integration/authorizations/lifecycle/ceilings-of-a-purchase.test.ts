@@ -119,11 +119,11 @@ test('a reservation counts as what is held, and its return frees the ceiling', a
   expect(await desk.sameAgain(holder)).toBe(2);
 });
 
-test('a purchase that had ended is one of its own for ceilings too', async () => {
+test('a purchase that was declined took nothing, so that its ceilings are whole when it is asked for again', async () => {
   const holder = await spending([{ ...usdc, maxPerPurchase: 10_000n }]);
   const purchase = holder.purchase();
-  await purchase.ask(10_000);
-  await purchase.tell('CLEARING', 10_000);
+  expect(await purchase.ask(10_001)).toEqual({ result: 'INSUFFICIENT_FUNDS' });
   expect(await purchase.ask(10_000)).toEqual({ result: 'APPROVED' });
-  expect(await desk.sameAgain(holder)).toBe(1);
+  expect(await purchase.ask(1)).toEqual({ result: 'INSUFFICIENT_FUNDS' });
+  expect(await desk.sameAgain(holder)).toBe(2);
 });
