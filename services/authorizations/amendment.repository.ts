@@ -31,6 +31,8 @@ export interface AmendmentRow {
   readonly total_before: bigint;
   /** Approved on top of it; told by the network, it may be more than is held. */
   readonly granted: bigint;
+  /** The purchase had ended, and what was granted opened it again; null where it was written before this was kept. */
+  readonly opened_again: boolean | null;
   /** What a told total that is no more than `total_before` gave back; null where the message told none such. */
   readonly given_back: bigint | null;
   readonly leg_ids: readonly string[];
@@ -79,19 +81,27 @@ export async function findAmendmentById(
   return trx<AmendmentRow>('authorization_amendments').where({ organization_id: organizationId, id }).first();
 }
 
+/** A message that approved something on top of a purchase. */
+type GrantedRow = Pick<
+  AmendmentRow,
+  'message_id' | 'card_id' | 'total_before' | 'granted' | 'created_at' | 'answer_state'
+> & { readonly opened_again: boolean };
+
+/** Rows of before this was kept have it in their receipts, and still older ones only where nothing of the purchase stood. */
+const OPENED_AGAIN = `coalesce(opened_again, receipt::json #>> '{amendment,ended}' = 'true', total_before = 0)`;
+
 /** What was approved on top of a purchase, in the order in which it was, also where it was taken back. */
 export async function grantedOnTop(
   trx: Transaction,
   organizationId: string,
   authorizationId: string,
-): Promise<
-  readonly Pick<AmendmentRow, 'message_id' | 'card_id' | 'total_before' | 'granted' | 'created_at' | 'answer_state'>[]
-> {
+): Promise<readonly GrantedRow[]> {
   return trx<AmendmentRow>('authorization_amendments')
     .where({ organization_id: organizationId, authorization_id: authorizationId })
     .where('granted', '>', '0')
     .orderBy('id')
-    .select('message_id', 'card_id', 'total_before', 'granted', 'created_at', 'answer_state');
+    .select('message_id', 'card_id', 'total_before', 'granted', 'created_at', 'answer_state')
+    .select(trx.raw(`${OPENED_AGAIN} AS opened_again`));
 }
 
 /** Says what became of an answer that was awaited; nothing where that is known. Whether it was awaited. */

@@ -276,6 +276,18 @@ export async function insertCardTransaction(
   });
 }
 
+/** Notes what limits counted when a transaction posted, cents, and whether its purchase counted as one then. */
+export async function noteCounted(
+  trx: Transaction,
+  organizationId: string,
+  cardTransactionId: string,
+  counted: { readonly amount: bigint; readonly asPurchase: boolean },
+): Promise<void> {
+  await trx('card_transactions')
+    .where({ organization_id: organizationId, id: cardTransactionId })
+    .update({ counted_amount: counted.amount.toString(), counted_as_purchase: counted.asPurchase });
+}
+
 /** What a purchase has cost so far: a clearing, or a refund that was taken back. Cents. */
 export interface SpendingRow {
   readonly id: string;

@@ -1,7 +1,7 @@
 import { rememberedFor } from '../cards/rules/evaluate-controls';
 import { countersNow, countersToStored, countIncrement, countPurchase } from '../cards/rules/limit-counters';
 import type { Transaction } from '../database/transaction';
-import { isClearedBefore, type PurchaseKey, saveCounters } from './card-event.repository';
+import { isClearedBefore, noteCounted, type PurchaseKey, saveCounters } from './card-event.repository';
 import type { CardEventContext } from './card-event-context';
 import { standingOf } from './rules/amendment';
 import { countedAmount } from './rules/counted-amount';
@@ -29,6 +29,7 @@ export async function countClearing(
   const { card } = snapshot;
   const counts = authorization !== null && countedAmount(standingOf(authorization)) > 0n;
   const known = counts || (await isClearedBefore(trx, input.key, input.cardTransactionId));
+  await noteCounted(trx, organizationId, input.cardTransactionId, { amount, asPurchase: !known });
   const { id: merchantId, mcc, country: merchantCountry } = authorization?.merchant ?? event.merchant;
   const purchase = { at: authorization?.created_at ?? now, countedAt: now, mcc, merchantId };
   const controls = controlsOf(snapshot, now);

@@ -103,13 +103,11 @@ async function expire(
   const { cleared_amount: spent } = authorization;
   const unspent = countedAmount(standingOf(authorization)) - spent;
   if (unspent > 0n) {
-    // A clearing of nothing may have gone before.
-    const wholly = spent === 0n;
     await giveLimitBack(trx, authorization, {
       timeZone: input.account.time_zone,
       amount: unspent,
       countedFor: 'last',
-      wholly,
+      unspent: true,
       now: input.now,
     });
   }

@@ -77,6 +77,7 @@ export async function recordAmendment(
     requested_amount: request.amount,
     total_before: purchase.total,
     granted,
+    opened_again: granted > 0n && !purchase.open,
     given_back: facts.total?.givenBack ?? null,
     leg_ids: legIds,
     occurred_at: message.occurredAt,

@@ -236,7 +236,7 @@ async function postSpending(
         timeZone,
         amount: -notCounted,
         countedFor: 'last',
-        wholly: after.cleared === 0n,
+        unspent: event.amount === 0n,
         now,
       });
     }

@@ -8,7 +8,7 @@ import type { AuthorizationRow } from './authorization.repository';
 import { addToAccount, addToLeg, findCounters, saveCounters } from './card-event.repository';
 import { standingOf } from './rules/amendment';
 import { countedAmount } from './rules/counted-amount';
-import { amountOf, type CountedPart, partsCounted, partsGivenBack } from './rules/counted-parts';
+import { amountOf, type CountedPart, lastOpening, partsCounted, partsGivenBack } from './rules/counted-parts';
 import type { LegShare } from './rules/hold-legs';
 import { isAnsweredLate } from './unheard-answers.repository';
 
@@ -40,8 +40,9 @@ export type CountedFor = 'first' | 'last' | { readonly messageId: string };
 
 /**
  * Gives `amount` cents of limit use back, to the account and to the cards that they were counted on, in the windows in which they
- * were and which are still open, and to velocity rules. `wholly`: nothing of the purchase was spent, so it no longer counts as one either,
- * nor locks its card to its merchant.
+ * were and which are still open, and to velocity rules. `unspent`: it has ended, and its last message cleared nothing. Where nothing was
+ * cleared either since it was last counted as a purchase (it may have ended before, and been opened again), it no longer counts as that
+ * one, nor locks its card to its merchant.
  */
 export async function giveLimitBack(
   trx: Transaction,
@@ -50,14 +51,15 @@ export async function giveLimitBack(
     readonly timeZone: string;
     readonly amount: bigint;
     readonly countedFor: CountedFor;
-    readonly wholly: boolean;
+    readonly unspent: boolean;
     readonly now: Date;
   },
 ): Promise<void> {
   const { organization_id: organizationId, account_id: accountId, card_id: cardId, merchant } = authorization;
   const purchase = { at: authorization.created_at, mcc: merchant.mcc, merchantId: merchant.id };
-  const { counted, given, countedSince } = await countedAndGiven(trx, authorization, input);
-  const cards = new Set([cardId, ...given.map((part) => part.cardId)]);
+  const { counted, given, opening } = await countedAndGiven(trx, authorization, input);
+  const wholly = input.unspent && authorization.cleared_amount === opening.cleared;
+  const cards = new Set([cardId, opening.cardId, ...given.map((part) => part.cardId)]);
   for (const scopeId of [accountId, ...cards]) {
     const stored = await findCounters(trx, organizationId, accountId, scopeId);
     if (stored === null) continue;
@@ -69,8 +71,8 @@ export async function giveLimitBack(
       parts,
       counted: amountOf(inScope(counted)),
       // On another card only amounts were counted, and no purchase.
-      wholly: input.wholly && (scopeId === accountId || scopeId === cardId),
-      countedSince,
+      wholly: wholly && (scopeId === accountId || scopeId === opening.cardId),
+      countedSince: opening.at,
     });
     await saveCounters(trx, organizationId, accountId, scopeId, countersToStored(next));
   }
@@ -83,8 +85,8 @@ async function countedAndGiven(
 ): Promise<{
   readonly counted: readonly CountedPart[];
   readonly given: readonly CountedPart[];
-  /** When it was counted as a purchase: it may have ended, and been opened again. */
-  readonly countedSince: Date;
+  /** When and on which card it was last counted as a purchase. */
+  readonly opening: { readonly at: Date; readonly cleared: bigint; readonly cardId: string };
 }> {
   const { organization_id: organizationId, id, card_id: cardId, created_at: at } = authorization;
   const rows = await grantedOnTop(trx, organizationId, id);
@@ -94,6 +96,7 @@ async function countedAndGiven(
     at: row.created_at,
     totalBefore: row.total_before,
     granted: row.granted,
+    openedAgain: row.opened_again,
     takenBack: row.answer_state === 'taken_back',
   }));
   const standing = countedAmount(standingOf(authorization));
@@ -101,8 +104,8 @@ async function countedAndGiven(
   const firstTakenBack =
     onTop.length > 0 && authorization.kind !== 'advice' && (await isAnsweredLate(trx, authorization));
   const counted = partsCounted(firstTakenBack ? null : { cardId, at }, onTop, standing);
-  const countedSince = onTop.findLast(({ totalBefore }) => totalBefore === 0n)?.at ?? at;
-  if (countedFor === 'last') return { counted, given: partsGivenBack(counted, amount), countedSince };
+  const opening = lastOpening({ cardId, at }, onTop);
+  if (countedFor === 'last') return { counted, given: partsGivenBack(counted, amount), opening };
   const part = countedFor === 'first' ? undefined : onTop.find(({ messageId }) => messageId === countedFor.messageId);
-  return { counted, given: [{ cardId: part?.cardId ?? cardId, at: part?.at ?? at, amount }], countedSince };
+  return { counted, given: [{ cardId: part?.cardId ?? cardId, at: part?.at ?? at, amount }], opening };
 }

@@ -70,7 +70,7 @@ export async function reversePart(
     timeZone,
     amount: reversed,
     countedFor: input.countedFor ?? 'last',
-    wholly: !isOpen(transition.state) && authorization.cleared_amount === 0n,
+    unspent: !isOpen(transition.state),
     now,
   });
   await returnReservation(trx, {

@@ -93,6 +93,8 @@ interface Purchase {
   refunded: bigint;
   /** Cents that the limits count of it. */
   counted: bigint;
+  /** Cents of it that were cleared when it was last counted as a purchase: it began then, or had ended and was opened again. */
+  clearedBefore: bigint;
   /** Cents that were taken before any clearing and are not cleared yet. */
   reserved: bigint;
   /** Cents of fee within what was ever held. */
@@ -522,7 +524,7 @@ export class ModelSpending {
   private uncount(purchase: Purchase, cents: bigint, wholly: boolean): void {
     this.account.spent -= cents;
     purchase.counted -= cents;
-    if (wholly) this.account.count = Math.max(this.account.count - 1, 0);
+    if (wholly) this.account.count -= 1;
   }
 
   /** More may be cleared on a purchase: of one that had ended, as of a new one. */
@@ -536,6 +538,7 @@ export class ModelSpending {
     if (granted > 0n) {
       if (open(purchase)) this.countMore(granted, purchase);
       else this.countPurchase(granted, purchase);
+      if (!open(purchase)) purchase.clearedBefore = purchase.cleared;
     }
     purchase.reversed += lapsed;
     purchase.approved = total + purchase.reversed + granted;
@@ -605,7 +608,7 @@ export class ModelSpending {
     if (!wasOpen) return null;
     purchase.state = ends ? 'cleared' : 'partially_cleared';
     if (ends) this.returnReserve(purchase, purchase.reserved);
-    if (ends) this.uncount(purchase, purchase.counted - purchase.cleared, false);
+    if (ends) this.uncount(purchase, purchase.counted - purchase.cleared, nothingCleared(purchase));
     return null;
   }
 
@@ -725,9 +728,8 @@ export class ModelSpending {
     this.returnReserve(purchase, most(freed - held, 0n));
     purchase.reversed += reversed;
     const whole = reversed === due;
-    const wholly = whole && purchase.state === 'pending';
-    if (whole) purchase.state = wholly ? 'reversed' : 'cleared';
-    this.uncount(purchase, reversed, wholly);
+    if (whole) purchase.state = purchase.state === 'pending' ? 'reversed' : 'cleared';
+    this.uncount(purchase, reversed, whole && nothingCleared(purchase));
   }
 
   private expire(number: number, by: 'network' | 'us'): null {
@@ -735,11 +737,10 @@ export class ModelSpending {
     if (purchase === undefined) return null;
     if (by === 'network') purchase.spokenOf = true;
     if (!open(purchase)) return null;
-    const wholly = purchase.state === 'pending';
-    purchase.state = wholly ? 'expired' : 'cleared';
+    purchase.state = purchase.state === 'pending' ? 'expired' : 'cleared';
     release(purchase.parts);
     this.returnReserve(purchase, purchase.reserved);
-    this.uncount(purchase, purchase.counted - purchase.cleared, wholly);
+    this.uncount(purchase, purchase.counted - purchase.cleared, nothingCleared(purchase));
     return null;
   }
 
@@ -845,6 +846,7 @@ function newPurchase(state: PurchaseState, approved: bigint, tillCash: bigint): 
     reversed: 0n,
     refunded: 0n,
     counted: 0n,
+    clearedBefore: 0n,
     reserved: 0n,
     heldFee: 0n,
     parts: [],
@@ -855,6 +857,11 @@ function newPurchase(state: PurchaseState, approved: bigint, tillCash: bigint): 
 
 function newPart(source: Source, order: number): Part {
   return { source, order, cents: 0n, tokens: 0n, posted: 0n, postedTokens: 0n, setAside: false };
+}
+
+/** Nothing was cleared of it since it was last counted as a purchase. */
+function nothingCleared({ cleared, clearedBefore }: Purchase): boolean {
+  return cleared === clearedBefore;
 }
 
 /** What may still be cleared of a purchase. */

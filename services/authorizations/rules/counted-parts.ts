@@ -13,6 +13,8 @@ export interface GrantedOnTop {
   readonly at: Date;
   readonly totalBefore: bigint;
   readonly granted: bigint;
+  /** The purchase had ended: it was counted as one of then, and is open again. */
+  readonly openedAgain?: boolean;
   /** It counts no more; later totals had it in them as long as it did. */
   readonly takenBack?: boolean;
 }
@@ -36,6 +38,21 @@ export function partsCounted(
     parts.filter((part) => part.takenBack !== true),
     standing,
   );
+}
+
+/**
+ * When and on which card a purchase was last counted as one, and how many cents of it had been cleared by then: when it began, or when it was opened
+ * again. Where it ends and no more than that is cleared, it counts as that one no longer, whatever it was counted as before.
+ */
+export function lastOpening(
+  first: Pick<CountedPart, 'cardId' | 'at'>,
+  onTop: readonly GrantedOnTop[],
+): Pick<CountedPart, 'cardId' | 'at'> & { readonly cleared: bigint } {
+  const again = onTop.findLast(({ openedAgain }) => openedAgain === true);
+  // Of an ended purchase the total is what was cleared.
+  return again === undefined
+    ? { ...first, cleared: 0n }
+    : { cardId: again.cardId, at: again.at, cleared: again.totalBefore };
 }
 
 /** Which of these parts `amount` cents are given back of: the last that were counted. Whatever exceeds them was counted with the first. */

@@ -310,7 +310,6 @@ export interface GivenBack {
  * velocity rules, and, where nothing of it stands, the merchant that the card was locked to by it and its odometer reading.
  */
 export function giveBack(counters: LimitCounters, purchase: CountedPurchase, given: GivenBack): LimitCounters {
-  const at = purchase.at.getTime();
   const parts = given.parts ?? [{ at: purchase.at, amount: given.amount }];
   const since = (given.countedSince ?? purchase.at).getTime();
   const windows = withWindows(counters, ({ start, amount: spent, count, zone }) => {
@@ -323,7 +322,7 @@ export function giveBack(counters: LimitCounters, purchase: CountedPurchase, giv
     recent: recentWithout(counters.recent, purchase, given),
     lock: given.wholly ? lockWithout(counters.lock, purchase) : counters.lock,
     odometer: given.wholly
-      ? odometerWithout(counters.odometer, [at, ...parts.map((part) => part.at.getTime())])
+      ? odometerWithout(counters.odometer, [since, ...parts.map((part) => part.at.getTime())])
       : counters.odometer,
   };
 }
@@ -335,7 +334,11 @@ function recentWithout(
 ): readonly RecentPurchase[] {
   const entries = entriesOf(recent, purchase, given.counted);
   if (entries.length === 0) return recent;
-  if (given.wholly) return recent.filter((known) => !entries.includes(known));
+  if (given.wholly) {
+    // What it was before it ended and was opened again, and what cleared without it, was given back then, or stays.
+    const since = (given.countedSince ?? purchase.at).getTime();
+    return recent.filter((known) => known.at < since || !entries.includes(known));
+  }
   const taken = takenFrom(entries, given);
   return recent.flatMap((known) => {
     const amount = maxBigint(known.amount - (taken.get(known) ?? 0n), 0n);

@@ -356,6 +356,13 @@ describe('caps of a whole program', () => {
     authorizer = newAuthorizer();
   }
 
+  const usageOf = async (world: SpendingWorld) => {
+    const { rows } = await superuser.query('SELECT windows FROM program_usage WHERE program_id = $1', [
+      world.programId,
+    ]);
+    return rows[0]?.windows;
+  };
+
   test('are held by what was summed of all accounts, and what is taken back makes room again', async () => {
     const world = await worldOf({
       accounts: 3,
@@ -528,6 +535,31 @@ describe('caps of a whole program', () => {
     expect(await buy(two, 5_000n)).toBe('approved');
   });
 
+  test('count what clears above a hold when it clears, at once, and the rest when it was asked for', async () => {
+    const world = await worldOf({ accounts: 2, policy: CAP });
+    const [one] = world.accounts as [WorldAccount];
+    const first = purchase(one, 3_000n);
+    expect(await told(authorizer.authorize(first))).toBe('approved');
+    expect(await told(authorizer.authorize(more(first, 'a', 1_000n)))).toBe('approved');
+    await yesterday(first);
+    await superuser.query(
+      "UPDATE authorization_amendments SET created_at = created_at - interval '1 day' WHERE account_id = $1",
+      [one.accountId],
+    );
+    const day = async (summer: ProgramUsageSummer) => {
+      await sum(summer);
+      return (await usageOf(world)).day.slice(1, 3);
+    };
+    const summer = createProgramUsageSummer({ workerKnex, clock });
+    expect(await day(summer)).toEqual(['0', 0]);
+    await happen(first, 'clearing', { amount: 4_500n, messageId: `${first.messageId}-1` });
+    expect(await day(summer)).toEqual(['500', 0]);
+    // All of it was cleared by now, so that this one has no hold; it is the same purchase.
+    await happen(first, 'clearing', { amount: 700n, messageId: `${first.messageId}-2` });
+    expect(await day(summer)).toEqual(['1200', 0]);
+    expect(await day(createProgramUsageSummer({ workerKnex, clock }))).toEqual(['1200', 0]);
+  });
+
   test('at midnight a day begins at nothing, whatever was asked on top just before', async () => {
     const world = await worldOf({ accounts: 2, policy: CAP });
     const [one, two] = world.accounts as [WorldAccount, WorldAccount];
@@ -582,13 +614,6 @@ describe('caps of a whole program', () => {
     expect(await day()).toEqual(['0', 0]);
     expect(await buy(two, 100n)).toBe('approved');
   });
-
-  const usageOf = async (world: SpendingWorld) => {
-    const { rows } = await superuser.query('SELECT windows FROM program_usage WHERE program_id = $1', [
-      world.programId,
-    ]);
-    return rows[0]?.windows;
-  };
 
   test('hold from the first purchase on where nobody has summed yet', async () => {
     const world = await worldOf({ accounts: 3, policy: CAP });
