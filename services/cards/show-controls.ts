@@ -4,6 +4,7 @@ import type { Clock } from '../shared/clock';
 import { type Refusal, refusal } from '../shared/refusal';
 import { err, ok, type Result } from '../shared/result';
 import { findCard } from './card.repository';
+import { askedFor } from './rules/controls-change';
 import { effectiveControls, type PendingControls, type SpendControls } from './rules/spend-controls';
 
 /** Controls as they are in force, and what is still to take their place. */
@@ -13,7 +14,7 @@ export interface ShownControls {
   readonly pending: PendingControls | null;
 }
 
-/** The controls of an account or a card. */
+/** The controls of an account or a card, in a form that may be sent back. */
 export async function showControls(
   trx: Transaction,
   deps: { readonly clock: Clock },
@@ -27,7 +28,7 @@ export async function showControls(
   const { pending_controls: pending } = row;
   const waits = pending !== null && Date.parse(pending.effective_at) > now.getTime();
   return ok({
-    controls: effectiveControls(row.controls, pending, now),
+    controls: askedFor(effectiveControls(row.controls, pending, now)),
     version: row.controls_version,
     pending: waits ? pending : null,
   });

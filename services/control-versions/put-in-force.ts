@@ -1,13 +1,13 @@
 import { updateAccountControls } from '../accounts/update-account-controls';
 import type { AssetCatalog } from '../assets/load-asset-catalog';
-import { sameControls, splitControlsChange } from '../cards/rules/controls-change';
+import { sameControls, splitControlsChange, tooLongList } from '../cards/rules/controls-change';
 import { effectiveControls, type PendingControls, type SpendControls } from '../cards/rules/spend-controls';
 import { updateCardControls } from '../cards/update-card-controls';
 import type { Transaction } from '../database/transaction';
 import { replaceProgramPolicy } from '../programs/replace-program-policy';
 import type { ProgramPolicy } from '../programs/rules/program-policy';
-import type { Refusal } from '../shared/refusal';
-import { ok, type Result } from '../shared/result';
+import { type Refusal, refusal } from '../shared/refusal';
+import { err, ok, type Result } from '../shared/result';
 import type { ScopeStanding } from './control-version.repository';
 import type { ControlDocument, ControlScope } from './rules/control-scope';
 
@@ -52,6 +52,15 @@ export async function putInForce(
     standing.coolingOffHours,
     standing.pending,
   );
+  const tooLong = tooLongList(split.now);
+  if (tooLong !== null) {
+    return err(
+      refusal(
+        'state_conflict',
+        `While the looser part waits for its cooling-off, both lists of ${tooLong.field} are in force, and together they have more than ${tooLong.most} entries. Keep those that are to be blocked for longer, and take others away first.`,
+      ),
+    );
+  }
   const target = { kind: standing.kind, id: scope.id };
   const placed = await placeControls(trx, organizationId, target, split.now, split.later);
   const changedNow = !sameControls(before, split.now);

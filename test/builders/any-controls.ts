@@ -81,6 +81,7 @@ const controls: Generators<SpendControls> = {
   blocked_channels: listOf('atm', 'ecommerce', 'chip'),
   cash_withdrawals: fc.boolean(),
   foreign_currency: fc.boolean(),
+  never: fc.boolean(),
   hours: fc.array(span, { maxLength: 3 }),
   valid_from: instant,
   valid_until: instant,

@@ -1,7 +1,18 @@
 import type { SpendLimits } from '../../programs/rules/program-policy';
 import { minBigint } from '../../shared/money';
 import { plainNumber } from './evaluate-controls';
-import type { FleetControls, HourSpan, PendingControls, SpendControls, VelocityRule } from './spend-controls';
+import {
+  COUNTRIES_MAX,
+  type FleetControls,
+  HOURS_MAX,
+  type HourSpan,
+  LISTED_MAX,
+  type PendingControls,
+  type SpendControls,
+  VELOCITY_KEPT_MAX,
+  VELOCITY_RULES_MAX,
+  type VelocityRule,
+} from './spend-controls';
 
 const HOUR_MS = 3_600_000;
 
@@ -176,10 +187,14 @@ const commonHours = both<readonly HourSpan[]>((one, other) => {
   return spans[0]?.from === 0 && spans[0].to === WEEK_MINUTES ? undefined : hoursOf(spans);
 });
 
-/** All rules of both; of two about the same purchases in the same window, the lower figures. */
+/**
+ * All rules of both; of two about the same purchases in the same window, the lower figures. What another rule refuses anyway is left
+ * out, and so is a rule about no purchase.
+ */
 const allVelocity = both<readonly VelocityRule[]>((one, other) => {
   const rules = new Map<string, VelocityRule>();
   for (const rule of [...one, ...other]) {
+    if (rule.merchant_groups?.length === 0) continue;
     const key = canonical([rule.window_seconds, rule.per, { groups: rule.merchant_groups ?? 'any' }]);
     const known = rules.get(key);
     const amount = lowerAmount(known?.max_amount, rule.max_amount);
@@ -189,8 +204,18 @@ const allVelocity = both<readonly VelocityRule[]>((one, other) => {
       ...(amount === undefined ? {} : { max_amount: amount }),
     });
   }
-  return rules.size === 0 ? undefined : [...rules.values()];
+  const needed = [...rules.values()].filter((rule, _, all) => !all.some((by) => by !== rule && implies(by, rule)));
+  return needed.length === 0 ? undefined : needed;
 });
+
+/** Whether whatever `rule` refuses, `by` refuses too. No two of a list of different rules imply each other. */
+function implies(by: VelocityRule, rule: VelocityRule): boolean {
+  if (by.per !== rule.per || by.window_seconds < rule.window_seconds || by.max_count > rule.max_count) return false;
+  const groups = rule.merchant_groups;
+  if (by.merchant_groups && !groups?.every((group) => by.merchant_groups?.includes(group))) return false;
+  if (rule.max_amount === undefined) return true;
+  return by.max_amount !== undefined && BigInt(by.max_amount) <= BigInt(rule.max_amount);
+}
 
 const LIMITS: TighterFields<SpendLimits> = {
   per_transaction_amount: lowerAmount,
@@ -236,6 +261,7 @@ const CONTROLS: TighterFields<SpendControls> = {
   blocked_channels: onEither(),
   cash_withdrawals: permission,
   foreign_currency: permission,
+  never: demand,
   hours: commonHours,
   valid_from: laterInstant,
   valid_until: earlierInstant,
@@ -247,19 +273,146 @@ const CONTROLS: TighterFields<SpendControls> = {
 
 const tighter = tighterOf(CONTROLS);
 
-/** The controls that allow what both allow, and nothing else. */
+/** What both allow, and nothing else, however long it is to write. */
+function met(one: SpendControls, other: SpendControls): SpendControls {
+  return neverIfEmpty(tighter(one, other) ?? {});
+}
+
+/** Where no time is left that is allowed, that is said by `never` alone: no hours and no validity can say it. */
+function neverIfEmpty(controls: SpendControls): SpendControls {
+  if (controls.never !== true && !hasNoTime(controls)) return controls;
+  const { hours: _hours, valid_from: _from, valid_until: _until, ...rest } = controls;
+  return { ...rest, never: true };
+}
+
+function hasNoTime({ hours, valid_from: from, valid_until: until }: SpendControls): boolean {
+  if (hours?.length === 0) return true;
+  return from !== undefined && until !== undefined && Date.parse(from) >= Date.parse(until);
+}
+
+/** As it may be asked for: what was stored before there was `never` may say in a way of then that it allows no time. */
+export function askedFor(wanted: SpendControls): SpendControls {
+  return hasNoTime(wanted) ? neverIfEmpty(wanted) : wanted;
+}
+
+/**
+ * The controls that allow what both allow: a document that may itself be asked for. It allows nothing else, and less only where
+ * two documents together are longer than one may be: then spans of hours and allowed categories that are the shortest are left out,
+ * gaps between blocked categories that are the smallest are blocked, and velocity rules allow fewer purchases. Lists of what is
+ * blocked cannot be made shorter so: see {@link tooLongList}.
+ */
 export function tighterControls(one: SpendControls, other: SpendControls): SpendControls {
-  return tighter(one, other) ?? {};
+  return withinBounds(met(one, other));
+}
+
+/** The first list that is longer than a document may have it, with the most that it may have; null: none is. */
+export function tooLongList(
+  controls: SpendControls,
+): { readonly field: keyof SpendControls; readonly most: number } | null {
+  if ((controls.blocked_merchants?.length ?? 0) > LISTED_MAX) return { field: 'blocked_merchants', most: LISTED_MAX };
+  return (controls.blocked_merchant_countries?.length ?? 0) > COUNTRIES_MAX
+    ? { field: 'blocked_merchant_countries', most: COUNTRIES_MAX }
+    : null;
+}
+
+function withinBounds(controls: SpendControls): SpendControls {
+  const { hours, allowed_mccs, blocked_mccs, velocity, blocked_merchants, blocked_merchant_countries } = controls;
+  const bounded: { -readonly [Field in keyof SpendControls]: SpendControls[Field] } = { ...controls };
+  if (hours && hours.length > HOURS_MAX) bounded.hours = longest(hours, HOURS_MAX, minutesOf);
+  if (allowed_mccs && allowed_mccs.length > LISTED_MAX) {
+    bounded.allowed_mccs = mccsOf(longest(mccSpans(allowed_mccs), LISTED_MAX, lengthOf));
+  }
+  if (blocked_mccs && blocked_mccs.length > LISTED_MAX) {
+    bounded.blocked_mccs = mccsOf(withoutSmallestGaps(mccSpans(blocked_mccs), LISTED_MAX));
+  }
+  if (velocity) bounded.velocity = fewPurchases(fewRules(velocity));
+  // What is not on the list of what is allowed need not be blocked.
+  if (blocked_merchants && blocked_merchants.length > LISTED_MAX) {
+    bounded.blocked_merchants = onlyAllowed(blocked_merchants, controls.allowed_merchants);
+  }
+  if (blocked_merchant_countries && blocked_merchant_countries.length > COUNTRIES_MAX) {
+    bounded.blocked_merchant_countries = onlyAllowed(blocked_merchant_countries, controls.allowed_merchant_countries);
+  }
+  return bounded;
+}
+
+function onlyAllowed(blocked: readonly string[], allowed: readonly string[] | undefined): readonly string[] {
+  return allowed === undefined ? blocked : blocked.filter((entry) => allowed.includes(entry));
+}
+
+function lengthOf({ from, to }: Span): number {
+  return to - from;
+}
+
+function minutesOf({ days, from, to }: HourSpan): number {
+  return days.length * (minuteOf(to) - minuteOf(from));
+}
+
+/** The longest of them, as many as may be, in their order. */
+function longest<Item>(items: readonly Item[], most: number, length: (item: Item) => number): readonly Item[] {
+  const kept = new Set([...items].sort((one, other) => length(other) - length(one)).slice(0, most));
+  return items.filter((item) => kept.has(item));
+}
+
+function withoutSmallestGaps(spans: readonly Span[], most: number): readonly Span[] {
+  const gaps = spans.slice(1).map((span, index) => ({ from: spans[index]?.to ?? span.from, to: span.from }));
+  const smallest = [...gaps].sort((one, other) => lengthOf(one) - lengthOf(other)).slice(0, spans.length - most);
+  return mergedSpans([...spans, ...smallest]);
+}
+
+/** Of too many rules, two that are most alike become one that refuses what either does, again and again. */
+function fewRules(rules: readonly VelocityRule[]): readonly VelocityRule[] {
+  let left = rules;
+  while (left.length > VELOCITY_RULES_MAX) {
+    let best: { readonly apart: number; readonly pair: readonly [VelocityRule, VelocityRule] } | undefined;
+    for (const [index, one] of left.entries()) {
+      for (const other of left.slice(index + 1)) {
+        const apart = distance(one, other);
+        if (best === undefined || apart < best.apart) best = { apart, pair: [one, other] };
+      }
+    }
+    if (best === undefined || best.apart === Number.POSITIVE_INFINITY) return left;
+    const [one, other] = best.pair;
+    const rest = left.filter((rule) => rule !== one && rule !== other);
+    left = allVelocity(rest, [ruleForBoth(one, other)]) ?? [];
+  }
+  return left;
+}
+
+function distance(one: VelocityRule, other: VelocityRule): number {
+  if (one.per !== other.per) return Number.POSITIVE_INFINITY;
+  const alike = canonical(one.merchant_groups ?? 'any') === canonical(other.merchant_groups ?? 'any');
+  return Math.abs(one.window_seconds - other.window_seconds) + (alike ? 0 : WEEK_MINUTES * 60_000);
+}
+
+function ruleForBoth(one: VelocityRule, other: VelocityRule): VelocityRule {
+  const amount = lowerAmount(one.max_amount, other.max_amount);
+  const groups = one.merchant_groups && other.merchant_groups && [...one.merchant_groups, ...other.merchant_groups];
+  return {
+    window_seconds: Math.max(one.window_seconds, other.window_seconds),
+    max_count: Math.min(one.max_count, other.max_count),
+    ...(amount === undefined ? {} : { max_amount: amount }),
+    ...(groups === undefined ? {} : { merchant_groups: [...new Set(groups)] }),
+    per: one.per,
+  };
+}
+
+/** Where all rules together allow more purchases than may be remembered, those that allow the most allow fewer. */
+function fewPurchases(rules: readonly VelocityRule[]): readonly VelocityRule[] {
+  const allowedAt = (most: number) => rules.reduce((sum, rule) => sum + Math.min(rule.max_count, most), 0);
+  let most = VELOCITY_KEPT_MAX;
+  while (most > 1 && allowedAt(most) > VELOCITY_KEPT_MAX) most -= 1;
+  return rules.map((rule) => (rule.max_count > most ? { ...rule, max_count: most } : rule));
 }
 
 /** Whether `wanted` allows something that `current` does not. */
 export function isLooser(wanted: SpendControls, current: SpendControls): boolean {
-  return !sameControls(tighterControls(current, wanted), wanted);
+  return !sameControls(met(current, wanted), wanted);
 }
 
 /** Whether two sets of controls restrict the same: the order of lists and of fields says nothing. */
 export function sameControls(one: SpendControls, other: SpendControls): boolean {
-  return canonical(tighterControls(one, one)) === canonical(tighterControls(other, other));
+  return canonical(met(one, one)) === canonical(met(other, other));
 }
 
 /** Text that is the same for what restricts the same, given in normal form. Lists are sets. */
@@ -291,9 +444,12 @@ export function splitControlsChange(
   coolingOffHours: number,
   waiting: PendingControls | null = null,
 ): ControlsSplit {
+  if (coolingOffHours <= 0 || !isLooser(wanted, current)) return { now: askedFor(wanted), later: null };
   const tightened = tighterControls(current, wanted);
-  if (coolingOffHours <= 0 || sameControls(tightened, wanted)) return { now: wanted, later: null };
   const anew = new Date(now.getTime() + coolingOffHours * HOUR_MS).toISOString();
   const kept = waiting !== null && !isLooser(wanted, waiting.controls) && waiting.effective_at < anew;
-  return { now: tightened, later: { controls: wanted, effective_at: kept ? waiting.effective_at : anew } };
+  return {
+    now: tightened,
+    later: { controls: askedFor(wanted), effective_at: kept ? waiting.effective_at : anew },
+  };
 }

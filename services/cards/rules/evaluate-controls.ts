@@ -231,6 +231,12 @@ function isCash({ kind, cashAmount }: ControlledSpend): boolean {
 /** Controls that say yes or no whatever the amount, in the order of `DECLINE_REASONS`. */
 const USE_CHECKS: readonly UseCheck[] = [
   {
+    control: 'never',
+    again: 'always',
+    reason: 'outside_validity',
+    refuses: ({ never }) => (never === true ? 'nothing is allowed at any time' : null),
+  },
+  {
     control: 'valid_from',
     again: 'always',
     reason: 'outside_validity',

@@ -80,6 +80,8 @@ export interface SpendControls {
   readonly cash_withdrawals?: boolean;
   /** False: only where the merchant's currency is the card's. */
   readonly foreign_currency?: boolean;
+  /** Nothing is allowed at any time: what is left where the hours or the validity of two documents have nothing in common. */
+  readonly never?: boolean;
   /** When the card may be used, on the cardholder's clock. */
   readonly hours?: readonly HourSpan[];
   /** ISO 8601, inclusive. */
@@ -112,3 +114,11 @@ export function effectiveControls(
 export const VELOCITY_KEPT_MAX = 100;
 /** A month of 31 days. */
 export const VELOCITY_WINDOW_MAX_SECONDS = 2_678_400;
+/** Velocity rules of one document. */
+export const VELOCITY_RULES_MAX = 20;
+/** Spans of hours of one document. */
+export const HOURS_MAX = 50;
+/** Entries of a list of merchants, stations, people, vehicles or categories. */
+export const LISTED_MAX = 500;
+/** Entries of a list of countries. */
+export const COUNTRIES_MAX = 250;

@@ -1,7 +1,11 @@
 import {
   CONTROLLED_CHANNELS,
+  COUNTRIES_MAX,
+  HOURS_MAX,
+  LISTED_MAX,
   type SpendControls,
   VELOCITY_KEPT_MAX,
+  VELOCITY_RULES_MAX,
   VELOCITY_WINDOW_MAX_SECONDS,
 } from '../../cards/rules/spend-controls';
 import { MERCHANT_GROUPS, type MerchantGroup } from '../../programs/rules/program-policy';
@@ -50,8 +54,6 @@ export const programLimits = z
     time_zone: timeZoneInput.openapi({ description: 'Where the program’s days begin.' }),
   })
   .openapi('ProgramLimits', { description: 'Caps on what all accounts of the program spend together.' });
-
-const LISTED_MAX = 500;
 
 /** Ids and numbers that others gave: merchants, drivers, vehicles, fuels. */
 function idList(maximum: number, what: string) {
@@ -109,7 +111,9 @@ const instant = z
 function isInstant(text: string): boolean {
   return (
     /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})$/.test(text) &&
-    !Number.isNaN(Date.parse(text))
+    !Number.isNaN(Date.parse(text)) &&
+    // In the years that are written with four digits, in UTC too.
+    /^\d{4}-/.test(new Date(text).toISOString())
   );
 }
 
@@ -160,19 +164,23 @@ const fields = z
     allowed_merchants: idList(64, 'the network’s id of a merchant'),
     blocked_merchants: idList(64, 'the network’s id of a merchant'),
     merchant_lock: z.enum(['first_use']).openapi({ description: 'Locks each card to the merchant of its first use.' }),
-    allowed_merchant_countries: z.array(countryInput).max(250),
-    blocked_merchant_countries: z.array(countryInput).max(250),
+    allowed_merchant_countries: z.array(countryInput).max(COUNTRIES_MAX),
+    blocked_merchant_countries: z.array(countryInput).max(COUNTRIES_MAX),
     allowed_channels: channels,
     blocked_channels: channels,
     cash_withdrawals: z.boolean().openapi({ description: 'False: no cash at machines, counters and tills.' }),
     foreign_currency: z.boolean().openapi({ description: 'False: only merchants that charge in the card’s currency.' }),
-    hours: z.array(hourSpan).min(1, 'must have at least one span; leave it out for no restriction').max(50),
+    never: z.boolean().openapi({
+      description:
+        'True: nothing is allowed at any time. What is in force where a change that waits for its cooling-off leaves no time that both documents allow.',
+    }),
+    hours: z.array(hourSpan).min(1, 'must have at least one span; leave it out for no restriction').max(HOURS_MAX),
     valid_from: instant.openapi({ description: 'Inclusive.' }),
     valid_until: instant.openapi({ description: 'Exclusive.' }),
     single_use: z
       .boolean()
       .openapi({ description: 'Each card is for one purchase; one taken back as a whole does not count.' }),
-    velocity: z.array(velocityRule).max(20),
+    velocity: z.array(velocityRule).max(VELOCITY_RULES_MAX),
     fleet,
   })
   .partial();

@@ -113,6 +113,27 @@ test('a program takes controls and caps with its policy, and lets go of them at 
   ]);
 });
 
+test('what a cooling-off leaves in force may be sent back, also where no time is left', async () => {
+  const at = (from: string, to: string) => ({ hours: [{ days: [1, 2], from, to }] });
+  const policy = `${ofProgram()}/policy`;
+  expect((await put(policy, { controls_cooling_off_hours: 24 })).status).toBe(200);
+  try {
+    expect((await put(ofCard(), { ...at('08:00', '12:00'), limits: { day_amount: '5000' } })).status).toBe(200);
+    expect((await put(ofCard(), at('12:00', '20:00'))).status).toBe(200);
+    const { controls, pending } = (await get(ofCard())).body as { controls: object; pending: object };
+    expect(pending).toMatchObject({ controls: at('12:00', '20:00') });
+    expect(controls).toEqual({ never: true, limits: { day_amount: '5000' } });
+    const again = await put(ofCard(), controls);
+    expect({ status: again.status, controls: again.body.controls }).toEqual({ status: 200, controls });
+    expect((await get(ofCard())).body.pending).toBeNull();
+    await tested.sql.query('UPDATE cards SET controls = $1 WHERE id = $2', [{ hours: [] }, account.cardId]);
+    expect((await get(ofCard())).body.controls).toEqual({ never: true });
+  } finally {
+    await put(policy, { controls_cooling_off_hours: 0 });
+    await put(ofCard(), {});
+  }
+});
+
 test('a rule for all cards is refused on one of them, and taken on the account', async () => {
   const body = velocity({ per: 'account' });
   const answer = await put(ofCard(), body);
