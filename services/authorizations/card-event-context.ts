@@ -24,6 +24,11 @@ export interface RecordedCardEvent {
   readonly nothingChanged?: true;
 }
 
+/** Whether all of a message's amount was handed out as cash, at a machine or a counter. */
+export function isAllCash({ amount, cashAmount }: Pick<CardEvent, 'amount' | 'cashAmount'>): boolean {
+  return amount > 0n && cashAmount === amount;
+}
+
 /** The legs that hold something, in plan order. */
 export function heldLegsOf(legs: readonly FundingLegRow[]): readonly HeldLeg[] {
   return legs.flatMap((leg) => {

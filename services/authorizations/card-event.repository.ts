@@ -4,6 +4,7 @@ import { ledgerAccountId } from '../ledger/account-id';
 import { interestOf, loanOf } from '../ledger/account-refs';
 import type { ProgramPolicy } from '../programs/rules/program-policy';
 import type { AuthorizationRequest, CardEvent } from '../providers/processor/port';
+import { sumBigint } from '../shared/money';
 import type { AuthorizationRow, FundingLegRow } from './authorization.repository';
 import type { AuthorizationState } from './rules/authorization-state';
 import type { StoredAnswer } from './stored-answer';
@@ -243,6 +244,10 @@ export interface NewCardTransaction {
   /** Cents that the program charged on top; of a refund, gave back. */
   readonly feeAmount: bigint;
   readonly cashAmount: bigint;
+  /** Of a clearing: all of it was handed out as cash. */
+  readonly cashWithdrawal?: boolean;
+  /** Cents that refunds had given back of it before it came. */
+  readonly refundedBefore?: bigint;
 }
 
 export async function insertCardTransaction(
@@ -272,6 +277,8 @@ export async function insertCardTransaction(
     forced: row.forced,
     fee_amount: row.feeAmount.toString(),
     cash_amount: row.cashAmount.toString(),
+    cash_withdrawal: row.cashWithdrawal ?? null,
+    refunded_amount: (row.refundedBefore ?? 0n).toString(),
     effective_at: event.effectiveAt,
   });
 }
@@ -331,12 +338,23 @@ export async function spendingOf(trx: Transaction, key: PurchaseKey): Promise<re
     .select('id', 'amount', 'refunded_amount');
 }
 
+/** Cents of a purchase's refunds that are of none of its transactions yet, as they came before what they are of. */
+export async function refundedAhead(trx: Transaction, key: PurchaseKey): Promise<bigint> {
+  const rows: (SpendingRow & { kind: CardTransactionKind })[] = await transactionsOf(trx, key)
+    .whereIn('kind', ['clearing', 'refund', 'refund_reversal'])
+    .select('kind', 'amount', 'refunded_amount');
+  const left = sumBigint(rows.map((each) => (each.kind === 'refund' ? each.amount : -each.refunded_amount)));
+  return left > 0n ? left : 0n;
+}
+
 /** One thing that the network has said of a purchase's money, as its fee depends on it. Cents. */
 export interface MovementRow {
   readonly kind: 'clearing' | 'refund' | 'refund_reversal';
   readonly amount: bigint;
   readonly fee_amount: bigint;
   readonly cash_amount: bigint;
+  /** All of it was cash, as the message said; null where it is no clearing, or from before that was kept. */
+  readonly cash_withdrawal: boolean | null;
   readonly merchant_currency: string;
   readonly recorded_at: Date;
 }
@@ -368,7 +386,7 @@ export async function movementsOf(trx: Transaction, key: PurchaseKey): Promise<r
     .where(ofAccount)
     .whereIn('id', trx.from('movements').select('id'))
     .orderBy('id')
-    .select('kind', 'amount', 'fee_amount', 'cash_amount', 'merchant_currency', 'recorded_at');
+    .select('kind', 'amount', 'fee_amount', 'cash_amount', 'cash_withdrawal', 'merchant_currency', 'recorded_at');
 }
 
 /** What was set aside for a purchase right after its approval, oldest first. */

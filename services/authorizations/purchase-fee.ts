@@ -4,16 +4,8 @@ import { required } from '../shared/assert';
 import { sumBigint } from '../shared/money';
 import type { AuthorizationRow } from './authorization.repository';
 import { findPolicyAt, type MovementRow, movementsOf, type PurchaseKey } from './card-event.repository';
-import type { CardEventContext } from './card-event-context';
-import {
-  type ChargedSpend,
-  type FeeTerms,
-  feeOfMovement,
-  feeTerms,
-  NO_FEE,
-  type PurchaseMovement,
-  type PurchaseMovements,
-} from './rules/fees';
+import { type CardEventContext, isAllCash } from './card-event-context';
+import { type FeeTerms, feeOfMovement, feeTerms, NO_FEE, type PurchaseMovement } from './rules/fees';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
 
 interface MovedPurchase {
@@ -23,30 +15,68 @@ interface MovedPurchase {
   readonly authorization: AuthorizationRow | null;
 }
 
-/** Cents of fee that a message brings for its purchase; of a refund, that it gives back. */
+/**
+ * Cents of fee that a message brings for its purchase; of a refund, that it gives back. What is charged is by the clearings, each as it says
+ * of itself: what was asked for has only been a forecast of them, on which the hold was placed. Cash at the till is what was asked for, as
+ * clearings do not tell it.
+ */
 export async function feeOfEvent(trx: Transaction, context: CardEventContext, moved: MovedPurchase): Promise<bigint> {
-  const { event } = context;
+  const { event, organizationId, account } = context;
   const { kind, purchase, authorization } = moved;
-  if (event.amount === 0n || (kind !== 'refund' && isFree(context, authorization))) return 0n;
+  if (event.amount === 0n || (kind === 'clearing' && isFree(context, authorization))) return 0n;
   const movements = await movementsOf(trx, purchase);
   const first = movements.find((each) => each.kind === 'clearing');
-  const terms = feeTerms(
-    await policyOf(
-      trx,
-      { organizationId: context.organizationId, programId: context.account.program_id, accountId: context.account.id },
-      authorization?.created_at ?? first?.recorded_at,
-    ),
-    spendOf(context, authorization, movements),
+  const policy = await policyOf(
+    trx,
+    { organizationId, programId: account.program_id, accountId: account.id },
+    authorization?.created_at ?? first?.recorded_at,
   );
-  const fee = feeOfMovement(terms, sumsOf(movements), { kind, amount: event.amount });
-  return kind === 'refund' ? -fee : fee;
+  const termsOf = (merchantCurrency: string, cashWithdrawal: boolean) =>
+    feeTerms(policy, {
+      currency: event.currency,
+      merchantCurrency,
+      cashWithdrawal,
+      cashAmount: authorization === null ? 0n : cashAtTheTill(authorization),
+    });
+  const before = {
+    ...sumsOf(movements),
+    cleared: movements
+      .filter((each) => each.kind === 'clearing')
+      .map((each) => ({
+        amount: each.amount,
+        terms: termsOf(each.merchant_currency, isCashWithdrawal(each, authorization)),
+      })),
+  };
+  const { amount, merchantCurrency } = event;
+  if (kind !== 'clearing') {
+    const fee = feeOfMovement(before, { kind, amount });
+    return kind === 'refund' ? -fee : fee;
+  }
+  return feeOfMovement(before, { kind, amount, terms: termsOf(merchantCurrency, isAllCash(event)) });
 }
 
-/** Nothing that a program could charge: most purchases, whose other messages need not be read. */
+/** Nothing that a program could charge: the one clearing of most purchases, for which nothing need be read. */
 function isFree({ event }: CardEventContext, authorization: AuthorizationRow | null): boolean {
-  if (authorization === null || authorization.kind === 'advice') return false;
-  const { kind, merchant_currency: merchantCurrency, cash_amount: cashAmount } = authorization;
-  return merchantCurrency === event.currency && kind !== 'cash_withdrawal' && cashAmount === 0n;
+  if (authorization === null || event.merchantCurrency !== event.currency || isAllCash(event)) return false;
+  const { cleared_amount: cleared, refunded_amount: refunded } = authorization;
+  return cashAtTheTill(authorization) === 0n && cleared === 0n && refunded === 0n;
+}
+
+/** Whether the message that a purchase began with was about cash as a whole. */
+export function isAskedAsCash(purchase: Pick<AuthorizationRow, 'requested_amount' | 'cash_amount'>): boolean {
+  return purchase.cash_amount > 0n && purchase.cash_amount === purchase.requested_amount;
+}
+
+/** What was asked for as cash at the till; a withdrawal is cash as a whole, if its clearing says so. */
+export function cashAtTheTill({ kind, cash_amount: cash }: AuthorizationRow): bigint {
+  return kind === 'cash_withdrawal' || kind === 'advice' ? 0n : cash;
+}
+
+/** Whether a clearing was cash as a whole; where that was not kept yet, as its request said, or its own amounts. */
+function isCashWithdrawal(clearing: MovementRow, authorization: AuthorizationRow | null): boolean {
+  if (clearing.cash_withdrawal !== null) return clearing.cash_withdrawal;
+  if (authorization !== null && authorization.kind !== 'advice') return authorization.kind === 'cash_withdrawal';
+  return clearing.cash_amount === clearing.amount;
 }
 
 /** The terms on which the purchase was asked for: what is held for its fee is by them. */
@@ -54,14 +84,15 @@ export async function termsAsked(trx: Transaction, authorization: AuthorizationR
   const { organization_id: organizationId, program_id: programId, account_id: accountId } = authorization;
   const { kind, channel, currency } = authorization;
   const { merchant_currency: merchantCurrency, cash_amount: cashAmount, created_at: madeAt } = authorization;
-  const cashWithdrawal = kind === 'cash_withdrawal' || (kind === 'advice' && channel === 'atm');
+  const cashWithdrawal =
+    kind === 'cash_withdrawal' || (kind === 'advice' && (channel === 'atm' || isAskedAsCash(authorization)));
   if (merchantCurrency === currency && !cashWithdrawal && cashAmount === 0n) return NO_FEE;
   const policy = await policyOf(trx, { organizationId, programId, accountId }, madeAt);
   return feeTerms(policy, {
     currency,
     merchantCurrency,
     cashWithdrawal,
-    cashAmount: kind === 'advice' ? 0n : cashAmount,
+    cashAmount: cashAtTheTill(authorization),
   });
 }
 
@@ -79,7 +110,7 @@ export async function chargedSoFar(
 }
 
 /** Cents that the messages about a purchase's money come to. */
-function sumsOf(movements: readonly MovementRow[]): PurchaseMovements & { readonly charged: bigint } {
+function sumsOf(movements: readonly MovementRow[]) {
   const sumOf = (what: MovementRow['kind'], column: 'amount' | 'fee_amount') =>
     sumBigint(movements.filter((each) => each.kind === what).map((each) => each[column]));
   return {
@@ -87,24 +118,6 @@ function sumsOf(movements: readonly MovementRow[]): PurchaseMovements & { readon
     refunded: sumOf('refund', 'amount'),
     takenBack: sumOf('refund_reversal', 'amount'),
     charged: sumOf('clearing', 'fee_amount') + sumOf('refund_reversal', 'fee_amount') - sumOf('refund', 'fee_amount'),
-  };
-}
-
-/** What the fee depends on. Where nobody asked for the purchase, its clearings say whether it is cash. */
-function spendOf(
-  { event }: CardEventContext,
-  authorization: AuthorizationRow | null,
-  movements: readonly MovementRow[],
-): ChargedSpend {
-  const clearings = movements.filter((each) => each.kind === 'clearing');
-  const allCash =
-    event.cashAmount === event.amount || clearings.some((clearing) => clearing.cash_amount === clearing.amount);
-  return {
-    currency: event.currency,
-    merchantCurrency: authorization?.merchant_currency ?? clearings[0]?.merchant_currency ?? event.merchantCurrency,
-    cashWithdrawal:
-      authorization === null || authorization.kind === 'advice' ? allCash : authorization.kind === 'cash_withdrawal',
-    cashAmount: authorization?.cash_amount ?? 0n,
   };
 }
 

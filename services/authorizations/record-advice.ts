@@ -12,6 +12,7 @@ import { changeAuthorization, insertAdvisedAuthorization } from './card-event.re
 import { authorizationEventData, type CardEventContext, type RecordedCardEvent } from './card-event-context';
 import { extendHold } from './extend-hold';
 import { narrowStatusCheck } from './narrow-status-check';
+import { isAskedAsCash } from './purchase-fee';
 import { type AmendingMessage, recordAmendment } from './record-amendment';
 import { reversePart } from './reverse-part';
 import { amendmentOf, snapshotForAmendment, standingOf, toldTotal } from './rules/amendment';
@@ -160,7 +161,7 @@ function spendOf(authorization: AuthorizationRow, amount: bigint): SpendRequest 
     merchantId: merchant.id,
     merchantCountry: merchant.country,
     merchantCurrency: authorization.merchant_currency,
-    cashAmount: 0n,
+    cashAmount: isAskedAsCash(authorization) ? amount : 0n,
     fleet: null,
     partner: null,
     channel: authorization.channel,

@@ -14,15 +14,18 @@ import {
   findAuthorizationOf,
   insertCardTransaction,
   type PurchaseKey,
+  refundedAhead,
   refundsOf,
 } from './card-event.repository';
 import {
   authorizationEventData,
   type CardEventContext,
   heldLegsOf,
+  isAllCash,
   type RecordedCardEvent,
   transactionEventData,
 } from './card-event-context';
+import { cashOfClearing } from './cash-of-clearing';
 import { countClearing } from './count-clearing';
 import { consumeHeld, type Part, partOfHold, writeParts } from './post-parts';
 import { feeOfEvent } from './purchase-fee';
@@ -41,22 +44,21 @@ import { loadSpendSnapshot } from './spend-snapshot.repository';
  * comes after it ended) is planned anew from what the account has now, and what nothing covers is overdue.
  */
 export async function recordClearing(trx: Transaction, context: CardEventContext): Promise<RecordedCardEvent> {
-  const { organizationId, account, cardId, authorization, event } = context;
+  const { organizationId, account, cardId, authorization } = context;
   const snapshot = required(
     await loadSpendSnapshot(trx, organizationId, account.id, cardId),
     'the snapshot of an account',
   );
-  const feeAmount = await feeOfEvent(trx, context, {
-    kind: 'clearing',
-    purchase: purchaseKey(context, authorization?.id ?? null),
-    authorization,
-  });
+  const key = purchaseKey(context, authorization?.id ?? null);
+  const feeAmount = await feeOfEvent(trx, context, { kind: 'clearing', purchase: key, authorization });
   return postSpending(trx, context, {
     kind: 'clearing',
     authorizationId: authorization?.id ?? null,
     snapshot,
     feeAmount,
-    cashAmount: authorization === null ? event.cashAmount : minBigint(authorization.cash_amount, event.amount),
+    cashAmount: await cashOfClearing(trx, context, key),
+    // Of most purchases nothing was refunded before they cleared.
+    refundedAhead: authorization?.refunded_amount === 0n ? 0n : await refundedAhead(trx, key),
     originalTransactionId: null,
   });
 }
@@ -79,17 +81,15 @@ export async function recordRefundReversal(trx: Transaction, context: CardEventC
   const refundedId = refund?.authorization_id ?? null;
   const authorization =
     refundedId === null || refundedId === named?.id ? named : await findAuthorization(trx, organizationId, refundedId);
-  const feeAmount = await feeOfEvent(trx, context, {
-    kind: 'refund_reversal',
-    purchase: { ...purchaseKey(context, authorization?.id ?? null), processorAuthorizationId: purchaseId },
-    authorization,
-  });
+  const key = { ...purchaseKey(context, authorization?.id ?? null), processorAuthorizationId: purchaseId };
+  const feeAmount = await feeOfEvent(trx, context, { kind: 'refund_reversal', purchase: key, authorization });
   const recorded = await postSpending(trx, context, {
     kind: 'refund_reversal',
     authorizationId: authorization?.id ?? null,
     snapshot,
     feeAmount,
     cashAmount: 0n,
+    refundedAhead: await refundedAhead(trx, key),
     originalTransactionId: refund?.id ?? null,
   });
   if (authorization !== null && refund?.authorization_id === authorization.id) {
@@ -115,6 +115,8 @@ interface Spending {
   /** Cents on top of the event's amount. */
   readonly feeAmount: bigint;
   readonly cashAmount: bigint;
+  /** Cents that refunds have given back ahead of it. */
+  readonly refundedAhead: bigint;
   readonly originalTransactionId: string | null;
 }
 
@@ -167,6 +169,8 @@ async function postSpending(
       programId: account.program_id,
       originalTransactionId: spending.originalTransactionId,
       cashAmount: spending.cashAmount,
+      ...(kind === 'clearing' ? { cashWithdrawal: isAllCash(event) } : {}),
+      refundedBefore: minBigint(event.amount, spending.refundedAhead),
     });
     const nextOrdinal = legs.reduce((most, leg) => Math.max(most, leg.ordinal + 1), 0);
     await writeParts(trx, context, snapshot, {

@@ -36,6 +36,7 @@ import {
 } from './card-event-context';
 import { feeOfEvent } from './purchase-fee';
 import { type RefundableLeg, type RefundShare, type RefundSplit, refundLoan, splitRefund } from './rules/refund-split';
+import { refundedTransactions } from './rules/refunded-transactions';
 import { PAR_USD_E8, refundCurrency } from './rules/trusted-price';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
 
@@ -64,7 +65,8 @@ export async function recordRefund(trx: Transaction, context: CardEventContext):
       (each) => each.id,
     ),
   );
-  const original = spending.find((each) => each.refunded_amount < each.amount) ?? spending[0];
+  const given = refundedTransactions(spending, event.amount);
+  const original = given[0] ?? spending[0];
   const feeAmount = await feeOfEvent(trx, context, { kind: 'refund', purchase: key, authorization });
   const split = await splitOf(trx, context, { legs, amountUsd: event.amount + feeAmount });
 
@@ -84,7 +86,7 @@ export async function recordRefund(trx: Transaction, context: CardEventContext):
     originalTransactionId: original?.id ?? null,
     cashAmount: 0n,
   });
-  if (original !== undefined) await addRefunded(trx, organizationId, original.id, event.amount);
+  for (const each of given) await addRefunded(trx, organizationId, each.id, each.amount);
   await giveBack(trx, context, { cardTransactionId, feeAmount, split });
   if (authorization !== null) {
     const change = { state: authorization.state, refunded: event.amount };

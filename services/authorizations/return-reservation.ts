@@ -13,6 +13,7 @@ import {
 } from './card-event.repository';
 import { giveBack, splitOf } from './record-refund';
 import { reservationEvent } from './reservation-event';
+import { refundedTransactions } from './rules/refunded-transactions';
 
 /**
  * Gives back `amount` cents of what was set aside for a purchase, as a refund of our own: its loan and its tokens at the
@@ -35,7 +36,8 @@ export async function returnReservation(
   if (amount === 0n) return;
   const reservations = await reservationsOf(trx, organizationId, authorizationId);
   const ids = reservations.map((reservation) => reservation.id);
-  const original = reservations.find((each) => each.refunded_amount < each.amount) ?? reservations[0];
+  const given = refundedTransactions(reservations, amount);
+  const original = given[0] ?? reservations[0];
   const event = reservationEvent(authorization, { reference: `return:${reference}`, amount, at: effectiveAt });
   const context = { organizationId, account, cardId, authorization, event, now };
   const split = await splitOf(trx, context, {
@@ -55,7 +57,7 @@ export async function returnReservation(
     feeAmount: 0n,
     cashAmount: 0n,
   });
-  if (original !== undefined) await addRefunded(trx, organizationId, original.id, amount);
+  for (const each of given) await addRefunded(trx, organizationId, each.id, each.amount);
   const from = networkReservedOf(account.program_id);
   await giveBack(trx, context, { cardTransactionId, feeAmount: 0n, split, from });
   await changeAuthorization(trx, organizationId, authorizationId, { state: authorization.state, reserved: -amount });

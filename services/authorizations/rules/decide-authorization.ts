@@ -157,6 +157,11 @@ function withoutTaken({ takenBefore: _takenBefore, ...snapshot }: SpendSnapshot)
   return snapshot;
 }
 
+/** Cash from a machine, or over a counter. Advices have told the latter's amount since they are asked about it at all. */
+function isToldAsCash({ channel, amount, cashAmount }: SpendRequest): boolean {
+  return channel === 'atm' || (amount > 0n && cashAmount === amount);
+}
+
 /** In what the versions of the rules differ. */
 interface RulesAsOf {
   /** The fee of what comes on top is rounded up, so that the holds of parts carry the fee on their sum. */
@@ -189,7 +194,7 @@ function decide(
   const terms = feeTerms(policy, {
     currency: request.currency,
     merchantCurrency: request.merchantCurrency,
-    cashWithdrawal: request.kind === 'cash_withdrawal' || (request.kind === 'advice' && request.channel === 'atm'),
+    cashWithdrawal: request.kind === 'cash_withdrawal' || (request.kind === 'advice' && isToldAsCash(request)),
     cashAmount: request.cashAmount,
   });
   const holdWithFee = (amount: bigint) => {

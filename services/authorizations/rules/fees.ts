@@ -1,6 +1,6 @@
 import type { ProgramPolicy } from '../../programs/rules/program-policy';
 import { invariant } from '../../shared/assert';
-import { maxBigint, minBigint } from '../../shared/money';
+import { maxBigint, minBigint, sumBigint } from '../../shared/money';
 import { basisPointsRoundDown, basisPointsRoundUp, divideRoundDown } from '../../shared/rounding';
 
 const BASIS_POINTS = 10_000n;
@@ -13,7 +13,7 @@ export interface FeeTerms {
 
 export const NO_FEE: FeeTerms = { fixed: 0n, bps: 0 };
 
-/** What the fees of a purchase depend on. */
+/** What the fees of a purchase, or of one message about it, depend on. */
 export interface ChargedSpend {
   readonly currency: string;
   readonly merchantCurrency: string;
@@ -66,9 +66,29 @@ export function amountBesideFeeOnTopRoundDown(terms: FeeTerms, total: bigint): b
   return left <= 0n ? 0n : divideRoundDown(left * BASIS_POINTS, BASIS_POINTS + BigInt(terms.bps));
 }
 
+/** A clearing with the terms that are its own: it says itself whether it was cash, and in which currency the merchant charged. */
+export interface ClearedAmount {
+  readonly amount: bigint;
+  readonly terms: FeeTerms;
+}
+
+/**
+ * Cents of fee on clearings, each on its own terms, rounded once and in the cardholder's favour; the fixed part, where any has one, is the
+ * largest and comes once.
+ */
+export function feeOnClearingsRoundDown(cleared: readonly ClearedAmount[]): bigint {
+  let [fixed, shares] = [0n, 0n];
+  for (const { amount, terms } of cleared) {
+    if (amount <= 0n) continue;
+    fixed = maxBigint(fixed, terms.fixed);
+    shares += amount * BigInt(terms.bps);
+  }
+  return fixed + divideRoundDown(shares, BASIS_POINTS);
+}
+
 /** What a purchase has come to, cents: its clearings, its refunds, and those of them that were taken back. */
 export interface PurchaseMovements {
-  readonly cleared: bigint;
+  readonly cleared: readonly ClearedAmount[];
   readonly refunded: bigint;
   readonly takenBack: bigint;
 }
@@ -77,21 +97,28 @@ export interface PurchaseMovements {
  * Cents of fee that a purchase owes for all that was said of it, in whichever order: none where nothing is left spent, else the fee
  * on all that cleared. A refund of part therefore leaves it, and its fixed part is owed once.
  */
-export function feeDue(terms: FeeTerms, { cleared, refunded, takenBack }: PurchaseMovements): bigint {
-  return cleared + takenBack > refunded ? feeRoundDown(terms, cleared) : 0n;
+export function feeDue({ cleared, refunded, takenBack }: PurchaseMovements): bigint {
+  const spent = sumBigint(cleared.map(({ amount }) => amount)) + takenBack;
+  return spent > refunded ? feeOnClearingsRoundDown(cleared) : 0n;
 }
 
 /** One more message about a purchase, cents. */
-export interface PurchaseMovement {
-  readonly kind: 'clearing' | 'refund' | 'refund_reversal';
-  readonly amount: bigint;
-}
+export type PurchaseMovement =
+  | (ClearedAmount & { readonly kind: 'clearing' })
+  | { readonly kind: 'refund' | 'refund_reversal'; readonly amount: bigint };
 
-const MOVED: Readonly<Record<PurchaseMovement['kind'], keyof PurchaseMovements>> = {
-  clearing: 'cleared',
-  refund: 'refunded',
-  refund_reversal: 'takenBack',
-};
+/** What a purchase has come to with one more message. */
+export function movedBy(before: PurchaseMovements, movement: PurchaseMovement): PurchaseMovements {
+  const { cleared, refunded, takenBack } = before;
+  switch (movement.kind) {
+    case 'clearing':
+      return { cleared: [...cleared, movement], refunded, takenBack };
+    case 'refund':
+      return { cleared, refunded: refunded + movement.amount, takenBack };
+    case 'refund_reversal':
+      return { cleared, refunded, takenBack: takenBack + movement.amount };
+  }
+}
 
 /**
  * Cents of fee that one more message brings, or (negative) gives back: what is due with it, less what was charged before and not
@@ -99,13 +126,11 @@ const MOVED: Readonly<Record<PurchaseMovement['kind'], keyof PurchaseMovements>>
  * message of the other kind makes up for it.
  */
 export function feeOfMovement(
-  terms: FeeTerms,
   before: PurchaseMovements & { readonly charged: bigint },
   movement: PurchaseMovement,
 ): bigint {
   if (movement.amount === 0n) return 0n;
-  const moved = MOVED[movement.kind];
-  const change = feeDue(terms, { ...before, [moved]: before[moved] + movement.amount }) - before.charged;
+  const change = feeDue(movedBy(before, movement)) - before.charged;
   if (movement.kind !== 'refund') return maxBigint(change, 0n);
   const givenBack = minBigint(change, 0n);
   invariant(givenBack === 0n || before.charged + givenBack >= 0n, 'no more of a fee is given back than was charged');

@@ -55,10 +55,16 @@ const authorizationFields = {
   hold: moneyView,
   fee: moneyView.openapi({ description: 'Part of the hold that is the program’s fee.' }),
   reserved: moneyView.openapi({ description: 'Funded right after approval and not cleared yet.' }),
-  cash: moneyView.openapi({ description: 'Part of the amount asked for that is cash at the till.' }),
+  cash: moneyView.openapi({
+    description:
+      'Part of `requested` that is cash: all of it from a machine or over a counter, else what was asked for at the till. What is asked for later is not in it, as it is not in `requested`.',
+  }),
   cleared: moneyView,
   reversed: moneyView,
-  refunded: moneyView,
+  refunded: moneyView.openapi({
+    description:
+      'What refunds of the purchase come to, less those that were taken back. It may be more than `cleared`: a refund may come before its clearing, or be of more.',
+  }),
   largest_amount: moneyView.openapi({
     description: 'The largest purchase that would have been approved at that moment.',
   }),

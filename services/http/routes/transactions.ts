@@ -34,8 +34,14 @@ const transactionFields = {
   original_transaction_id: idView('cardTransaction').nullable(),
   amount: moneyView,
   fee: moneyView.openapi({ description: 'Charged by the program on top; of a refund, given back with it.' }),
-  cash: moneyView.openapi({ description: 'Part of the amount that was handed out as cash.' }),
-  refunded: moneyView,
+  cash: moneyView.openapi({
+    description:
+      'Part of the amount that was handed out as cash: all of it from a machine or over a counter; of what was asked for at the till, what no earlier clearing of the purchase has. Zero of anything but a clearing.',
+  }),
+  refunded: moneyView.openapi({
+    description:
+      'Part of the amount that was given back: of a clearing, or a refund that was taken back, by refunds, the oldest transaction of the purchase first; of a reservation, by its returns. At most the amount. A refund that is taken back leaves it as it is: what is spent again is a transaction of its own. Zero of a refund or a return.',
+  }),
   merchant: merchantView,
   merchant_amount: z.strictObject({ minor_units: z.string(), currency: z.string() }),
   forced: z.boolean().openapi({ description: 'Cleared without an authorization.' }),

@@ -3,13 +3,15 @@ import {
   amountBesideFeeOnTopRoundDown,
   amountBesideFeeRoundDown,
   type ChargedSpend,
-  type FeeTerms,
   feeDue,
   feeOfMovement,
+  feeOnClearingsRoundDown,
   feeOnTopRoundUp,
   feeRoundDown,
   feeTerms,
+  movedBy,
   type PurchaseMovement,
+  type PurchaseMovements,
 } from '../../../services/authorizations/rules/fees';
 
 const domestic: ChargedSpend = { currency: 'USD', merchantCurrency: 'USD', cashWithdrawal: false, cashAmount: 0n };
@@ -80,14 +82,16 @@ test('the amount beside a fee on top is the largest whose sum with it fits, and 
   );
 });
 
-const KINDS = ['clearing', 'refund', 'refund_reversal'] as const;
+const NOTHING_MOVED: PurchaseMovements = { cleared: [], refunded: 0n, takenBack: 0n };
 
+/** Few terms and few amounts, so that parts often add up to the whole. */
+const someTerms = fc.constantFrom({ fixed: 0n, bps: 0 }, { fixed: 0n, bps: 150 }, { fixed: 250n, bps: 200 });
+const someAmount = fc.constantFrom(0n, 1n, 33n, 67n, 100n, 4_000n, 6_000n, 10_000n);
 const messages = fc.array(
-  // Few amounts, so that parts often add up to the whole.
-  fc.record({
-    kind: fc.constantFrom(...KINDS),
-    amount: fc.constantFrom(0n, 1n, 33n, 67n, 100n, 4_000n, 6_000n, 10_000n),
-  }),
+  fc.oneof(
+    fc.record({ kind: fc.constant('clearing' as const), amount: someAmount, terms: someTerms }),
+    fc.record({ kind: fc.constantFrom('refund' as const, 'refund_reversal' as const), amount: someAmount }),
+  ),
   { maxLength: 10 },
 );
 
@@ -96,17 +100,14 @@ const inAnyOrder = messages.chain((sent) =>
 );
 
 /** Takes one message after the other, and sees that none leaves anything but what is due. */
-function chargedFor(terms: FeeTerms, received: readonly PurchaseMovement[]): bigint {
-  const so = { cleared: 0n, refunded: 0n, takenBack: 0n, charged: 0n };
+function chargedFor(received: readonly PurchaseMovement[]): bigint {
+  let so = { ...NOTHING_MOVED, charged: 0n };
   for (const message of received) {
-    const fee = feeOfMovement(terms, so, message);
+    const fee = feeOfMovement(so, message);
     if (message.kind === 'refund') expect(fee <= 0n).toBe(true);
     else expect(fee >= 0n).toBe(true);
-    so.charged += fee;
-    if (message.kind === 'clearing') so.cleared += message.amount;
-    else if (message.kind === 'refund') so.refunded += message.amount;
-    else so.takenBack += message.amount;
-    expect(so.charged).toBe(feeDue(terms, so));
+    so = { ...movedBy(so, message), charged: so.charged + fee };
+    expect(so.charged).toBe(feeDue(so));
     expect(so.charged >= 0n).toBe(true);
   }
   return so.charged;
@@ -114,29 +115,69 @@ function chargedFor(terms: FeeTerms, received: readonly PurchaseMovement[]): big
 
 test('clearings, refunds and refunds taken back come to one fee, in whichever order they are heard', () => {
   fc.assert(
-    fc.property(terms, inAnyOrder, (fee, { sent, received }) => {
+    fc.property(inAnyOrder, ({ sent, received }) => {
       const sumOf = (kind: PurchaseMovement['kind']) =>
         sent.filter((each) => each.kind === kind).reduce((sum, each) => sum + each.amount, 0n);
-      const cleared = sumOf('clearing');
-      const left = cleared - sumOf('refund') + sumOf('refund_reversal');
-      const due = left > 0n ? feeRoundDown(fee, cleared) : 0n;
-      expect(chargedFor(fee, sent)).toBe(due);
-      expect(chargedFor(fee, received)).toBe(due);
+      const left = sumOf('clearing') - sumOf('refund') + sumOf('refund_reversal');
+      const due =
+        left > 0n ? feeOnClearingsRoundDown(sent.flatMap((each) => (each.kind === 'clearing' ? [each] : []))) : 0n;
+      expect(chargedFor(sent)).toBe(due);
+      expect(chargedFor(received)).toBe(due);
     }),
   );
 });
 
+test('clearings on the same terms are charged the fee on their sum, those on others their own, and the fixed part once', () => {
+  const amounts = fc.array(fc.bigInt(0n, 10n ** 7n), { minLength: 1, maxLength: 5 });
+  fc.assert(
+    fc.property(terms, amounts, (fee, parts) => {
+      const cleared = parts.map((amount) => ({ amount, terms: fee }));
+      expect(feeOnClearingsRoundDown(cleared)).toBe(
+        feeRoundDown(
+          fee,
+          parts.reduce((sum, part) => sum + part, 0n),
+        ),
+      );
+    }),
+  );
+  const [free, abroad, cash] = [
+    { fixed: 0n, bps: 0 },
+    { fixed: 0n, bps: 150 },
+    { fixed: 250n, bps: 200 },
+  ];
+  expect(
+    feeOnClearingsRoundDown([
+      { amount: 66n, terms: abroad },
+      { amount: 1n, terms: free },
+    ]),
+  ).toBe(0n);
+  expect(
+    feeOnClearingsRoundDown([
+      { amount: 33n, terms: abroad },
+      { amount: 34n, terms: abroad },
+    ]),
+  ).toBe(1n);
+  const both = [
+    { amount: 10_000n, terms: cash },
+    { amount: 10_000n, terms: abroad },
+    { amount: 10_000n, terms: cash },
+  ];
+  expect(feeOnClearingsRoundDown(both)).toBe(250n + 200n + 150n + 200n);
+});
+
 test('what was charged on other terms: a clearing gives nothing back, a refund charges nothing, the whole refund gives all', () => {
   const rate = { fixed: 0n, bps: 100 };
-  const before = { cleared: 10_000n, refunded: 0n, takenBack: 0n };
-  expect(feeOfMovement(rate, { ...before, charged: 300n }, { kind: 'clearing', amount: 1_000n })).toBe(0n);
-  expect(feeOfMovement(rate, { ...before, charged: 300n }, { kind: 'refund', amount: 10_000n })).toBe(-300n);
-  expect(feeOfMovement(rate, { ...before, charged: 20n }, { kind: 'refund', amount: 1_000n })).toBe(0n);
-  expect(feeOfMovement(rate, { ...before, charged: 20n }, { kind: 'refund', amount: 10_000n })).toBe(-20n);
+  const before = { ...NOTHING_MOVED, cleared: [{ amount: 10_000n, terms: rate }] };
+  const more = { kind: 'clearing', amount: 1_000n, terms: rate } as const;
+  expect(feeOfMovement({ ...before, charged: 300n }, more)).toBe(0n);
+  expect(feeOfMovement({ ...before, charged: 300n }, { kind: 'refund', amount: 10_000n })).toBe(-300n);
+  expect(feeOfMovement({ ...before, charged: 20n }, { kind: 'refund', amount: 1_000n })).toBe(0n);
+  expect(feeOfMovement({ ...before, charged: 20n }, { kind: 'refund', amount: 10_000n })).toBe(-20n);
 });
 
 test('of a fee of which more went back than was charged, no refund gives any', () => {
-  const before = { cleared: 10_000n, refunded: 20_000n, takenBack: 10_000n, charged: -100n };
-  expect(feeOfMovement({ fixed: 0n, bps: 100 }, before, { kind: 'refund', amount: 5_000n })).toBe(0n);
-  expect(feeOfMovement({ fixed: 0n, bps: 100 }, before, { kind: 'refund_reversal', amount: 5_000n })).toBe(200n);
+  const cleared = [{ amount: 10_000n, terms: { fixed: 0n, bps: 100 } }];
+  const before = { cleared, refunded: 20_000n, takenBack: 10_000n, charged: -100n };
+  expect(feeOfMovement(before, { kind: 'refund', amount: 5_000n })).toBe(0n);
+  expect(feeOfMovement(before, { kind: 'refund_reversal', amount: 5_000n })).toBe(200n);
 });

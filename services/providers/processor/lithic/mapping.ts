@@ -50,7 +50,8 @@ export function toAuthorizationRequest(
     merchant: toMerchant(body.merchant),
     channel: toChannel(body.pos),
     partialApprovalAllowed: body.pos?.terminal?.partial_approval_capable ?? false,
-    cashAmount: magnitude(body.cash_amount),
+    // Of a withdrawal all is cash, whether its cash amount says so or is left at nothing.
+    cashAmount: isCashWithdrawal(body) ? amount : magnitude(body.cash_amount),
     avs: toAddressVerification(body.avs?.address_on_file_match),
     // Lithic checks the security code itself and declines a wrong one without asking.
     cvc: 'not_provided',

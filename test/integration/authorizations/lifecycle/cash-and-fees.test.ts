@@ -1,6 +1,15 @@
 import { followAuthorization } from '../../../../services/authorizations/follow-authorization';
 import { systemClock } from '../../../../services/shared/clock';
-import { CASH_MACHINE, type Lifecycle, startLifecycle, TAKES_PARTIAL, USDC } from './network';
+import {
+  CASH_MACHINE,
+  type Cardholder,
+  type Lifecycle,
+  merchantOf,
+  startLifecycle,
+  TAKES_PARTIAL,
+  USDC,
+} from './network';
+import { openReceiptDesk } from './receipt-desk';
 
 let network: Lifecycle;
 
@@ -175,6 +184,52 @@ test.each([
   expect(await holder.rows('card_transactions')).toMatchObject([{ cash_amount: 2_000n, fee_amount: fee }]);
 });
 
+describe('what is shown as cash', () => {
+  const shown = async (holder: Cardholder) =>
+    (await holder.rows('card_transactions')).map((row) => [row.kind, row.amount, row.cash_amount]);
+
+  test.each([0, 20_000])('of a withdrawal all, where its cash amount says %i', async (cash) => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase(CASH_MACHINE);
+    await purchase.ask(20_000, { cash });
+    expect(await holder.rows('authorizations')).toMatchObject([{ cash_amount: 20_000n }]);
+    await purchase.tell('CLEARING', 12_000, { holdLeft: 8_000 });
+    await purchase.tell('CLEARING', 8_000);
+    await purchase.tell('RETURN', 5_000);
+    expect(await shown(holder)).toEqual([
+      ['clearing', 12_000n, 12_000n],
+      ['clearing', 8_000n, 8_000n],
+      ['refund', 5_000n, 0n],
+    ]);
+  });
+
+  test('at the till, once for all parts that clear', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(9_000, { cash: 2_000 });
+    await purchase.tell('CLEARING', 1_500, { holdLeft: 7_500 });
+    await purchase.tell('CLEARING', 5_000, { holdLeft: 2_500 });
+    await purchase.tell('CLEARING', 2_500);
+    expect(await shown(holder)).toEqual([
+      ['clearing', 1_500n, 1_500n],
+      ['clearing', 5_000n, 500n],
+      ['clearing', 2_500n, 0n],
+    ]);
+  });
+
+  test('a counter’s cash that is told without asking is held with its fee, and taken again the same', async () => {
+    const holder = await network.cardholder({ policy: CASH_FEE });
+    const counter = merchantOf('6010');
+    const purchase = holder.purchase(counter);
+    await purchase.tell('AUTHORIZATION_ADVICE', 10_000, { holdLeft: 10_000 });
+    expect(await holder.books(purchase)).toMatchObject({ held: 10_350n, fee: 350n });
+    const desk = openReceiptDesk(network);
+    await desk.sameAgain(holder).finally(() => desk.end());
+    await purchase.tell('CLEARING', 10_000);
+    expect(await holder.books(purchase)).toMatchObject({ held: 0n, fees: 350n });
+  });
+});
+
 test('a purchase in another currency keeps both amounts, and costs no fee unless the program says so', async () => {
   const holder = await network.cardholder();
   const purchase = holder.purchase(EUROS);
@@ -278,6 +333,64 @@ describe('a partial reversal leaves the hold for the amount left and the fee of 
     await holder.purchase().ask(20_200);
     await purchase.tell('CLEARING', 5_000);
     expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', fees: 300n, overdue: 0n });
+  });
+});
+
+describe('the fee is by what clears, whatever was asked for', () => {
+  const policy = { ...CASH_FEE, foreign_currency_fee_bps: 200 };
+  const KINDS: Readonly<Record<string, readonly [Parameters<Cardholder['purchase']>[0], bigint]>> = {
+    'a purchase at home': [{}, 0n],
+    'a purchase abroad': [EUROS, 200n],
+    'cash at home': [CASH_MACHINE, 350n],
+    'cash abroad': [{ ...CASH_MACHINE, ...EUROS }, 550n],
+  };
+  const changes = Object.keys(KINDS).flatMap((asked) =>
+    Object.keys(KINDS).flatMap((cleared) => (asked === cleared ? [] : [[asked, cleared] as const])),
+  );
+
+  test.each(changes)('%s that clears as %s', async (asked, cleared) => {
+    const [first, held] = KINDS[asked] ?? [{}, 0n];
+    const [then, fee] = KINDS[cleared] ?? [{}, 0n];
+    const holder = await network.cardholder({ policy });
+    const purchase = holder.purchase(first);
+    await purchase.ask(10_000);
+    expect(await holder.books(purchase)).toMatchObject({ held: 10_000n + held });
+    purchase.becomes(then);
+    await purchase.tell('CLEARING', 10_000);
+    const free = (50_000n - 10_000n - fee) * (USDC / 100n);
+    expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', held: 0n, fees: fee, overdue: 0n, free });
+    const cash = cleared.startsWith('cash');
+    expect(await holder.rows('card_transactions')).toMatchObject([
+      { fee_amount: fee, cash_withdrawal: cash, cash_amount: cash ? 10_000n : 0n },
+    ]);
+    await purchase.tell('RETURN', 10_000);
+    expect(await holder.books(purchase)).toMatchObject({ fees: 0n, free: 500n * USDC });
+  });
+
+  test('of parts that clear differently each is charged its own, the fixed part once', async () => {
+    const holder = await network.cardholder({ policy });
+    const purchase = holder.purchase(EUROS);
+    await purchase.ask(40_000);
+    await purchase.tell('CLEARING', 10_000, { holdLeft: 30_000 });
+    purchase.becomes({});
+    await purchase.tell('CLEARING', 10_000, { holdLeft: 20_000 });
+    expect(await holder.books(purchase)).toMatchObject({ fees: 200n });
+    purchase.becomes(CASH_MACHINE);
+    await purchase.tell('CLEARING', 10_000, { holdLeft: 10_000 });
+    expect(await holder.books(purchase)).toMatchObject({ fees: 550n });
+    await purchase.tell('CLEARING', 10_000);
+    expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', fees: 650n, overdue: 0n });
+    await purchase.tell('RETURN', 40_000);
+    expect(await holder.books(purchase)).toMatchObject({ fees: 0n, free: 500n * USDC });
+  });
+
+  test('what no hold was placed for is taken from what is free, and is overdue where nothing is', async () => {
+    const holder = await network.cardholder({ policy, funds: { USDC: 100n * USDC } });
+    const purchase = holder.purchase();
+    await purchase.ask(10_000);
+    purchase.becomes(EUROS);
+    await purchase.tell('CLEARING', 10_000);
+    expect(await holder.books(purchase)).toMatchObject({ fees: 200n, overdue: 200n });
   });
 });
 

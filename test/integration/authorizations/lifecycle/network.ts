@@ -91,13 +91,18 @@ export class LithicPurchase {
   constructor(
     private readonly tested: ApiUnderTest,
     private readonly card: WorldAccount,
-    private readonly details: {
+    private details: {
       readonly merchant?: Json;
       readonly pos?: Json;
       readonly avs?: Json;
       readonly merchantCurrency?: { readonly currency: string; readonly perDollar: number };
     } = {},
   ) {}
+
+  /** From now on its messages tell other details than those before. */
+  becomes(details: ConstructorParameters<typeof LithicPurchase>[2]): void {
+    this.details = { ...details };
+  }
 
   private local(cents: number) {
     const { merchantCurrency } = this.details;

@@ -222,3 +222,83 @@ test.each(['disputed = true', "observed_at = now() - interval '20 days'"])(
     }
   },
 );
+
+describe('what is shown as refunded', () => {
+  const shown = async (holder: Cardholder) =>
+    (await holder.rows('card_transactions')).map((row) => [row.kind, row.amount, row.refunded_amount]);
+
+  test('a refund of several clearings is of each as far as it reaches, the oldest first', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(10_000);
+    await purchase.tell('CLEARING', 6_000, { holdLeft: 4_000 });
+    await purchase.tell('CLEARING', 4_000);
+    await purchase.tell('RETURN', 7_000);
+    await purchase.tell('RETURN', 3_000);
+    expect(await shown(holder)).toEqual([
+      ['clearing', 6_000n, 6_000n],
+      ['clearing', 4_000n, 4_000n],
+      ['refund', 7_000n, 0n],
+      ['refund', 3_000n, 0n],
+    ]);
+    expect(await holder.books(purchase)).toMatchObject({ refunded: 10_000n });
+  });
+
+  test('a refund that is taken back is spent anew, and that is what the next refund is of', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(10_000);
+    await purchase.tell('CLEARING', 10_000);
+    await purchase.tell('RETURN', 4_000);
+    await purchase.tell('RETURN_REVERSAL', 4_000, { polarity: 'DEBIT' });
+    expect(await holder.books(purchase)).toMatchObject({ refunded: 0n });
+    await purchase.tell('RETURN', 10_000);
+    expect(await shown(holder)).toEqual([
+      ['clearing', 10_000n, 10_000n],
+      ['refund', 4_000n, 0n],
+      ['refund_reversal', 4_000n, 4_000n],
+      ['refund', 10_000n, 0n],
+    ]);
+    expect(await holder.books(purchase)).toMatchObject({ refunded: 10_000n });
+  });
+
+  test('a refund before the clearing is of the clearing once that comes, and never more than it', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(10_000);
+    await purchase.tell('RETURN', 12_000, { holdLeft: 10_000 });
+    await purchase.tell('CLEARING', 10_000);
+    expect(await shown(holder)).toEqual([
+      ['refund', 12_000n, 0n],
+      ['clearing', 10_000n, 10_000n],
+    ]);
+    expect(await holder.books(purchase)).toMatchObject({ refunded: 12_000n, cleared: 10_000n });
+  });
+
+  test('a refund that was taken back before the clearing leaves the clearing as it is', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(10_000);
+    await purchase.tell('RETURN', 4_000, { holdLeft: 10_000 });
+    await purchase.tell('RETURN_REVERSAL', 4_000, { polarity: 'DEBIT', holdLeft: 10_000 });
+    await purchase.tell('CLEARING', 10_000);
+    expect(await shown(holder)).toEqual([
+      ['refund', 4_000n, 0n],
+      ['refund_reversal', 4_000n, 4_000n],
+      ['clearing', 10_000n, 0n],
+    ]);
+  });
+
+  test('of no purchase that we know, as of any', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.tell('CLEARING', 3_000, { holdLeft: 4_000 });
+    await purchase.tell('CLEARING', 4_000);
+    await purchase.tell('RETURN', 5_000);
+    expect(await shown(holder)).toEqual([
+      ['clearing', 3_000n, 3_000n],
+      ['clearing', 4_000n, 2_000n],
+      ['refund', 5_000n, 0n],
+    ]);
+  });
+});
