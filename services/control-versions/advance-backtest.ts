@@ -251,6 +251,7 @@ function correctionOf(event: HistoryEvent): Correction[] {
       countedBefore: before.counted,
       countedAfter: after.counted,
       isOneMore: before.ended && (!after.ended || before.counted === 0n),
+      opened: event.opened_at === null ? null : { at: event.opened_at, counted: event.opened_with ?? 0n },
     },
   ];
 }

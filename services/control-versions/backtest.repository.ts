@@ -205,6 +205,9 @@ export interface HistoryEvent {
   readonly decided_at: Date;
   readonly mcc: string;
   readonly merchant_id: string;
+  /** When it was opened again the last time before, and what was cleared of it by then, cents; null: never. */
+  readonly opened_at: Date | null;
+  readonly opened_with: bigint | null;
   /** Of the decision. */
   readonly receipt: string;
 }
@@ -227,11 +230,14 @@ export async function findHistoryEvents(
        WHERE ${OF_SCOPE[kind]} AND a.id > :oldest AND a.id < :end)
      SELECT e.id, e.type, e.created_at, e.data, p.data AS previous_data, a.id AS authorization_id, a.account_id, a.card_id,
        a.created_at AS decided_at, a.merchant->>'mcc' AS mcc, a.merchant->>'id' AS merchant_id,
+       g.created_at AS opened_at, g.total_before AS opened_with,
        (SELECT r.receipt FROM authorizations r WHERE r.organization_id = :organizationId AND r.id = e.resource_id) AS receipt
      FROM purchase a
      JOIN events e ON e.organization_id = a.organization_id AND e.resource_id = a.id
      LEFT JOIN LATERAL (SELECT o.data FROM events o WHERE o.organization_id = e.organization_id
        AND o.resource_id = e.resource_id AND o.id < e.id ORDER BY o.id DESC LIMIT 1) p ON true
+     LEFT JOIN LATERAL (SELECT g.created_at, g.total_before FROM authorization_amendments g WHERE g.organization_id = a.organization_id
+       AND g.authorization_id = a.id AND g.id < e.id AND g.opened_again ORDER BY g.id DESC LIMIT 1) g ON true
      WHERE e.organization_id = :organizationId AND e.resource_kind = 'authorization' AND e.id > :after AND e.id < :end
        AND e.created_at >= :from AND e.created_at < :before
      ORDER BY e.id LIMIT :limit`,

@@ -57,6 +57,8 @@ export interface Correction {
   readonly countedAfter: bigint;
   /** It had ended, and is open again or was cleared all the same: what is more of it counts as a purchase. */
   readonly isOneMore: boolean;
+  /** When it was opened again the last time before, and what it counted for then; null: it has not ended since it was decided. */
+  readonly opened: { readonly at: Date; readonly counted: bigint } | null;
 }
 
 /** How often, and how many cents in all. */
@@ -392,7 +394,7 @@ function countAsItWas(
  * the amount is counted on top, and what opens an ended purchase again, or is cleared of it, as one more. What the draft declined has nothing to give back.
  */
 export function replayCorrection(replay: Replay, correction: Correction): void {
-  const { authorizationId, accountId, cardId, at, countedBefore, countedAfter } = correction;
+  const { authorizationId, accountId, cardId, at } = correction;
   const approved = replay.changes.get(authorizationId);
   const drafted = (amount: bigint) => (approved === undefined ? amount : countedByDraft(correction, approved, amount));
   for (const scopeId of [accountId, cardId, ...(replay.scope.kind === 'program' ? [replay.scope.id] : [])]) {
@@ -401,8 +403,8 @@ export function replayCorrection(replay: Replay, correction: Correction): void {
         ? NOT_SAID
         : rememberedByDraft(replay, correction, scopeId);
     count(replay, scopeId, at, {
-      drafted: (known) => corrected(known, correction, drafted(countedBefore), drafted(countedAfter), asked),
-      happened: (known) => corrected(known, correction, countedBefore, countedAfter, NOT_SAID),
+      drafted: (known) => corrected(known, correction, drafted, asked),
+      happened: (known) => corrected(known, correction, asItHappened, NOT_SAID),
     });
   }
 }
@@ -415,16 +417,24 @@ function countedByDraft({ approved }: Correction, drafted: bigint, amount: bigin
   return amount === 0n ? 0n : amount + drafted - approved;
 }
 
+function asItHappened(amount: bigint): bigint {
+  return amount;
+}
+
+/** `counts` is what an amount that the purchase counted for comes to in this history. */
 function corrected(
   known: LimitCounters,
-  { purchase, at, isOneMore }: Correction,
-  before: bigint,
-  after: bigint,
+  { purchase, at, countedBefore, countedAfter, isOneMore, opened }: Correction,
+  counts: (amount: bigint) => bigint,
   asked: AskedFor,
 ): LimitCounters {
+  const [before, after] = [counts(countedBefore), counts(countedAfter)];
   if (before === after) return known;
   if (after < before) {
-    return giveBack(known, purchase, { amount: before - after, counted: before, wholly: after === 0n });
+    // Of what was opened again nothing is left: it was one more since, and no longer is.
+    const wholly = after === counts(opened?.counted ?? 0n);
+    const countedSince = opened?.at ?? purchase.at;
+    return giveBack(known, purchase, { amount: before - after, counted: before, wholly, countedSince });
   }
   if (isOneMore) return countAsItWas(known, { ...purchase, countedAt: at }, after - before, asked);
   return countIncrement(known, { ...purchase, countedAt: at }, after - before, () => true);

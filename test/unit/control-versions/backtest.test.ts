@@ -131,6 +131,7 @@ function live(messages: readonly Message[], documents: Documents, known: readonl
       countedBefore: before,
       countedAfter: after,
       isOneMore: false,
+      opened: null,
     });
   }
   return { history, approved };
@@ -375,6 +376,25 @@ describe('a backtest', () => {
       amount: 0n,
       count: 0,
     });
+  });
+
+  it('gives back what was opened again, once nothing of that is left, and not what it counted as before', () => {
+    const { history } = live([purchaseAt(0, 1_000n), reversalAt(1, 0, 400n)], NO_CONTROLS);
+    const reversal = history[1];
+    if (reversal === undefined || 'outcome' in reversal) throw new Error('no reversal');
+    const minute = (minutes: number) => new Date(NOW.getTime() + minutes * MINUTE_MS);
+    const opening = { ...reversal, at: minute(2), countedBefore: 600n, countedAfter: 900n, isOneMore: true };
+    const opened = { at: minute(2), counted: 600n };
+    const part = { ...reversal, at: minute(3), countedBefore: 900n, countedAfter: 700n, opened };
+    const rest = { ...reversal, at: minute(4), countedBefore: 700n, countedAfter: 600n, opened };
+    const scope = { kind: 'account', id: 'account' } as const;
+    const day = (told: Run['history']) => {
+      const counters = backtest(told, scope, {}).counters.get('account');
+      return countersNow(counters?.drafted ?? null, minute(5), 'Etc/UTC').day;
+    };
+    expect(day([...history, opening])).toMatchObject({ amount: 900n, count: 2 });
+    expect(day([...history, opening, part])).toMatchObject({ amount: 700n, count: 2 });
+    expect(day([...history, opening, part, rest])).toMatchObject({ amount: 600n, count: 1 });
   });
 
   it('takes what was summed of a program, and the difference that the draft makes', () => {
