@@ -8,6 +8,7 @@ import { quoteSpend, SMALLEST_PURCHASE } from '../../../services/authorizations/
 import { recordCardEvent } from '../../../services/authorizations/record-card-event';
 import type { StoredLimitCounters } from '../../../services/cards/rules/limit-counters';
 import type { SpendControls } from '../../../services/cards/rules/spend-controls';
+import { updateCardControls } from '../../../services/cards/update-card-controls';
 import { createKnex } from '../../../services/database/knex';
 import { inOrganization } from '../../../services/database/transaction';
 import type { ProgramPolicy } from '../../../services/programs/rules/program-policy';
@@ -722,6 +723,25 @@ describe('caps of a whole program', () => {
     const { rows } = await superuser.query('SELECT 1 FROM program_usage WHERE program_id = $1', [world.programId]);
     expect(rows).toEqual([]);
   });
+});
+
+test('a limit for all time that is taken away and comes back knows of what was spent meanwhile', async () => {
+  const forAllTime: SpendControls = { limits: { all_time_amount: '1000', all_time_count: 5 } };
+  const { world, card } = await cardOf({ card: forAllTime });
+  const set = (controls: SpendControls) =>
+    inOrganization(knex, world.organizationId, (trx) =>
+      updateCardControls(
+        trx,
+        {},
+        { organizationId: world.organizationId, cardId: card.cardId, controls, pending: null },
+      ),
+    );
+  expect(await buy(card, 400n)).toBe('approved');
+  await set({});
+  expect(await buy(card, 500n)).toBe('approved');
+  await set(forAllTime);
+  expect(await buy(card, 101n)).toBe('amount_limit_exceeded');
+  expect(await buy(card, 100n)).toBe('approved');
 });
 
 test('a limit names itself in what is stored of the decision', async () => {

@@ -134,6 +134,31 @@ test('what a cooling-off leaves in force may be sent back, also where no time is
   }
 });
 
+test('a change is refused whose lists of what is blocked are too long together, and changes nothing', async () => {
+  const blocking = (from: number) => ({
+    blocked_merchants: Array.from({ length: 500 }, (_, index) => `M-${from + index}`),
+  });
+  const policy = `${ofProgram()}/policy`;
+  expect((await put(policy, { controls_cooling_off_hours: 24 })).status).toBe(200);
+  try {
+    expect((await put(ofCard(), blocking(0))).status).toBe(200);
+    const before = (await get(ofCard())).body;
+    const refused = await put(ofCard(), blocking(1));
+    expect({ status: refused.status, detail: refused.body.detail }).toEqual({
+      status: 409,
+      detail: expect.stringMatching(/both lists of blocked_merchants are in force.*more than 500/),
+    });
+    expect((await get(ofCard())).body).toEqual(before);
+    // Fewer of them wait, and nothing more is blocked until then.
+    const fewer = { blocked_merchants: blocking(0).blocked_merchants.slice(1) };
+    expect((await put(ofCard(), fewer)).status).toBe(200);
+    expect((await get(ofCard())).body).toMatchObject({ controls: blocking(0), pending: { controls: fewer } });
+  } finally {
+    await put(policy, { controls_cooling_off_hours: 0 });
+    await put(ofCard(), {});
+  }
+});
+
 test('a rule for all cards is refused on one of them, and taken on the account', async () => {
   const body = velocity({ per: 'account' });
   const answer = await put(ofCard(), body);
