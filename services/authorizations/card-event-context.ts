@@ -3,6 +3,7 @@ import type { CardEvent } from '../providers/processor/port';
 import { formatId } from '../shared/ids';
 import { usdDocument } from '../shared/money-document';
 import type { AuthorizationRow, FundingLegRow } from './authorization.repository';
+import type { PurchaseKey } from './card-event.repository';
 import { authorizationEvent } from './rules/authorization-event';
 import type { HeldLeg } from './rules/hold-legs';
 
@@ -27,6 +28,15 @@ export interface RecordedCardEvent {
 /** Whether all of a message's amount was handed out as cash, at a machine or a counter. */
 export function isAllCash({ amount, cashAmount }: Pick<CardEvent, 'amount' | 'cashAmount'>): boolean {
   return amount > 0n && cashAmount === amount;
+}
+
+/** The purchase that an event is about; its id is null where it has no authorization. */
+export function purchaseKeyOf(
+  { organizationId, account, event }: CardEventContext,
+  authorizationId: string | null,
+): PurchaseKey {
+  const { vendor, processorAuthorizationId } = event;
+  return { organizationId, accountId: account.id, vendor, processorAuthorizationId, authorizationId };
 }
 
 /** The legs that hold something, in plan order. */

@@ -122,6 +122,8 @@ export async function insertEventMessage(
     account_id: accountId,
     authorization_id: authorizationId,
     answer: JSON.stringify(answer),
+    effective_at: event.effectiveAt,
+    final: event.kind === 'expiry' || (event.kind === 'clearing' && event.final),
   });
 }
 
@@ -328,6 +330,31 @@ export async function isClearedBefore(trx: Transaction, key: PurchaseKey, except
     .whereNot({ id: except })
     .first('id');
   return row !== undefined;
+}
+
+/**
+ * Links clearings that came before the purchase was known to its authorization. Cents that they come to: the authorization has yet to
+ * count them as cleared.
+ */
+export async function linkClearings(
+  trx: Transaction,
+  key: PurchaseKey & { readonly authorizationId: string },
+): Promise<bigint> {
+  const linked: { amount: bigint }[] = await transactionsOf(trx, { ...key, authorizationId: null })
+    .where({ kind: 'clearing' })
+    .whereNull('authorization_id')
+    .update({ authorization_id: key.authorizationId })
+    .returning('amount');
+  return sumBigint(linked.map(({ amount }) => amount));
+}
+
+/** What was cleared of a purchase before it was known, cents. */
+export async function clearedUnlinked(trx: Transaction, key: PurchaseKey): Promise<bigint> {
+  const rows: { amount: bigint }[] = await transactionsOf(trx, { ...key, authorizationId: null })
+    .where({ kind: 'clearing' })
+    .whereNull('authorization_id')
+    .select('amount');
+  return sumBigint(rows.map(({ amount }) => amount));
 }
 
 /** Everything that a purchase has cost, oldest first. */

@@ -12,10 +12,12 @@ import {
   heldLegsOf,
   type RecordedCardEvent,
 } from './card-event-context';
+import { dueSinceEvent } from './due-since-event';
 import { lockAuthorization } from './lock-authorization';
 import { giveLimitBack, releaseHold } from './release-hold';
 import { returnReservation } from './return-reservation';
-import { standingOf } from './rules/amendment';
+import { reversePart } from './reverse-part';
+import { standingOf, stillDue } from './rules/amendment';
 import { isOpen, next } from './rules/authorization-state';
 import { countedAmount } from './rules/counted-amount';
 import { releaseAll } from './rules/hold-legs';
@@ -55,22 +57,29 @@ export async function expireAuthorization(
   });
 }
 
-/** The network says that the hold ran out: ended now, whatever our own deadline. */
+/**
+ * The network says that the hold ran out: ended now, whatever our own deadline. What was approved on top after the moment at which it
+ * did stays.
+ */
 export async function expireByNetwork(trx: Transaction, context: CardEventContext): Promise<RecordedCardEvent> {
   const { account, authorization, event, now } = context;
   if (authorization === null) return { authorizationId: null, cardTransactionId: null };
   const { advised_at: advisedAt } = authorization;
   // The network held more, or again, since.
   const overtaken = advisedAt !== null && event.effectiveAt < advisedAt;
-  if (isOpen(authorization.state) && !overtaken) {
-    await expire(trx, authorization, {
-      account,
-      effectiveAt: event.effectiveAt,
-      reference: event.messageId,
-      now,
-    });
+  const recorded = { authorizationId: authorization.id, cardTransactionId: null };
+  if (!isOpen(authorization.state) || overtaken) return recorded;
+  const { effectiveAt, messageId } = event;
+  const since = await dueSinceEvent(trx, context, authorization);
+  if (since === 0n) {
+    await expire(trx, authorization, { account, effectiveAt, reference: messageId, now });
+    return recorded;
   }
-  return { authorizationId: authorization.id, cardTransactionId: null };
+  const amount = stillDue(standingOf(authorization)) - since;
+  if (amount > 0n) {
+    await reversePart(trx, { authorization, timeZone: account.time_zone, amount, messageId, effectiveAt, now });
+  }
+  return recorded;
 }
 
 async function expire(

@@ -7,19 +7,33 @@ import { sealAlone } from '../receipts/seal-alone';
 import type { ReceiptSealer } from '../receipts/seal-receipts';
 import { sha256Hex } from '../receipts/sha256';
 import { required } from '../shared/assert';
+import { minBigint } from '../shared/money';
 import type { AuthorizationRow } from './authorization.repository';
-import { changeAuthorization, insertAdvisedAuthorization } from './card-event.repository';
-import { authorizationEventData, type CardEventContext, type RecordedCardEvent } from './card-event-context';
+import {
+  changeAuthorization,
+  clearedUnlinked,
+  insertAdvisedAuthorization,
+  linkClearings,
+} from './card-event.repository';
+import {
+  authorizationEventData,
+  type CardEventContext,
+  purchaseKeyOf,
+  type RecordedCardEvent,
+} from './card-event-context';
 import { extendHold } from './extend-hold';
 import { narrowStatusCheck } from './narrow-status-check';
+import { changesSince } from './order-of-messages.repository';
 import { isAskedAsCash } from './purchase-fee';
 import { type AmendingMessage, recordAmendment } from './record-amendment';
 import { reversePart } from './reverse-part';
 import { amendmentOf, snapshotForAmendment, standingOf, toldTotal } from './rules/amendment';
 import { NOTHING_MORE } from './rules/answer-without-plan';
 import { isOpen } from './rules/authorization-state';
+import { countedAmount } from './rules/counted-amount';
 import { decideAuthorization, type SpendRequest } from './rules/decide-authorization';
 import { holdExpiry } from './rules/hold-amount';
+import { type DatedChange, totalNow } from './rules/order-of-messages';
 import { marketRecord, receiptText } from './rules/receipt';
 import type { SpendSnapshot } from './rules/spend-snapshot';
 import { loadSpendSnapshot } from './spend-snapshot.repository';
@@ -29,7 +43,8 @@ import { takenOfOpen } from './taken-of-open';
  * The network tells what a purchase has come to without asking: the terminal was offline, the network answered for us, or did
  * not wait for our answer. Its message is the truth, whatever we said. More is held as far as the account covers it (the
  * clearing posts in any case), less is given back, and a purchase that we never heard of begins with it. A message from
- * before the last total is part of that total already.
+ * before the last total is part of that total already; one from before other messages says what the purchase had come to when they
+ * came, so that what was approved, given back or cleared since is put on top of it, or taken from it.
  */
 export async function recordAdvice(
   trx: Transaction,
@@ -49,7 +64,19 @@ export async function recordAdvice(
     await bumpAccountVersion(trx, organizationId, account.id);
     return { authorizationId: null, cardTransactionId: null };
   }
-  const authorization = known ?? (await begin(trx, context, snapshot, sealer));
+  const key = purchaseKeyOf(context, known?.id ?? null);
+  const since = await changesSince(trx, key, event.effectiveAt);
+  const cleared = known === null ? await clearedUnlinked(trx, key) : 0n;
+  if (known === null && totalNow(event.amount, cleared, since) <= cleared) {
+    // All of it was cleared, or given back, before we heard of it.
+    await bumpAccountVersion(trx, organizationId, account.id);
+    return { authorizationId: null, cardTransactionId: null };
+  }
+  const authorization =
+    known === null
+      ? await begin(trx, context, snapshot, { cleared, since, sealer })
+      : await linked(trx, context, known);
+  const isTotal = event.amountBasis === 'total' || known === null;
   await advise(trx, {
     authorization,
     snapshot,
@@ -60,13 +87,31 @@ export async function recordAdvice(
       contentHash: event.contentHash,
       occurredAt: event.effectiveAt,
       respondBy: null,
-      amount: event.amount,
-      amountBasis: event.amountBasis,
+      amount: isTotal ? totalNow(event.amount, authorization.cleared_amount, since) : event.amount,
+      amountBasis: isTotal ? 'total' : 'delta',
     },
     sealer,
     now,
   });
   return { authorizationId: authorization.id, cardTransactionId: null };
+}
+
+/** A purchase with what was cleared of it before we knew it: the total that is told has that in it. */
+async function linked(
+  trx: Transaction,
+  context: CardEventContext,
+  authorization: AuthorizationRow,
+): Promise<AuthorizationRow> {
+  const { organization_id: organizationId, id, approved_amount: approved } = authorization;
+  const cleared = await linkClearings(trx, { ...purchaseKeyOf(context, id), authorizationId: id });
+  if (cleared === 0n) return authorization;
+  const open = isOpen(authorization.state);
+  const state = open ? 'partially_cleared' : authorization.state;
+  // What may still be cleared of one that is open is as it was.
+  const approvedAmount = open ? approved + cleared : approved;
+  await changeAuthorization(trx, organizationId, id, { state, cleared, approvedAmount });
+  const cleared_amount = authorization.cleared_amount + cleared;
+  return { ...authorization, state, cleared_amount, approved_amount: approvedAmount };
 }
 
 /** Applies what the network told of a purchase. Under the account's lock. */
@@ -119,13 +164,18 @@ export async function advise(
   }
   const spend = spendOf(authorization, amendment.more);
   const told = decideAuthorization(snapshotForAmendment(snapshot, purchase), spend, now);
+  // A purchase that had ended and of which something is counted, because it was cleared, is not counted as one more.
+  const isKnownToLimits = !purchase.open && countedAmount(standing) > 0n;
+  const { counters } = isKnownToLimits
+    ? decideAuthorization(snapshotForAmendment(snapshot, { ...purchase, open: true }), spend, now)
+    : told;
   const narrowed =
     purchase.open && (await narrowStatusCheck(trx, { authorization, snapshot, amendment, messageId, effectiveAt }));
   const change = await extendHold(trx, {
     authorization,
     amendment,
     granted: amendment.more,
-    decision: narrowed ? { ...told, legs: [], feeAmount: 0n } : told,
+    decision: { ...told, counters, ...(narrowed ? { legs: [], feeAmount: 0n } : {}) },
     cardId,
     messageId,
     effectiveAt,
@@ -177,13 +227,20 @@ async function begin(
   trx: Transaction,
   context: CardEventContext,
   snapshot: SpendSnapshot,
-  sealer: ReceiptSealer,
+  input: {
+    /** What was cleared of it before, and what was said of it since the moment that is told of. */
+    readonly cleared: bigint;
+    readonly since: readonly DatedChange[];
+    readonly sealer: ReceiptSealer;
+  },
 ): Promise<AuthorizationRow> {
   const { organizationId, account, cardId, event, now } = context;
+  const { cleared, since, sealer } = input;
   const id = newId();
   const opening = { id, organizationId, accountId: account.id, cardId, programId: account.program_id, event, now };
-  const row = openingRow(opening);
-  const spend = spendOf(row, event.amount);
+  const amount = totalNow(event.amount, cleared, since) - cleared;
+  const row = openingRow({ ...opening, amount, cleared });
+  const spend = spendOf(row, amount);
   const market = marketRecord(snapshot);
   const subject = { authorizationId: id, contentHash: event.contentHash };
   const decision = decideAuthorization(snapshot, spend, now);
@@ -192,6 +249,7 @@ async function begin(
   const batchId = await sealAlone(trx, sealer, receipt, market);
   const sealed = { ...row, receipt, batch_id: batchId, batch_ordinal: 0 };
   await insertAdvisedAuthorization(trx, sealed, event.contentHash);
+  if (cleared > 0n) await linkClearings(trx, { ...purchaseKeyOf(context, id), authorizationId: id });
   return sealed;
 }
 
@@ -202,9 +260,12 @@ function openingRow(opening: {
   readonly cardId: string;
   readonly programId: string;
   readonly event: CardEvent;
+  /** Cents that are still to be cleared, and that were before. */
+  readonly amount: bigint;
+  readonly cleared: bigint;
   readonly now: Date;
 }): AuthorizationRow {
-  const { event, now } = opening;
+  const { event, amount, cleared, now } = opening;
   return {
     organization_id: opening.organizationId,
     id: opening.id,
@@ -215,16 +276,16 @@ function openingRow(opening: {
     processor_authorization_id: event.processorAuthorizationId,
     message_id: event.messageId,
     kind: 'advice',
-    state: 'pending',
+    state: cleared > 0n ? 'partially_cleared' : 'pending',
     decline_reason: null,
     currency: event.currency,
-    requested_amount: event.amount,
-    approved_amount: 0n,
+    requested_amount: amount,
+    approved_amount: cleared,
     hold_amount: 0n,
     fee_amount: 0n,
     reserved_amount: 0n,
-    cash_amount: event.cashAmount,
-    cleared_amount: 0n,
+    cash_amount: minBigint(event.cashAmount, amount),
+    cleared_amount: cleared,
     reversed_amount: 0n,
     refunded_amount: 0n,
     avs: 'not_provided',

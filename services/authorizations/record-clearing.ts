@@ -13,7 +13,6 @@ import {
   changeAuthorization,
   findAuthorizationOf,
   insertCardTransaction,
-  type PurchaseKey,
   refundedAhead,
   refundsOf,
 } from './card-event.repository';
@@ -22,16 +21,19 @@ import {
   type CardEventContext,
   heldLegsOf,
   isAllCash,
+  purchaseKeyOf,
   type RecordedCardEvent,
   transactionEventData,
 } from './card-event-context';
 import { cashOfClearing } from './cash-of-clearing';
 import { countClearing } from './count-clearing';
+import { dueSinceEvent } from './due-since-event';
 import { consumeHeld, type Part, partOfHold, writeParts } from './post-parts';
 import { feeOfEvent } from './purchase-fee';
 import { giveLimitBack, releaseHold } from './release-hold';
 import { returnReservation } from './return-reservation';
-import { standingOf } from './rules/amendment';
+import { reversePart } from './reverse-part';
+import { standingOf, stillDue } from './rules/amendment';
 import { isOpen, next } from './rules/authorization-state';
 import { countedAmount } from './rules/counted-amount';
 import { heldUsd, type LegShare, releaseAll, releaseBuffers } from './rules/hold-legs';
@@ -41,17 +43,20 @@ import { loadSpendSnapshot } from './spend-snapshot.repository';
 
 /**
  * Records money that the network has spent. It takes from the hold in plan order; what is above the hold (or has none, or
- * comes after it ended) is planned anew from what the account has now, and what nothing covers is overdue.
+ * comes after it ended) is planned anew from what the account has now, and what nothing covers is overdue. After a last clearing
+ * only that is held which was approved on top since the moment of the clearing.
  */
 export async function recordClearing(trx: Transaction, context: CardEventContext): Promise<RecordedCardEvent> {
-  const { organizationId, account, cardId, authorization } = context;
+  const { organizationId, account, cardId, authorization, event } = context;
   const snapshot = required(
     await loadSpendSnapshot(trx, organizationId, account.id, cardId),
     'the snapshot of an account',
   );
-  const key = purchaseKey(context, authorization?.id ?? null);
+  const key = purchaseKeyOf(context, authorization?.id ?? null);
   const feeAmount = await feeOfEvent(trx, context, { kind: 'clearing', purchase: key, authorization });
-  return postSpending(trx, context, {
+  const since = authorization !== null && event.final ? await dueSinceEvent(trx, context, authorization) : 0n;
+  const spending = since === 0n ? context : { ...context, event: { ...event, final: false } };
+  const recorded = await postSpending(trx, spending, {
     kind: 'clearing',
     authorizationId: authorization?.id ?? null,
     snapshot,
@@ -60,6 +65,29 @@ export async function recordClearing(trx: Transaction, context: CardEventContext
     // Of most purchases nothing was refunded before they cleared.
     refundedAhead: authorization?.refunded_amount === 0n ? 0n : await refundedAhead(trx, key),
     originalTransactionId: null,
+  });
+  if (authorization !== null && since > 0n) await endAllBut(trx, context, authorization.id, since);
+  return recorded;
+}
+
+/** Nothing of a purchase is to be cleared any more but what was approved since. */
+async function endAllBut(
+  trx: Transaction,
+  { organizationId, account, event, now }: CardEventContext,
+  authorizationId: string,
+  since: bigint,
+): Promise<void> {
+  const authorization = required(await findAuthorization(trx, organizationId, authorizationId), 'the purchase');
+  const lapsed = stillDue(standingOf(authorization)) - since;
+  if (lapsed <= 0n) return;
+  await reversePart(trx, {
+    authorization,
+    timeZone: account.time_zone,
+    amount: lapsed,
+    // The clearing itself has given buffers back under its own name.
+    messageId: `${event.messageId}:rest`,
+    effectiveAt: event.effectiveAt,
+    now,
   });
 }
 
@@ -75,13 +103,13 @@ export async function recordRefundReversal(trx: Transaction, context: CardEventC
     purchaseId === event.processorAuthorizationId
       ? context.authorization
       : ((await findAuthorizationOf(trx, organizationId, account.id, event.vendor, purchaseId)) ?? null);
-  const refunds = await refundsOf(trx, purchaseKey(context, named?.id ?? null));
+  const refunds = await refundsOf(trx, purchaseKeyOf(context, named?.id ?? null));
   const refund = refunds.find((each) => each.amount === event.amount) ?? refunds[0];
   // A refund in a transaction of its own has said which purchase it is of.
   const refundedId = refund?.authorization_id ?? null;
   const authorization =
     refundedId === null || refundedId === named?.id ? named : await findAuthorization(trx, organizationId, refundedId);
-  const key = { ...purchaseKey(context, authorization?.id ?? null), processorAuthorizationId: purchaseId };
+  const key = { ...purchaseKeyOf(context, authorization?.id ?? null), processorAuthorizationId: purchaseId };
   const feeAmount = await feeOfEvent(trx, context, { kind: 'refund_reversal', purchase: key, authorization });
   const recorded = await postSpending(trx, context, {
     kind: 'refund_reversal',
@@ -97,14 +125,6 @@ export async function recordRefundReversal(trx: Transaction, context: CardEventC
     await changeAuthorization(trx, organizationId, authorization.id, { state: authorization.state, refunded });
   }
   return recorded;
-}
-
-function purchaseKey(
-  { organizationId, account, event }: CardEventContext,
-  authorizationId: string | null,
-): PurchaseKey {
-  const { vendor, processorAuthorizationId } = event;
-  return { organizationId, accountId: account.id, vendor, processorAuthorizationId, authorizationId };
 }
 
 interface Spending {
@@ -246,7 +266,7 @@ async function postSpending(
     }
   }
   if (cardTransactionId !== null && notCounted > 0n) {
-    const key = purchaseKey(context, authorizationId);
+    const key = purchaseKeyOf(context, authorizationId);
     await countClearing(trx, context, { key, snapshot, cardTransactionId, amount: notCounted });
   }
   return { authorizationId, cardTransactionId };

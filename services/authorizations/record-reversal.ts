@@ -5,7 +5,9 @@ import { findAmendment } from './amendment.repository';
 import type { AuthorizationRow } from './authorization.repository';
 import { approvedWithoutRow } from './card-event.repository';
 import type { CardEventContext, RecordedCardEvent } from './card-event-context';
+import { dueSinceEvent } from './due-since-event';
 import { reversePart } from './reverse-part';
+import { standingOf, stillDue } from './rules/amendment';
 import { isOpen } from './rules/authorization-state';
 import { takeBackFirstApproval } from './take-back-first-approval';
 import { takeBackIncrement } from './take-back-increment';
@@ -13,7 +15,7 @@ import { takeBackIncrement } from './take-back-increment';
 /**
  * The merchant gives back all or part of a hold, with its share of allowance and fee. Without an authorization (the reversal
  * came first) or a hold that is open, the message is only put on record; so is one from before the last total that the
- * network told, which has it in it already.
+ * network told, which has it in it already. What was approved on top after the moment that it tells of stays.
  */
 export async function recordReversal(trx: Transaction, context: CardEventContext): Promise<RecordedCardEvent> {
   const { organizationId, account, authorization, event, now } = context;
@@ -30,12 +32,15 @@ export async function recordReversal(trx: Transaction, context: CardEventContext
   const { advised_at: advisedAt } = authorization;
   if (advisedAt !== null && event.effectiveAt < advisedAt) return recorded;
   if (!isOpen(authorization.state)) return recorded;
+  const due = stillDue(standingOf(authorization));
+  const since = await dueSinceEvent(trx, context, authorization);
+  const amount = since === 0n ? event.amount : minBigint(event.amount, due - since);
   // Nothing is given back, and nobody is told that it was.
-  if (event.amount === 0n) return recorded;
+  if (amount === 0n) return recorded;
   await reversePart(trx, {
     authorization,
     timeZone: account.time_zone,
-    amount: event.amount,
+    amount,
     messageId: event.messageId,
     effectiveAt: event.effectiveAt,
     now,

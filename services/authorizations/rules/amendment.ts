@@ -26,6 +26,11 @@ export function standingOf(row: {
   };
 }
 
+/** What of a purchase may still be cleared. */
+export function stillDue({ state, approved, cleared, reversed }: PurchaseStanding): bigint {
+  return isOpen(state) ? maxBigint(approved - cleared - reversed, 0n) : 0n;
+}
+
 /** Messages that name a purchase without asking for more of it: about the account as a whole, and about money that comes back. */
 const ABOUT_NO_MORE: ReadonlySet<string> = new Set(['balance_inquiry', 'refund_authorization']);
 
