@@ -16,6 +16,7 @@ import type { KnownAuthorization } from './authorize-spend';
 import { findAnswer, insertAnsweredMessage } from './card-event.repository';
 import { authorizationEventData } from './card-event-context';
 import { extendHold } from './extend-hold';
+import { isToldOf } from './order-of-messages.repository';
 import { advise } from './record-advice';
 import { recordAmendment } from './record-amendment';
 import { reversePart } from './reverse-part';
@@ -29,8 +30,8 @@ import {
   toldTotal,
 } from './rules/amendment';
 import type { AmendmentFacts } from './rules/amendment-receipt';
-import { latenessOf, type MessageTimes, NOTHING_MORE, TOO_LATE } from './rules/answer-without-plan';
-import { isOpen } from './rules/authorization-state';
+import { latenessOf, type MessageTimes, NOTHING_MORE, PURCHASE_ENDED, TOO_LATE } from './rules/answer-without-plan';
+import { isOpen, isOver } from './rules/authorization-state';
 import { type Decision, decideAuthorization, type SpendRequest } from './rules/decide-authorization';
 import type { DeclineReason } from './rules/decline-reason';
 import { holdExpiry } from './rules/hold-amount';
@@ -211,8 +212,38 @@ async function answerTo(trx: Transaction, context: AmendContext): Promise<Answer
     case 'incremental_authorization':
     case 'cash_withdrawal':
     case 'zero_amount_verification':
+      if (amendment.more > 0n && (await isPurchaseOver(trx, authorization))) return refuseEnded(trx, context);
       return amendment.more < 0n ? lower(trx, context) : raise(trx, context);
   }
+}
+
+async function isPurchaseOver(trx: Transaction, authorization: AuthorizationRow): Promise<boolean> {
+  const { state } = authorization;
+  return isOver(state, true) && isOver(state, await isToldOf(trx, authorization));
+}
+
+/**
+ * Nothing is added to a purchase that was reversed, has run out or was cleared for the last time, whether more was asked for before or
+ * after: what was asked before ended with it, and what is asked after is a purchase of its own, which the merchant has to ask for as one.
+ */
+async function refuseEnded(trx: Transaction, context: AmendContext): Promise<Answer> {
+  const { request, amendment, authorization, known } = context;
+  await recordAnswer(trx, context, {
+    request: { ...spendOf(request, spendKindOf(request), amendment.more), partner: context.partner },
+    decision: PURCHASE_ENDED,
+    facts: { over: true },
+  });
+  await appendEvent(trx, {
+    organizationId: known.organizationId,
+    type: 'authorization.increment_declined',
+    resourceKind: 'authorization',
+    resourceId: authorization.id,
+    data: {
+      ...authorizationEventData(authorization, { state: authorization.state }),
+      increment_decline_reason: PURCHASE_ENDED.reason,
+    },
+  });
+  return answerOf(PURCHASE_ENDED);
 }
 
 /** A new total below the old one asks for nothing: it gives back, like a reversal of the difference. */

@@ -164,8 +164,8 @@ export async function advise(
   }
   const spend = spendOf(authorization, amendment.more);
   const told = decideAuthorization(snapshotForAmendment(snapshot, purchase), spend, now);
-  // A purchase that had ended and of which something is counted, because it was cleared, is not counted as one more.
-  const isKnownToLimits = !purchase.open && countedAmount(standing) > 0n;
+  // One that was cleared before we knew it, or after we had declined it, was counted as a purchase then: it is not one more.
+  const isKnownToLimits = (begins || standing.state === 'declined') && countedAmount(standing) > 0n;
   const { counters } = isKnownToLimits
     ? decideAuthorization(snapshotForAmendment(snapshot, { ...purchase, open: true }), spend, now)
     : told;
@@ -189,6 +189,7 @@ export async function advise(
       decision: told,
       facts: { narrowed },
       granted: amendment.more,
+      openedAgain: !purchase.open && !isKnownToLimits,
       legIds: change.legIds,
     });
   }

@@ -37,6 +37,8 @@ export interface RecordAmendmentInput {
   readonly facts: AmendmentFacts;
   /** Cents approved on top, and the legs that hold them. */
   readonly granted: bigint;
+  /** The purchase had ended, and counts as one more to limits; what was granted on one that had, when left out. */
+  readonly openedAgain?: boolean;
   readonly legIds: readonly string[];
   readonly now: Date;
 }
@@ -77,7 +79,7 @@ export async function recordAmendment(
     requested_amount: request.amount,
     total_before: purchase.total,
     granted,
-    opened_again: granted > 0n && !purchase.open,
+    opened_again: input.openedAgain ?? (granted > 0n && !purchase.open),
     given_back: facts.total?.givenBack ?? null,
     leg_ids: legIds,
     occurred_at: message.occurredAt,

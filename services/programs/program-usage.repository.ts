@@ -82,6 +82,12 @@ function clearedBetween(authorizationId: string, after: string | null, before: s
     AND t.authorization_id = ${authorizationId} ${after === null ? '' : `AND t.id > ${after}`} AND (${before} IS NULL OR t.id < ${before}))`;
 }
 
+/** Whether a clearing came before the purchase was known: that was counted as the purchase. */
+function clearedBeforeKnown(authorizationId: string): string {
+  return `EXISTS (SELECT 1 FROM card_transactions t WHERE t.organization_id = :organizationId AND t.kind = 'clearing' AND t.forced
+    AND t.authorization_id = ${authorizationId} AND t.id < ${authorizationId})`;
+}
+
 /**
  * What a program spent in [from, until), once for each of `since`: only what was counted from then on. Found by ids, which are made
  * of their time, so that only the period is read.
@@ -132,7 +138,8 @@ export async function sumSpent(
        FROM raised r
      ), purchase AS (
        SELECT a.created_at, ${STANDING} - coalesce(k.alone_amount, f.amount, 0) AS standing, ${raisedColumns(bounds)},
-         CASE WHEN o.id IS NULL THEN ${STANDING} > coalesce(k.alone_amount, f.amount, 0)
+         CASE WHEN o.id IS NULL THEN a.decline_reason IS NULL AND ${STANDING} > coalesce(k.alone_amount, f.amount, 0)
+             AND NOT ${clearedBeforeKnown('a.id')}
            ELSE ${clearedBetween('a.id', null, 'o.id')} END AS first_stands
        FROM authorizations a
        LEFT JOIN known k ON k.authorization_id = a.id

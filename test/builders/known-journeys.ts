@@ -83,4 +83,40 @@ export const KNOWN_JOURNEYS: readonly Journey[] = [
     ),
     { terms: { ...FUNDED_AT_ONCE, places: [PUMP, PUMP, PUMP, PUMP] } },
   ),
+  // Cleared before it was told of: the total has in it what was cleared, and counted, already.
+  journey(
+    100_000_000n,
+    steps(
+      { kind: 'clearing', purchase: 0, cents: 1_000n, final: false },
+      { kind: 'advice', purchase: 0, cents: 1_000n },
+      { kind: 'advice', purchase: 0, cents: 3_000n },
+      { kind: 'reversal', purchase: 0, cents: 500n },
+      { kind: 'clearing', purchase: 0, cents: 1_500n, final: true },
+      { kind: 'refund', purchase: 0, cents: 2_500n },
+    ),
+  ),
+  // Cleared, then asked for (too late) and told of.
+  journey(
+    100_000_000n,
+    steps(
+      { kind: 'clearing', purchase: 0, cents: 1_000n, final: true },
+      { kind: 'authorization', purchase: 0, cents: 1_000n, partial: false },
+      { kind: 'increment', purchase: 0, cents: 700n, basis: 'delta' },
+      { kind: 'advice', purchase: 0, cents: 2_500n },
+      { kind: 'reversal', purchase: 0, cents: 1_500n },
+    ),
+  ),
+  // More was asked for a purchase that was over, and only what was told opened it.
+  journey(
+    100_000_000n,
+    steps(
+      { kind: 'authorization', purchase: 0, cents: 1_000n, partial: false },
+      { kind: 'reversal', purchase: 0, cents: 1_000n },
+      { kind: 'increment', purchase: 0, cents: 500n, basis: 'delta' },
+      { kind: 'advice', purchase: 0, cents: 700n },
+      { kind: 'increment', purchase: 0, cents: 500n, basis: 'delta' },
+      { kind: 'clearing', purchase: 0, cents: 1_200n, final: true },
+      { kind: 'advice', purchase: 0, cents: 1_500n },
+    ),
+  ),
 ];

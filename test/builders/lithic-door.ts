@@ -18,6 +18,7 @@ const WORDS: Readonly<Record<string, string>> = {
   insufficient_funds: 'INSUFFICIENT_FUNDS',
   amount_limit_exceeded: 'VELOCITY_EXCEEDED',
   late: 'DO_NOT_HONOR',
+  purchase_ended: 'DO_NOT_HONOR',
   duplicate_conflict: 'SUSPECTED_FRAUD',
 };
 

@@ -104,6 +104,8 @@ interface Purchase {
   readonly tillCash: bigint;
   /** The network has said something about it after it asked for it. */
   spokenOf: boolean;
+  /** The network has told that something of it was cleared or given back, or that it ran out. */
+  told: boolean;
 }
 
 interface Account {
@@ -127,6 +129,8 @@ interface Account {
   readonly endedBefore: Set<number>;
   /** Purchases that were cleared before they were known: the limits count them since. */
   readonly clearedBefore: Set<number>;
+  /** Cents of purchases that were cleared before they were known, and are no part of them yet. */
+  readonly unlinked: Map<number, bigint>;
   /** Parts of purchases that were cleared before they were known. */
   readonly forced: Map<number, Part[]>;
 }
@@ -238,6 +242,7 @@ export class ModelSpending {
       costs: new Map(),
       endedBefore: new Set(),
       clearedBefore: new Set(),
+      unlinked: new Map(),
       forced: new Map(),
     });
   }
@@ -342,6 +347,7 @@ export class ModelSpending {
       this.takeBack(known, number, -more);
       return { outcome: 'approved', approved: cents, reason: null };
     }
+    if (more > 0n && over(known)) return declined('purchase_ended');
     const told = { continues: open(known), tillCash };
     const answer = this.decide(number, more, partial, told);
     if (answer.outcome === 'declined') return answer;
@@ -531,14 +537,21 @@ export class ModelSpending {
   private extend(
     purchase: Purchase,
     number: number,
-    more: { readonly total: bigint; readonly granted: bigint; readonly told: Told; readonly held?: boolean },
+    more: {
+      readonly total: bigint;
+      readonly granted: bigint;
+      readonly told: Told;
+      readonly held?: boolean;
+      /** As a purchase, by the limits. */
+      readonly isCounted?: boolean;
+    },
   ): void {
-    const { total, granted, told } = more;
+    const { total, granted, told, isCounted = false } = more;
     const lapsed = open(purchase) ? 0n : most(purchase.approved - purchase.cleared - purchase.reversed, 0n);
     if (granted > 0n) {
-      if (open(purchase)) this.countMore(granted, purchase);
+      if (open(purchase) || isCounted) this.countMore(granted, purchase);
       else this.countPurchase(granted, purchase);
-      if (!open(purchase)) purchase.clearedBefore = purchase.cleared;
+      if (!open(purchase) && !isCounted) purchase.clearedBefore = purchase.cleared;
     }
     purchase.reversed += lapsed;
     purchase.approved = total + purchase.reversed + granted;
@@ -549,19 +562,30 @@ export class ModelSpending {
   private advise(number: number, cents: bigint): null {
     let purchase = this.account.purchases.get(number);
     const begins = purchase === undefined;
+    const unlinked = this.account.unlinked.get(number) ?? 0n;
     if (purchase === undefined) {
+      if (cents <= unlinked) return null;
       purchase = newPurchase('pending', 0n, 0n);
       this.account.purchases.set(number, purchase);
     }
     purchase.spokenOf = true;
+    // What was cleared before the purchase was known is in the total that is told.
+    this.account.unlinked.delete(number);
+    purchase.cleared += unlinked;
+    purchase.counted += unlinked;
+    if (open(purchase) && unlinked > 0n) {
+      purchase.approved += unlinked;
+      purchase.state = 'partially_cleared';
+    }
     const total = stillDue(purchase) + purchase.cleared;
     const more = most(cents, purchase.cleared) - total;
     if (more < 0n) this.takeBack(purchase, number, -more);
     if (more <= 0n) return null;
     const told = { continues: open(purchase) && !begins, tillCash: 0n };
     const held = told.continues && this.narrow(purchase, number, total, more);
-    this.extend(purchase, number, { total, granted: more, told, held });
-    if (begins) this.account.count += 1;
+    const isCounted = (begins || purchase.state === 'declined') && purchase.counted > 0n;
+    this.extend(purchase, number, { total, granted: more, told, held, isCounted });
+    if (begins && !isCounted) this.account.count += 1;
     return null;
   }
 
@@ -586,9 +610,11 @@ export class ModelSpending {
       if (this.account.clearedBefore.has(number)) this.countMore(cents);
       else this.countPurchase(cents);
       this.account.clearedBefore.add(number);
+      this.account.unlinked.set(number, (this.account.unlinked.get(number) ?? 0n) + cents);
       return null;
     }
     purchase.spokenOf = true;
+    purchase.told = true;
     const wasOpen = open(purchase);
     const fromReserve = least(cents + fee, purchase.reserved);
     purchase.reserved -= fromReserve;
@@ -691,6 +717,7 @@ export class ModelSpending {
       return null;
     }
     purchase.spokenOf = true;
+    purchase.told = true;
     if (open(purchase)) this.takeBack(purchase, number, cents);
     return null;
   }
@@ -736,6 +763,7 @@ export class ModelSpending {
     const purchase = this.account.purchases.get(number);
     if (purchase === undefined) return null;
     if (by === 'network') purchase.spokenOf = true;
+    if (by === 'network') purchase.told = true;
     if (!open(purchase)) return null;
     purchase.state = purchase.state === 'pending' ? 'expired' : 'cleared';
     release(purchase.parts);
@@ -852,6 +880,7 @@ function newPurchase(state: PurchaseState, approved: bigint, tillCash: bigint): 
     parts: [],
     tillCash,
     spokenOf: false,
+    told: false,
   };
 }
 
@@ -867,6 +896,11 @@ function nothingCleared({ cleared, clearedBefore }: Purchase): boolean {
 /** What may still be cleared of a purchase. */
 function stillDue(purchase: Purchase): bigint {
   return open(purchase) ? most(purchase.approved - purchase.cleared - purchase.reversed, 0n) : 0n;
+}
+
+/** Nothing can be added to it any more. */
+function over({ state, told }: Purchase): boolean {
+  return state === 'expired' || ((state === 'cleared' || state === 'reversed') && told);
 }
 
 /** Place behind all parts of a purchase. */

@@ -23,6 +23,8 @@ export interface AmendmentMember {
   readonly late?: { readonly advised?: string; readonly occurred: string; readonly respond_by: string };
   /** The hold of its status check covered it: nothing was held, whatever the outcome's legs say. */
   readonly narrowed?: true;
+  /** The purchase was over, so that more for it was not decided. One that had `ended` may be asked for again where it never came about. */
+  readonly over?: true;
   /** What it had of each source: [kind, asset, cents]. Left out where that was nothing, and until rules 2026-11-4. */
   readonly taken?: readonly (readonly [SourceTaken['kind'], string, string])[];
   /** It told a total that was no more than before, which gave back the difference. Cents. */
@@ -42,6 +44,8 @@ export interface AmendmentFacts {
   readonly narrowed?: boolean;
   /** It came too late to be decided. */
   readonly late?: MessageTimes;
+  /** The purchase was over. */
+  readonly over?: boolean;
   /** It told a total that was no more than before. */
   readonly total?: ToldTotal & { readonly givenBack: bigint };
 }
@@ -76,6 +80,7 @@ export function amendmentReceiptText(
     id: subject.amendmentId,
     ...(facts.late === undefined ? {} : { late: lateMember(facts.late) }),
     ...(facts.narrowed === true ? { narrowed: true as const } : {}),
+    ...(facts.over === true ? { over: true as const } : {}),
     ...(purchase.taken.length === 0
       ? {}
       : { taken: purchase.taken.map(({ kind, asset, amountUsd }) => [kind, asset, amountUsd.toString()] as const) }),

@@ -47,5 +47,8 @@ const HOLDS_NOTHING: Omit<Decision, 'outcome' | 'reason'> = {
 /** The answer to what came too late to be decided. */
 export const TOO_LATE: Decision = { ...HOLDS_NOTHING, outcome: 'declined', reason: 'late' };
 
+/** The answer to more for a purchase that is over. */
+export const PURCHASE_ENDED: Decision = { ...HOLDS_NOTHING, outcome: 'declined', reason: 'purchase_ended' };
+
 /** The answer to a total that is no more than before: nothing is asked for, so that nothing can refuse it. */
 export const NOTHING_MORE: Decision = { ...HOLDS_NOTHING, outcome: 'approved', reason: null };

@@ -22,6 +22,27 @@ export function isOpen(state: AuthorizationState): boolean {
 }
 
 /**
+ * Whether a purchase is over, so that nothing is added to it any more: a new one has to be asked for. `told` says whether the network has
+ * reversed, cleared or ended anything of it; without that, one that holds nothing has never come about (the processor declined what we
+ * approved), or has only been asked about.
+ */
+export function isOver(state: AuthorizationState, told: boolean): boolean {
+  switch (state) {
+    case 'pending':
+    case 'partially_cleared':
+    case 'declined':
+      return false;
+    case 'expired':
+      return true;
+    case 'cleared':
+    case 'reversed':
+      return told;
+    default:
+      return unreachable(state, 'authorization state');
+  }
+}
+
+/**
  * The authorization's state after an event. Total: a clearing posts whatever the state (in an ended one it is forced and
  * linked, the state stays), a release of nothing changes nothing.
  */

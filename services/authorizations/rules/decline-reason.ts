@@ -37,6 +37,7 @@ export const DECLINE_REASONS = [
   'price_unavailable',
   'credit_unavailable',
   'insufficient_funds',
+  'purchase_ended',
   'late',
   'internal_error',
 ] as const;
@@ -82,6 +83,8 @@ export const DECLINE_REASON_TEXT: Readonly<Record<DeclineReason, string>> = {
   price_unavailable: 'A fresh price is missing for an asset that would have to be used.',
   credit_unavailable: 'The credit line cannot be used for this purchase.',
   insufficient_funds: 'The balance and credit available do not cover the purchase.',
+  purchase_ended:
+    'The purchase that more was asked for has ended: it was reversed, ran out or was cleared for the last time.',
   late: 'The decision came too late for the network.',
   internal_error: 'The purchase could not be decided.',
 };

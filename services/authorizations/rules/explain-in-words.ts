@@ -53,6 +53,7 @@ const DECLINED_WORDS: Readonly<Record<DeclineReason, Words>> = {
     'Payments are not possible for a moment, because prices cannot be read. Please try again soon.',
   credit_unavailable: () => 'You cannot pay by loan yet. You can set this up, or pay from your balance instead.',
   insufficient_funds: (explanation) => shortfallWords(explanation),
+  purchase_ended: () => 'That purchase was over, so nothing can be added to it. The shop has to ask for a new one.',
   late: ({ amends }) => lateWords(amends),
   internal_error: () => `Something went wrong on our side. You have not been charged. ${ASK_SUPPORT}`,
 };
@@ -148,7 +149,7 @@ export function wordsForSupport(explanation: Explanation): string {
   } else {
     parts.push(`Declined ${money(requested, currency)}: ${reason}. ${DECLINE_REASON_TEXT[reason]}`);
     if (failed) parts.push(`Check "${failed.check.replaceAll('_', ' ')}": ${failed.detail}.`);
-    if (!explanation.amends?.late) {
+    if (!explanation.amends?.late && explanation.amends?.over !== true) {
       parts.push(`The largest amount for this merchant and way of paying was ${money(largest, currency)}.`);
     }
   }

@@ -73,6 +73,7 @@ const CHECK_OF: Readonly<Record<DeclineReason, CheckName>> = {
   price_unavailable: 'funding',
   credit_unavailable: 'funding',
   insufficient_funds: 'funding',
+  purchase_ended: 'still_wanted',
   late: 'still_wanted',
   internal_error: 'message',
 };
@@ -140,6 +141,8 @@ export interface ExplainedPurchase {
   readonly aboutAmount: boolean;
   /** Why it was not decided; null: it was. */
   readonly late: Lateness | null;
+  /** It was not decided, because the purchase was over. */
+  readonly over: boolean;
   /** A total that was told and is no more than before, and what that gave back; null for any other message. */
   readonly total: { readonly told: bigint; readonly givenBack: bigint } | null;
 }
@@ -171,10 +174,10 @@ export function explain(receipt: Receipt, inputs: DecisionInputs, committedLate:
   }));
   const reached = failed === null ? CHECKS.length : CHECKS.indexOf(failed);
   const needed = neededChecks(inputs, amends, receipt.rules);
-  const undecided = (amends?.late ?? null) !== null;
+  const undecided = (amends?.late ?? null) !== null || amends?.over === true;
   const resultOf = (check: CheckName, index: number): CheckResult => {
     if (check === failed) return 'failed';
-    // What came too late was read, and nothing more.
+    // What came too late, or for a purchase that is over, was read, and nothing more.
     if (index > reached || (undecided && check !== 'message')) return 'not_reached';
     return needed.has(check) ? 'passed' : 'not_needed';
   };
@@ -190,7 +193,8 @@ export function explain(receipt: Receipt, inputs: DecisionInputs, committedLate:
     refusedBy: refusalOf(receipt),
     checks: CHECKS.map((check, index) => {
       const result = resultOf(check, index);
-      const found = { receipt, limits, options, failed: check === failed, late: amends?.late ?? null };
+      const over = amends?.over === true;
+      const found = { receipt, limits, options, failed: check === failed, late: amends?.late ?? null, over };
       return { check, result, detail: result === 'not_reached' ? '' : DETAILS[check](inputs, found) };
     }),
     limits,
@@ -213,6 +217,7 @@ function purchaseOf(receipt: Receipt, { request, now }: DecisionInputs): Explain
     ended: amendment.ended === true,
     aboutAmount: isAboutAmount(request.kind),
     late: times && latenessOf(times, now),
+    over: amendment.over === true,
     total: total && { told: total.told, givenBack: BigInt(amendment.total?.given_back ?? '0') },
   };
 }
@@ -270,8 +275,8 @@ function holdOf(receipt: Receipt, { snapshot, request }: DecisionInputs, reason:
   const conversionBufferBps = policy.conversion_buffer_bps;
   const placed = reason === null && outcome.hold !== '0';
   const amendment = amendmentOfReceipt(receipt);
-  // The hold of a status check was there already, and what came too late was not worked out.
-  if (amendment?.narrowed === true || amendment?.late !== undefined) return null;
+  // The hold of a status check was there already, and what was not decided was not worked out.
+  if (amendment?.narrowed === true || amendment?.late !== undefined || amendment?.over === true) return null;
   if (placed) {
     const [amount, total, fee] = [BigInt(outcome.approved), BigInt(outcome.hold), BigInt(outcome.fee ?? '0')];
     return { placed, amount, allowance: total - fee - amount, fee, total, conversionBufferBps };
@@ -318,6 +323,7 @@ interface Found {
   readonly options: readonly ConsideredOption[];
   readonly failed: boolean;
   readonly late: Lateness | null;
+  readonly over: boolean;
 }
 
 /** What each check found. A total map: every check says something. */
@@ -356,7 +362,8 @@ const DETAILS: Readonly<Record<CheckName, (inputs: DecisionInputs, found: Found)
     partner === null
       ? 'the partner is not asked'
       : `${partner.decision === 'approve' ? 'approved' : 'declined'} by ${partner.source === 'partner' ? 'the partner' : 'the stand-in rules'} (${partner.cause.replaceAll('_', ' ')}, ${partner.latencyMs} ms)${partner.reason === null ? '' : `: ${partner.reason}`}`,
-  still_wanted: ({ request }, { late }) => {
+  still_wanted: ({ request }, { late, over }) => {
+    if (over) return 'the purchase had been reversed, had run out or had been cleared for the last time';
     if (late === 'overtaken') return 'the network told the total of the purchase after it had asked this';
     return request.endedBefore
       ? 'the network took the purchase back, or cleared it, before it asked'

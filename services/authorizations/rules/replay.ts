@@ -8,7 +8,7 @@ import {
   timesOfReceipt,
   totalOfReceipt,
 } from './amendment-receipt';
-import { givenBackBy, latenessOf, NOTHING_MORE, TOO_LATE } from './answer-without-plan';
+import { givenBackBy, latenessOf, NOTHING_MORE, PURCHASE_ENDED, TOO_LATE } from './answer-without-plan';
 import type { Decision } from './decide-authorization';
 import { type DecisionInputs, marketOfRecord, outcomeText, type Receipt } from './receipt';
 import { rulesOf } from './rules-by-version';
@@ -46,6 +46,7 @@ export function replay(receipt: Receipt, market: string, policy: ProgramPolicy):
 function answerWithoutPlan(amendment: AmendmentMember, now: Date): Decision | null {
   const times = timesOfReceipt(amendment);
   if (times !== null && latenessOf(times, now) !== null) return TOO_LATE;
+  if (amendment.over === true) return PURCHASE_ENDED;
   const total = totalOfReceipt(amendment);
   return total !== null && givenBackBy(total) !== null ? NOTHING_MORE : null;
 }

@@ -64,11 +64,19 @@ class Counted {
   private clearedBefore = 0;
   private clearedAlone = false;
 
-  granted(cents: number): void {
+  /** What was cleared before the purchase was known is a part of it from now on. */
+  link(cents: number): void {
+    this.cleared += cents;
+    this.countedOf += cents;
+  }
+
+  granted(cents: number, isOneMore = true): void {
     if (cents === 0) return;
     if (!this.open) {
-      this.count += 1;
-      this.clearedBefore = this.cleared;
+      if (isOneMore) {
+        this.count += 1;
+        this.clearedBefore = this.cleared;
+      }
       this.due = 0;
       this.open = true;
     }
@@ -164,8 +172,13 @@ async function play(steps: readonly Step[]) {
           row === undefined || !['pending', 'partially_cleared'].includes(row.state)
             ? Number(row?.cleared_amount ?? 0)
             : Math.max(Number(row.approved_amount) - Number(row.reversed_amount), Number(row.cleared_amount));
-        const difference = Math.max(each.cents, Number(before?.cleared_amount ?? 0)) - total(before);
-        if (difference > 0) counted.granted(difference);
+        const cleared = Number(after.cleared_amount);
+        const linked = cleared - Number(before?.cleared_amount ?? 0);
+        counted.link(linked);
+        const difference = Math.max(each.cents, cleared) - total(before) - linked;
+        // The clearing was counted as the purchase that is only known, or approved, by now.
+        const isCounted = (before === undefined || before.state === 'declined') && cleared > 0;
+        if (difference > 0) counted.granted(difference, !isCounted);
         else if (difference < 0) counted.giveBack(-difference);
         break;
       }
@@ -217,16 +230,20 @@ async function countedOn({ accountId, cardId }: WorldAccount): Promise<readonly 
 
 const clear = (cents: number, final = true): Step => ({ kind: 'clear', cents, final });
 const ask = (cents: number): Step => ({ kind: 'ask', cents });
+const advise = (cents: number): Step => ({ kind: 'advise', cents });
 const back: Step = { kind: 'reverse', cents: 10_000 };
 const expire: Step = { kind: 'expire' };
 
 test.each<[string, readonly Step[]]>([
-  ['expired, cleared late, opened again and taken back', [ask(200), expire, clear(90), ask(70), back]],
-  ['cleared, opened again and expired', [ask(200), clear(90), ask(70), expire]],
-  ['opened again and cleared for nothing', [ask(200), clear(90), ask(70), clear(0)]],
+  ['expired, cleared late, opened again and taken back', [ask(200), expire, clear(90), advise(160), back]],
+  ['cleared, opened again and expired', [ask(200), clear(90), advise(160), expire]],
+  ['opened again and cleared for nothing', [ask(200), clear(90), advise(160), clear(0)]],
   ['declined, forced, opened again and taken back', [ask(5_000), clear(90), ask(70), back]],
-  ['opened again twice, the first time cleared', [ask(200), back, ask(70), clear(30), ask(70), back, clear(30)]],
-  ['cleared above its hold, which was raised before', [ask(70), ask(70), clear(500, false), ask(70), back]],
+  ['declined, forced, told of and taken back', [ask(5_000), clear(90), advise(160), back]],
+  ['cleared before it was told of, and taken back', [clear(90), advise(160), back]],
+  ['cleared before it was asked for, and told of', [clear(90), ask(70), advise(160), back, advise(200)]],
+  ['opened again twice, the first time cleared', [ask(200), back, advise(70), clear(30), advise(100), back, clear(30)]],
+  ['cleared above its hold, which was raised before', [ask(70), ask(70), clear(500, false), advise(570), back]],
   ['cleared before it was asked for, and opened again', [clear(90), ask(70), ask(70), back]],
 ])('a purchase that was %s', async (_what, steps) => {
   await play(steps);

@@ -242,12 +242,13 @@ describe('backtests', () => {
     });
   });
 
-  it('counts what is asked for after a purchase ended as one more', async () => {
+  it('counts what is told of a purchase after its end as one more', async () => {
     await control({ limits: { day_count: 1 } });
     const first = await spend(1_000n);
     expect(first.reply.outcome).toBe('approved');
     await reverse(first.request);
-    expect((await authorizer.authorize(more(first.request, 'again', 700n))).outcome).toBe('approved');
+    const told = cardEvent(first.request, 'authorization_advice', { amount: 700n });
+    await recordCardEvent({ knex, clock: systemClock, sealer: testSealer() }, told);
     const last = await spend(100n);
     expect(last.reply.declineReason).toBe('count_limit_exceeded');
     const same = await run(forAccount({ limits: { day_count: 1 } }));

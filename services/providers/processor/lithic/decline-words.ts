@@ -38,6 +38,7 @@ export const DECLINE_WORDS: Readonly<Record<DeclineReason, Exclude<AsaResult, 'A
   unsupported_currency: 'UNAUTHORIZED_MERCHANT',
   unsupported_transaction: 'UNAUTHORIZED_MERCHANT',
   partner_declined: 'DO_NOT_HONOR',
+  purchase_ended: 'DO_NOT_HONOR',
   late: 'DO_NOT_HONOR',
   duplicate_conflict: 'SUSPECTED_FRAUD',
   malformed: 'DO_NOT_HONOR',

@@ -142,9 +142,10 @@ describe('a single message that was approved in part', () => {
   test('on a purchase that is known', async () => {
     const holder = await shortOf(6_000n);
     const purchase = holder.purchase(TAKES_PARTIAL);
-    await purchase.ask(2_000, ask);
-    await purchase.tell('FINANCIAL_AUTHORIZATION', 2_000, tell(purchase.lastEventToken));
-    expect(await purchase.ask(10_000, ask)).toEqual({ result: 'APPROVED', approved_amount: 4_000 });
+    const terminal = { partial_approval_capable: false, type: 'POS_TERMINAL' };
+    const notInPart = { overrides: { pos: { ...TAKES_PARTIAL.pos, terminal } } };
+    expect(await purchase.ask(9_000, { ...ask, ...notInPart })).toEqual({ result: 'INSUFFICIENT_FUNDS' });
+    expect(await purchase.ask(10_000, ask)).toEqual({ result: 'APPROVED', approved_amount: 6_000 });
     await purchase.tell('FINANCIAL_AUTHORIZATION', 10_000, tell(purchase.lastEventToken));
     expect(await holder.books(purchase)).toMatchObject({ held: 0n, free: 0n, overdue: 0n, owedToNetwork: 6_000n });
   });

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { type Cardholder, type Lifecycle, type LithicPurchase, startLifecycle, USDC } from './network';
+import { openReceiptDesk } from './receipt-desk';
 
 let network: Lifecycle;
 
@@ -164,5 +166,65 @@ describe('what is told counts from its own moment on', () => {
     await whole.tell('AUTHORIZATION_REVERSAL', 10_000, { at: minute(3) });
     await whole.tell('AUTHORIZATION_ADVICE', 10_000, { ...ADVICE, at: minute(2) });
     expect(await holder.books(whole)).toMatchObject({ state: null, held: 0n, counted: ['6000', 1] });
+  });
+});
+
+describe('more that is asked for a purchase that is over', () => {
+  const ENDS: readonly (readonly [string, (purchase: LithicPurchase) => Promise<void>, Record<string, unknown>])[] = [
+    ['reversed', (purchase) => purchase.tell('AUTHORIZATION_REVERSAL', 10_000, { at: minute(3) }), {}],
+    ['expired', (purchase) => purchase.tell('AUTHORIZATION_EXPIRY', 10_000, { at: minute(3) }), {}],
+    ['cleared', (purchase) => purchase.tell('CLEARING', 8_000, { at: minute(3) }), { counted: ['8000', 1] }],
+  ];
+
+  test.each(ENDS.flatMap((end) => [[...end, 2] as const, [...end, 3] as const, [...end, 5] as const]))(
+    'is declined where it was %s, asked before or after',
+    async (state, end, expected, n) => {
+      const holder = await network.cardholder();
+      const purchase = holder.purchase();
+      await purchase.ask(10_000, asked(1));
+      await end(purchase);
+      expect(await purchase.ask(5_000, asked(n))).toEqual({ result: 'DO_NOT_HONOR' });
+      expect(await holder.books(purchase)).toMatchObject({ state, held: 0n, counted: ['0', 0], ...expected });
+      expect(await holder.rows('authorization_amendments')).toMatchObject([
+        { outcome: 'declined', decline_reason: 'purchase_ended', requested_amount: 5_000n, granted: 0n },
+      ]);
+      const desk = openReceiptDesk(network);
+      try {
+        expect((await desk.replayed(holder)).map(({ answer }) => answer)).toEqual(['same', 'same']);
+      } finally {
+        await desk.end();
+      }
+    },
+  );
+
+  test('is declined where our own deadline has passed', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(10_000, asked(1));
+    await network.tested.sql.query("UPDATE authorizations SET state = 'expired' WHERE organization_id = $1", [
+      holder.organizationId,
+    ]);
+    expect(await purchase.ask(5_000, asked(3))).toEqual({ result: 'DO_NOT_HONOR' });
+  });
+
+  test('is decided where the network declined what it began with, as it is where we did', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(10_000, asked(1));
+    const declined = { token: purchase.lastEventToken, result: 'DECLINED', polarity: 'DEBIT', at: minute(1) } as const;
+    await purchase.tell('AUTHORIZATION', 10_000, declined);
+    expect(await purchase.ask(4_000, asked(2))).toEqual({ result: 'APPROVED' });
+    expect(await holder.books(purchase)).toMatchObject({ state: 'pending', held: 4_000n, counted: ['4000', 1] });
+    await purchase.tell('AUTHORIZATION_REVERSAL', 4_000, { at: minute(3) });
+    expect(await purchase.ask(4_000, { ...asked(4), eventToken: randomUUID() })).toEqual({ result: 'DO_NOT_HONOR' });
+  });
+
+  test('is no matter where nothing is asked: whether the card is good is decided as always', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(10_000, asked(1));
+    await purchase.tell('AUTHORIZATION_REVERSAL', 10_000, { at: minute(3) });
+    expect(await purchase.ask(0, asked(4))).toEqual({ result: 'APPROVED' });
+    expect(await holder.books(purchase)).toMatchObject({ state: 'reversed', held: 0n });
   });
 });

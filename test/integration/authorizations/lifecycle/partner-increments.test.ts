@@ -205,15 +205,15 @@ describe('while it thinks', () => {
     expect(await holder.books(purchase)).toMatchObject({ held: 20_000n, free: 300n * USDC });
   });
 
-  test('the purchase is taken back: more opens it again, and is what it said yes to', async () => {
+  test('the purchase is taken back: nothing is added to it, whatever it said', async () => {
     const { holder, partner, purchase } = await asked();
     partner.behave({ mode: 'held', times: 1, slow_ms: 0 });
     const answer = purchase.ask(5_000);
     await untilAsked(partner, 2);
     await purchase.tell('AUTHORIZATION_REVERSAL', 10_000);
     partner.release('normal');
-    expect(await answer).toEqual({ result: 'APPROVED' });
-    expect(await holder.books(purchase)).toMatchObject({ state: 'pending', held: 5_000n, counted: ['5000', 1] });
+    expect(await answer).toEqual({ result: 'DO_NOT_HONOR' });
+    expect(await holder.books(purchase)).toMatchObject({ state: 'reversed', held: 0n, counted: ['0', 0] });
   });
 
   test('a repetition shares the question and its answer', async () => {

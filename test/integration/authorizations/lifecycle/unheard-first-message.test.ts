@@ -185,10 +185,10 @@ describe('and the network says so itself', () => {
     await purchase.ask(10_000);
     const { lastEventToken: token } = purchase;
     await purchase.tell('AUTHORIZATION_REVERSAL', 10_000);
-    await purchase.ask(5_000);
+    await purchase.tell('AUTHORIZATION_ADVICE', 5_000, { polarity: 'DEBIT', holdLeft: 5_000 });
     const before = await holder.books(purchase);
     expect(before).toMatchObject({ state: 'pending', held: 5_000n });
-    expect(await giveUp()).toEqual({ kind: 'ended' });
+    expect(await giveUp()).toEqual({ kind: 'confirmed' });
     await purchase.tell('AUTHORIZATION', 10_000, { ...notHeard, token, holdLeft: 5_000 });
     expect(await holder.books(purchase)).toEqual(before);
     await sound();

@@ -241,7 +241,7 @@ describe('and the network speaks meanwhile', () => {
     processorSays(purchase, 'declined');
     const unheardToken = purchase.lastEventToken;
     await purchase.tell('CLEARING', 10_000);
-    expect(await purchase.ask(3_000)).toEqual({ result: 'APPROVED' });
+    await purchase.tell('AUTHORIZATION_ADVICE', 13_000, { polarity: 'DEBIT', holdLeft: 3_000 });
     expect(await sweep(holder, 6)).toBe(0);
     expect(await holder.books(purchase)).toMatchObject({ state: 'partially_cleared', held: 3_000n });
     // Nor when the network says so of it only now.
@@ -288,11 +288,15 @@ test('two workers at once ask and give back once', async () => {
   await sound(holder);
 });
 
-test('a purchase that the increment opened again is ended as before when it was not heard', async () => {
+test('a purchase that came to nothing and was asked for again is ended as before when that was not heard', async () => {
   const holder = await network.cardholder();
   const purchase = holder.purchase();
   await purchase.ask(10_000);
-  await purchase.tell('AUTHORIZATION_REVERSAL', 10_000);
+  await purchase.tell('AUTHORIZATION', 10_000, {
+    result: 'UNKNOWN_HOST_TIMEOUT',
+    polarity: 'DEBIT',
+    token: purchase.lastEventToken,
+  });
   await purchase.askAndHangUp(5_000);
   expect(await holder.books(purchase)).toMatchObject({ state: 'pending', held: 5_000n });
   processorSays(purchase, 'declined');
