@@ -4,9 +4,9 @@ import { Client, Pool } from 'pg';
 import { amendAuthorization } from '../../../services/authorizations/amend-authorization';
 import { expireAuthorization } from '../../../services/authorizations/expire-authorization';
 import { recordCardEvent } from '../../../services/authorizations/record-card-event';
+import { countersNow } from '../../../services/cards/rules/limit-counters';
 import { createKnex } from '../../../services/database/knex';
 import { createProgramUsageSummer } from '../../../services/programs/sum-program-usage';
-import { systemClock } from '../../../services/shared/clock';
 import { cardEvent, createSpendingWorld, purchase, type WorldAccount } from '../../builders/spending-world';
 import { createTestAuthorizer, testSealer } from '../../builders/test-authorizer';
 import { createTestDatabase, type TestDatabase } from '../../setup/database';
@@ -16,7 +16,9 @@ let superuser: Client;
 let pool: Pool;
 let knex: Knex;
 let workerKnex: Knex;
-const clock = systemClock;
+/** Some of what happens, happens a day before. */
+let behindMs = 0;
+const clock = { now: () => new Date(Date.now() - behindMs) };
 const sealer = testSealer();
 
 beforeAll(async () => {
@@ -123,7 +125,7 @@ class Counted {
   }
 }
 
-async function play(steps: readonly Step[]) {
+async function play(steps: readonly Step[], yesterday = 0) {
   const world = await createSpendingWorld(database.superuserUrl, {
     accounts: 1,
     funds: { USDC: 1_000_000_000n },
@@ -135,6 +137,7 @@ async function play(steps: readonly Step[]) {
   const [account] = world.accounts as [WorldAccount];
   const { organizationId, programId } = world;
   const authorizer = createTestAuthorizer(pool, {
+    clock,
     amend: (request, known) => amendAuthorization({ knex, clock, sealer, partner: null }, request, known),
   });
   const first = purchase(account, 0n);
@@ -143,7 +146,9 @@ async function play(steps: readonly Step[]) {
     return rows[0];
   };
   const counted = new Counted();
+  behindMs = yesterday > 0 ? DAY_MS : 0;
   for (const [index, each] of steps.entries()) {
+    if (index === yesterday && index > 0) await today(organizationId);
     const messageId = `${first.messageId}-${index}`;
     const before = await rowOf();
     const tell = async (...[kind, more]: [Parameters<typeof cardEvent>[1], Parameters<typeof cardEvent>[2]]) => {
@@ -195,8 +200,9 @@ async function play(steps: readonly Step[]) {
         break;
       case 'expire': {
         if (!before) break;
-        await superuser.query("UPDATE authorizations SET expires_at = now() - interval '1 s' WHERE id = $1", [
+        await superuser.query('UPDATE authorizations SET expires_at = $2 WHERE id = $1', [
           before.id,
+          new Date(clock.now().getTime() - 1_000),
         ]);
         await expireAuthorization({ knex, clock }, { organizationId, authorizationId: before.id });
         counted.end();
@@ -206,9 +212,11 @@ async function play(steps: readonly Step[]) {
     // At every step, so that nothing is left over and nothing given back twice on the way.
     expect([index, ...(await countedOn(account))]).toEqual([index, String(counted.amount), counted.count]);
   }
+  if (steps.length <= yesterday) await today(organizationId);
+  const [amount, count] = yesterday === 0 ? [String(counted.amount), counted.count] : await countedToday(account);
   await createProgramUsageSummer({ workerKnex, clock }).run();
   const { rows } = await superuser.query('SELECT windows FROM program_usage WHERE program_id = $1', [programId]);
-  expect(['program', ...rows[0].windows.day.slice(1, 3)]).toEqual(['program', String(counted.amount), counted.count]);
+  expect(['program', ...rows[0].windows.day.slice(1, 3)]).toEqual(['program', amount, count]);
   // Caps of programs are summed for all there are: only this one's.
   await superuser.query(
     "UPDATE program_policies SET document = document - 'program_limits' WHERE organization_id = $1",
@@ -216,14 +224,33 @@ async function play(steps: readonly Step[]) {
   );
 }
 
-/** Cents and purchases, the same on the account and on its only card. */
+const DAY_MS = 86_400_000;
+
+/** What has happened was yesterday, also by the database's clock. */
+async function today(organizationId: string): Promise<void> {
+  behindMs = 0;
+  await superuser.query(
+    "UPDATE card_transactions SET recorded_at = recorded_at - interval '1 day' WHERE organization_id = $1",
+    [organizationId],
+  );
+}
+
+async function countedToday({ accountId }: WorldAccount): Promise<readonly [string, number]> {
+  const { rows } = await superuser.query('SELECT spend_counters FROM accounts WHERE id = $1', [accountId]);
+  const { amount, count } = countersNow(rows[0].spend_counters, clock.now(), 'Etc/UTC').day;
+  return [String(amount), count];
+}
+
+/** Cents and purchases for all time, the same on the account and on its only card. */
 async function countedOn({ accountId, cardId }: WorldAccount): Promise<readonly [string, number]> {
   const { rows } = await superuser.query(
     `SELECT a.spend_counters AS account, (SELECT n.windows FROM limit_counters n WHERE n.scope_id = $2) AS card
      FROM accounts a WHERE a.id = $1`,
     [accountId, cardId],
   );
-  const [onAccount, onCard] = [rows[0].account, rows[0].card].map((windows) => windows?.day.slice(1, 3) ?? ['0', 0]);
+  const [onAccount, onCard] = [rows[0].account, rows[0].card].map(
+    (windows) => windows?.all_time.slice(1, 3) ?? ['0', 0],
+  );
   expect(onCard).toEqual(onAccount);
   return onAccount;
 }
@@ -254,4 +281,12 @@ test('any order: the account, its card and the program count what stands', async
     numRuns: Number(process.env['ORDERS'] ?? 60),
     endOnFailure: false,
   });
+}, 600_000);
+
+test('any order over midnight: the program counts of today what the account does', async () => {
+  const split = fc.tuple(fc.array(step, { minLength: 2, maxLength: 9 }), fc.integer({ min: 1, max: 6 }));
+  await fc.assert(
+    fc.asyncProperty(split, ([steps, yesterday]) => play(steps, yesterday)),
+    { numRuns: Number(process.env['ORDERS'] ?? 60), endOnFailure: false },
+  );
 }, 600_000);
