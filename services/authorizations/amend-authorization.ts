@@ -17,6 +17,7 @@ import { findAnswer, insertAnsweredMessage } from './card-event.repository';
 import { authorizationEventData } from './card-event-context';
 import { extendHold } from './extend-hold';
 import { isToldOf } from './order-of-messages.repository';
+import { beganWithCash } from './purchase-fee';
 import { advise } from './record-advice';
 import { recordAmendment } from './record-amendment';
 import { reversePart } from './reverse-part';
@@ -153,6 +154,7 @@ async function amend(
         total: amendment.total,
         begunAt: authorization.created_at,
         open: isOpen(authorization.state),
+        fixedFeeHeld: request.kind !== 'cash_withdrawal' || beganWithCash(authorization),
         channel: authorization.channel,
         taken: await takenOfOpen(trx, authorization),
       },

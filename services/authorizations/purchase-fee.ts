@@ -67,6 +67,12 @@ export function isAskedAsCash(purchase: Pick<AuthorizationRow, 'requested_amount
   return purchase.cash_amount > 0n && purchase.cash_amount === purchase.requested_amount;
 }
 
+/** Whether a purchase began as a withdrawal of cash, and its hold with the fixed part of the fee on that. */
+export function beganWithCash(authorization: AuthorizationRow): boolean {
+  const { kind, channel } = authorization;
+  return kind === 'cash_withdrawal' || (kind === 'advice' && (channel === 'atm' || isAskedAsCash(authorization)));
+}
+
 /** What was asked for as cash at the till; a withdrawal is cash as a whole, if its clearing says so. */
 export function cashAtTheTill({ kind, cash_amount: cash }: AuthorizationRow): bigint {
   return kind === 'cash_withdrawal' || kind === 'advice' ? 0n : cash;
@@ -82,10 +88,9 @@ function isCashWithdrawal(clearing: MovementRow, authorization: AuthorizationRow
 /** The terms on which the purchase was asked for: what is held for its fee is by them. */
 export async function termsAsked(trx: Transaction, authorization: AuthorizationRow): Promise<FeeTerms> {
   const { organization_id: organizationId, program_id: programId, account_id: accountId } = authorization;
-  const { kind, channel, currency } = authorization;
+  const { currency } = authorization;
   const { merchant_currency: merchantCurrency, cash_amount: cashAmount, created_at: madeAt } = authorization;
-  const cashWithdrawal =
-    kind === 'cash_withdrawal' || (kind === 'advice' && (channel === 'atm' || isAskedAsCash(authorization)));
+  const cashWithdrawal = beganWithCash(authorization);
   if (merchantCurrency === currency && !cashWithdrawal && cashAmount === 0n) return NO_FEE;
   const policy = await policyOf(trx, { organizationId, programId, accountId }, madeAt);
   return feeTerms(policy, {

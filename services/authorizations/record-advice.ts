@@ -137,6 +137,8 @@ export async function advise(
     total: amendment.total,
     begunAt: authorization.created_at,
     open: isOpen(authorization.state) && !begins,
+    // It is told as what the purchase began with: of cash, that was held with it.
+    fixedFeeHeld: true,
     channel: authorization.channel,
     taken: begins ? [] : await takenOfOpen(trx, authorization),
   };

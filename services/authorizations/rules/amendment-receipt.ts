@@ -18,6 +18,8 @@ export interface AmendmentMember {
   readonly channel?: string;
   /** It had ended, and is decided like a purchase of its own. */
   readonly ended?: true;
+  /** Cash was asked for on top of a purchase that began without any: the fixed part of its fee is held with it. Never said until rules 2026-11-6. */
+  readonly fixed_fee?: 'due';
   readonly id: string;
   /** It came too late to be decided: when it was asked, until when its answer was waited for, and when a total was last told. */
   readonly late?: { readonly advised?: string; readonly occurred: string; readonly respond_by: string };
@@ -77,6 +79,7 @@ export function amendmentReceiptText(
     begun: purchase.begunAt.toISOString(),
     ...(purchase.channel === request.channel ? {} : { channel: purchase.channel }),
     ...(purchase.open ? {} : { ended: true as const }),
+    ...(purchase.fixedFeeHeld || !purchase.open ? {} : { fixed_fee: 'due' as const }),
     id: subject.amendmentId,
     ...(facts.late === undefined ? {} : { late: lateMember(facts.late) }),
     ...(facts.narrowed === true ? { narrowed: true as const } : {}),
@@ -144,6 +147,7 @@ export function inputsOfReceipt(receipt: Receipt, market: MarketSnapshot, policy
     total: BigInt(amendment.approved),
     begunAt: new Date(amendment.begun),
     open: amendment.ended !== true,
+    fixedFeeHeld: amendment.fixed_fee === undefined,
     channel: amendment.channel ?? receipt.request.channel,
     taken: (amendment.taken ?? []).map(([kind, asset, cents]) => ({ kind, asset, amountUsd: BigInt(cents) })),
   };

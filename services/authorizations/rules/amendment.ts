@@ -70,17 +70,13 @@ export function toldTotal(
 }
 
 /** The snapshot on which more for a purchase under way is decided: it is the same purchase, so that it has been counted already. */
-export function snapshotForIncrement(
-  snapshot: SpendSnapshot,
-  purchase: Pick<AmendedPurchase, 'total' | 'begunAt' | 'channel' | 'taken'>,
-): SpendSnapshot {
+export function snapshotForIncrement(snapshot: SpendSnapshot, purchase: Omit<AmendedPurchase, 'open'>): SpendSnapshot {
   // A status check is a purchase's first message: what comes on top of one is an amount like any other.
   const { hold_fixed_amount: _statusChecks, ...policy } = snapshot.policy;
   const { cash_withdrawal_fee: cashFee } = policy;
   return {
     ...snapshot,
-    // The fixed part of a fee was charged with the first hold.
-    policy: { ...policy, ...(cashFee === undefined ? {} : { cash_withdrawal_fee: { ...cashFee, fixed: '0' } }) },
+    policy: cashFee && purchase.fixedFeeHeld ? { ...policy, cash_withdrawal_fee: { ...cashFee, fixed: '0' } } : policy,
     increment: { approvedBefore: purchase.total, since: purchase.begunAt, channel: purchase.channel },
     takenBefore: purchase.taken,
   };
@@ -94,6 +90,8 @@ export interface AmendedPurchase {
   readonly begunAt: Date;
   /** An ended one is decided like a purchase of its own, and opened again. */
   readonly open: boolean;
+  /** False: cash is asked for on top of a purchase that began without any, so that the fixed part of its fee is yet to be held. */
+  readonly fixedFeeHeld: boolean;
   /** By which it was begun. */
   readonly channel: string;
   /** What it has of each source; of an ended one nothing is read. */

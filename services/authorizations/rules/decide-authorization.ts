@@ -23,7 +23,7 @@ import { controlsOf } from './snapshot-controls';
 import type { CardSnapshot, SpendSnapshot } from './spend-snapshot';
 
 /** Version of the rules in this file and those it calls; stored with every decision, so that it can be taken again. */
-export const RULES_VERSION = '2026-11-5';
+export const RULES_VERSION = '2026-11-6';
 
 /** What is asked, without the vendor's wrapping. Amounts are cents of `currency`. */
 export interface SpendRequest {

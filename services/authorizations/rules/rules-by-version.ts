@@ -18,6 +18,8 @@ export type Decide = (snapshot: SpendSnapshot, request: SpendRequest, now: Date)
  */
 const RULES_BY_VERSION: Readonly<Record<string, Decide>> = {
   [RULES_VERSION]: decideAuthorization,
+  // What changed since is what an increment is decided on: its receipts say whether a fixed fee is still to be held.
+  '2026-11-5': decideAuthorization,
   '2026-11-4': decideAsOf202611v4,
   '2026-11-3': decideAsOf202611v3,
   '2026-11-2': decideAsOf202611v2,

@@ -52,7 +52,7 @@ function receiptOf(authorizationId: string): string {
 
 function amendmentReceiptOf(authorizationId: string, amendmentId: string): string {
   const [snapshot, asked] = [snapshotOf(), requestOf(1_000n)];
-  const purchase = { total: 4_250n, begunAt: NOW, open: true, channel: 'chip', taken: [] };
+  const purchase = { total: 4_250n, begunAt: NOW, open: true, fixedFeeHeld: true, channel: 'chip', taken: [] };
   const decision = decideAuthorization(snapshotForAmendment(snapshot, purchase), asked, NOW);
   return amendmentReceiptText({ amendmentId, authorizationId, contentHash: '0'.repeat(64) }, purchase, {
     snapshot,

@@ -88,7 +88,7 @@ test('a status check is only a purchase’s first message: more on top of one ho
   const request = requestOf(100n, { mcc: '5542' });
   const first = decideAuthorization(snapshot, request, NOW);
   const more = decideAuthorization(
-    snapshotForIncrement(snapshot, { total: 100n, begunAt: NOW, channel: 'chip', taken: [] }),
+    snapshotForIncrement(snapshot, { total: 100n, begunAt: NOW, fixedFeeHeld: true, channel: 'chip', taken: [] }),
     request,
     NOW,
   );
@@ -105,6 +105,7 @@ test('ceilings of sources are for the whole purchase, and were each increment\u2
   const more = snapshotForIncrement(snapshotOf({ fundingPolicy }), {
     total: 9_000n,
     begunAt: NOW,
+    fixedFeeHeld: true,
     channel: 'chip',
     taken,
   });
@@ -121,7 +122,7 @@ test('controls judge more of a purchase again, and did not until rules 2026-11-5
   const { card, ...snapshot } = snapshotOf();
   const controls = { blocked_merchants: ['merchant'] };
   const blocked = { ...snapshot, card: { ...required(card, 'card'), controls } };
-  const purchase = { total: 9_000n, begunAt: NOW, channel: 'chip', taken: [] };
+  const purchase = { total: 9_000n, begunAt: NOW, fixedFeeHeld: true, channel: 'chip', taken: [] };
   const more = snapshotForIncrement(blocked, purchase);
   const decided = (version: string) => rulesOf(version)(more, requestOf(1_000n), NOW).reason;
   expect(['2026-11-2', '2026-11-3', '2026-11-4', '2026-11-5'].map(decided)).toEqual([
@@ -130,4 +131,17 @@ test('controls judge more of a purchase again, and did not until rules 2026-11-5
     null,
     'merchant_blocked',
   ]);
+});
+
+test('cash on top of a purchase without any holds the fixed part of its fee, and one that began with cash has it', () => {
+  const snapshot = snapshotOf();
+  const policy = { ...snapshot.policy, cash_withdrawal_fee: { fixed: '250', bps: 100 } };
+  const cash = requestOf(5_000n, { kind: 'cash_withdrawal', channel: 'atm', cashAmount: 5_000n });
+  const feeOf = (fixedFeeHeld: boolean, request = cash) => {
+    const purchase = { total: 9_000n, begunAt: NOW, fixedFeeHeld, channel: 'chip', taken: [] };
+    return decideAuthorization(snapshotForIncrement({ ...snapshot, policy }, purchase), request, NOW).feeAmount;
+  };
+  expect(feeOf(true)).toBe(50n);
+  expect(feeOf(false)).toBe(300n);
+  expect(feeOf(false, requestOf(5_000n))).toBe(0n);
 });

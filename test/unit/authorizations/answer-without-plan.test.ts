@@ -65,7 +65,7 @@ describe('taken again', () => {
   const snapshot = snapshotOf();
   const market = marketRecord(snapshot);
   const standing = { state: 'pending', approved: 10_000n, cleared: 0n, reversed: 0n } as const;
-  const purchase = { total: 10_000n, begunAt: NOW, open: true, channel: 'chip', taken: [] };
+  const purchase = { total: 10_000n, begunAt: NOW, open: true, fixedFeeHeld: true, channel: 'chip', taken: [] };
 
   function differencesOf(
     decision: typeof TOO_LATE,

@@ -385,6 +385,20 @@ describe('the fee is by what clears, whatever was asked for', () => {
     expect(await holder.books(purchase)).toMatchObject({ fees: 0n, free: 500n * USDC });
   });
 
+  test('cash on top of a purchase without any holds its own fee, the fixed part included', async () => {
+    const holder = await network.cardholder({ policy: CASH_FEE, funds: { USDC: 154n * USDC } });
+    const purchase = holder.purchase();
+    await purchase.ask(10_000);
+    expect(await purchase.ask(5_000, { overrides: CASH_MACHINE })).toEqual({ result: 'APPROVED' });
+    expect(await holder.books(purchase)).toMatchObject({ held: 15_300n, fee: 300n });
+    const desk = openReceiptDesk(network);
+    expect(await desk.sameAgain(holder).finally(() => desk.end())).toBe(1);
+    await purchase.tell('CLEARING', 10_000, { holdLeft: 5_000 });
+    purchase.becomes(CASH_MACHINE);
+    await purchase.tell('CLEARING', 5_000);
+    expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', fees: 300n, overdue: 0n, free: USDC });
+  });
+
   test('what no hold was placed for is taken from what is free, and is overdue where nothing is', async () => {
     const holder = await network.cardholder({ policy, funds: { USDC: 100n * USDC } });
     const purchase = holder.purchase();
