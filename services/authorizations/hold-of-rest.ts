@@ -1,5 +1,5 @@
 import type { Transaction } from '../database/transaction';
-import { minBigint } from '../shared/money';
+import { maxBigint, minBigint } from '../shared/money';
 import type { AuthorizationRow } from './authorization.repository';
 import { chargedSoFar, termsAsked } from './purchase-fee';
 import { type HeldLeg, type HoldChange, heldUsd, releaseAll, releaseLegs } from './rules/hold-legs';
@@ -26,6 +26,12 @@ export async function freeShare(
   const before = await chargedSoFar(trx, authorization, terms);
   const freed = releasedByReversal(terms, { ...before, held: holds + authorization.reserved_amount }, amount);
   return { freed, release: releaseLegs(held, minBigint(freed, holds)) };
+}
+
+/** Frees what is held above `wanted` cents. */
+export function freeDownTo(held: readonly HeldLeg[], wanted: bigint): Freed {
+  const freed = maxBigint(heldUsd(held) - wanted, 0n);
+  return { freed, release: releaseLegs(held, freed) };
 }
 
 /** Frees the legs that were placed for one message alone. `first`: the purchase began with it, and its fixed fee was held with them. */

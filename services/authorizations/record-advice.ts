@@ -22,7 +22,7 @@ import {
   type RecordedCardEvent,
 } from './card-event-context';
 import { extendHold } from './extend-hold';
-import { narrowStatusCheck } from './narrow-status-check';
+import { heldFor, holdOfToldTotal, narrowHold } from './narrow-status-check';
 import { changesSince } from './order-of-messages.repository';
 import { isAskedAsCash } from './purchase-fee';
 import { type AmendingMessage, recordAmendment } from './record-amendment';
@@ -145,13 +145,19 @@ export async function advise(
   // The one that was read and is counted on: another card of the account may have been used.
   const cardId = snapshot.card?.id ?? authorization.card_id;
   const recorded = { authorization, cardId, message, purchase, snapshot, now };
+  const holdFor = purchase.open ? await holdOfToldTotal(trx, authorization, { amendment, snapshot }) : null;
+  const narrow = async (): Promise<void> => {
+    if (holdFor !== null) await narrowHold(trx, authorization, { wanted: holdFor, messageId, effectiveAt });
+  };
   if (amendment.more <= 0n) {
     const givenBack = -amendment.more;
     if (givenBack > 0n) {
       const part = { authorization, timeZone: snapshot.timeZone, amount: givenBack, messageId, effectiveAt, now };
-      await reversePart(trx, { ...part, advisedAt: effectiveAt });
+      await reversePart(trx, { ...part, advisedAt: effectiveAt, ...(holdFor === null ? {} : { holdFor }) });
     } else {
       const { state } = authorization;
+      await narrow();
+      await bumpAccountVersion(trx, organizationId, authorization.account_id);
       await changeAuthorization(trx, organizationId, authorizationId, { state, advisedAt: effectiveAt });
     }
     await recordAmendment(trx, input.sealer, {
@@ -171,8 +177,7 @@ export async function advise(
   const { counters } = isKnownToLimits
     ? decideAuthorization(snapshotForAmendment(snapshot, { ...purchase, open: true }), spend, now)
     : told;
-  const narrowed =
-    purchase.open && (await narrowStatusCheck(trx, { authorization, snapshot, amendment, messageId, effectiveAt }));
+  const narrowed = holdFor !== null && (await heldFor(trx, authorization)) >= holdFor;
   const change = await extendHold(trx, {
     authorization,
     amendment,
@@ -184,6 +189,8 @@ export async function advise(
     expiresAt: holdExpiry(now, authorization.merchant.mcc, snapshot.policy),
     advisedAt: effectiveAt,
   });
+  // Only now, also where more had to be held: what there is for it is never let go before.
+  await narrow();
   if (!begins) {
     await recordAmendment(trx, input.sealer, {
       ...recorded,

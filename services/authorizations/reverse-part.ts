@@ -6,7 +6,7 @@ import { minBigint } from '../shared/money';
 import { type AuthorizationRow, type FundingLegRow, fundingLegsOf } from './authorization.repository';
 import { changeAuthorization } from './card-event.repository';
 import { authorizationEventData, heldLegsOf } from './card-event-context';
-import { freeOwn, freeShare } from './hold-of-rest';
+import { freeDownTo, freeOwn, freeShare } from './hold-of-rest';
 import { type CountedFor, giveLimitBack, releaseHold } from './release-hold';
 import { returnReservation } from './return-reservation';
 import { isOpen, next } from './rules/authorization-state';
@@ -25,6 +25,8 @@ export async function reversePart(
     readonly messageId: string;
     readonly effectiveAt: Date;
     readonly advisedAt?: Date;
+    /** Cents to be held for what is left, where that is told; worked out, when left out. */
+    readonly holdFor?: bigint;
     /** The legs that were placed for just this amount: what was never touched of them goes back as it was placed. */
     readonly legIds?: readonly string[];
     /** What the amount was counted for, where it is for one message alone. */
@@ -48,7 +50,9 @@ export async function reversePart(
       ? { freed: heldUsd(held) + reserved, release: releaseAll(held) }
       : own !== null
         ? await freeOwn(trx, authorization, own, input.countedFor === 'first')
-        : await freeShare(trx, authorization, held, { outstanding, reversed });
+        : input.holdFor !== undefined
+          ? freeDownTo(held, input.holdFor)
+          : await freeShare(trx, authorization, held, { outstanding, reversed });
   await releaseHold(trx, {
     organizationId,
     authorizationId,

@@ -119,4 +119,28 @@ export const KNOWN_JOURNEYS: readonly Journey[] = [
       { kind: 'advice', purchase: 0, cents: 1_500n },
     ),
   ),
+  // A pump told less than its dollar, then more than was held for that.
+  journey(
+    300_000_000n,
+    steps(
+      { kind: 'authorization', purchase: 0, cents: 100n, partial: false },
+      { kind: 'advice', purchase: 0, cents: 60n },
+      { kind: 'advice', purchase: 0, cents: 20_000n },
+      { kind: 'clearing', purchase: 0, cents: 20_000n, final: true },
+      { kind: 'authorization', purchase: 2, cents: 100n, partial: false },
+      { kind: 'advice', purchase: 2, cents: 100n },
+    ),
+    { terms: { ...PLAIN, fees: ABROAD_AND_CASH, places: [PUMP, PUMP, PUMP, PUMP] } },
+  ),
+  // More was told than the account had, and then less.
+  journey(
+    100_000_000n,
+    steps(
+      { kind: 'authorization', purchase: 0, cents: 5_000n, partial: false },
+      { kind: 'advice', purchase: 0, cents: 15_000n },
+      { kind: 'reversal', purchase: 0, cents: 4_000n },
+      { kind: 'advice', purchase: 0, cents: 9_000n },
+      { kind: 'clearing', purchase: 0, cents: 9_000n, final: true },
+    ),
+  ),
 ];

@@ -97,8 +97,6 @@ interface Purchase {
   clearedBefore: bigint;
   /** Cents that were taken before any clearing and are not cleared yet. */
   reserved: bigint;
-  /** Cents of fee within what was ever held. */
-  heldFee: bigint;
   parts: Part[];
   /** Cents that the first message said were cash at the till. */
   readonly tillCash: bigint;
@@ -499,8 +497,6 @@ export class ModelSpending {
       });
       order += 1;
     }
-    // What is not covered is the fee first.
-    purchase.heldFee += most(this.fee(number, this.worst(number, cents, told), told) - left, 0n);
   }
 
   private held(source: Source): bigint {
@@ -579,24 +575,28 @@ export class ModelSpending {
     }
     const total = stillDue(purchase) + purchase.cleared;
     const more = most(cents, purchase.cleared) - total;
-    if (more < 0n) this.takeBack(purchase, number, -more);
-    if (more <= 0n) return null;
     const told = { continues: open(purchase) && !begins, tillCash: 0n };
-    const held = told.continues && this.narrow(purchase, number, total, more);
-    const isCounted = (begins || purchase.state === 'declined') && purchase.counted > 0n;
-    this.extend(purchase, number, { total, granted: more, told, held, isCounted });
-    if (begins && !isCounted) this.account.count += 1;
+    const holdFor = told.continues ? this.holdOfTold(purchase, number, { total, more }) : null;
+    if (more < 0n) this.takeBack(purchase, number, -more, holdFor);
+    else {
+      const held = holdFor !== null && heldOf(purchase) >= holdFor;
+      const isCounted = (begins || purchase.state === 'declined') && purchase.counted > 0n;
+      if (more > 0n) this.extend(purchase, number, { total, granted: more, told, held, isCounted });
+      if (begins && !isCounted) this.account.count += 1;
+      if (holdFor !== null) releaseFromBehind(purchase.parts, most(heldOf(purchase) - holdFor, 0n));
+    }
     return null;
   }
 
-  /** A pump tells what was filled: where enough is held for that, the rest goes back and nothing more is held. */
-  private narrow(purchase: Purchase, number: number, total: bigint, more: bigint): boolean {
-    if (purchase.cleared > 0n || !this.isStatusCheck(number, total)) return false;
-    const held = sum(purchase.parts.map((part) => part.cents));
-    const wanted = this.worst(number, total + more, { continues: false }) + purchase.heldFee;
-    if (held < wanted) return false;
-    releaseFromBehind(purchase.parts, held - wanted);
-    return true;
+  /** A pump tells what was filled: that is what is held then, however much was for its dollar. */
+  private holdOfTold(
+    purchase: Purchase,
+    number: number,
+    { total, more }: { readonly total: bigint; readonly more: bigint },
+  ): bigint | null {
+    if (purchase.cleared > 0n || !this.isStatusCheck(number, total)) return null;
+    const usual = this.usual(number, total + more);
+    return usual + this.fee(number, usual, { continues: false, tillCash: purchase.tillCash });
   }
 
   private clear(number: number, cents: bigint, final: boolean): null {
@@ -738,17 +738,19 @@ export class ModelSpending {
       if (middle + toCome(middle) <= kept) fits = middle;
       else tooMuch = middle;
     }
-    if (fits === 0n) return up(kept * left, due);
-    const rest = up(fits * left, due);
+    // What was never covered goes first.
+    if (fits === 0n) return kept;
+    const rest = least(fits, most(up(fits * left, due), left));
     return least(rest + toCome(rest), kept);
   }
 
-  private takeBack(purchase: Purchase, number: number, cents: bigint): void {
+  private takeBack(purchase: Purchase, number: number, cents: bigint, holdFor: bigint | null = null): void {
     const due = stillDue(purchase);
     const reversed = least(cents, due);
     const held = sum(purchase.parts.map((part) => part.cents));
     const kept = held + purchase.reserved;
-    const freed = reversed === due ? kept : kept - this.keptFor(number, purchase, kept, [due - reversed, due]);
+    const wanted = least(holdFor ?? this.keptFor(number, purchase, kept, [due - reversed, due]), kept);
+    const freed = reversed === due ? kept : kept - wanted;
     if (reversed === due) release(purchase.parts);
     else releaseFromBehind(purchase.parts, least(freed, held));
     // What is held goes back before what was taken already.
@@ -876,7 +878,6 @@ function newPurchase(state: PurchaseState, approved: bigint, tillCash: bigint): 
     counted: 0n,
     clearedBefore: 0n,
     reserved: 0n,
-    heldFee: 0n,
     parts: [],
     tillCash,
     spokenOf: false,
@@ -891,6 +892,11 @@ function newPart(source: Source, order: number): Part {
 /** Nothing was cleared of it since it was last counted as a purchase. */
 function nothingCleared({ cleared, clearedBefore }: Purchase): boolean {
   return cleared === clearedBefore;
+}
+
+/** Cents that are held for a purchase. */
+function heldOf(purchase: Purchase): bigint {
+  return sum(purchase.parts.map((part) => part.cents));
 }
 
 /** What may still be cleared of a purchase. */

@@ -19,7 +19,7 @@ export interface ReversedAmount {
 /**
  * Cents of a hold that a reversal frees. Afterwards it is for what is left and for the fee that clearing all of that will bring: an
  * allowance shrinks in proportion, rounded in favour of the hold, and the fixed part of a fee that is yet to be charged does not
- * shrink.
+ * shrink. What the account did not cover goes first: as long as less is held than what is left needs, nothing is freed.
  */
 export function releasedByReversal(
   terms: FeeTerms,
@@ -30,9 +30,9 @@ export function releasedByReversal(
   if (reversed >= outstanding) return held;
   const left = outstanding - reversed;
   const purchase = minBigint(held, amountBesideFeeRoundDown(terms, held + cleared + charged) - cleared);
-  // What is held is less than the fee alone: it stays a part of what is left.
-  if (purchase <= 0n) return held - divideRoundUp(held * left, outstanding);
-  const ofRest = divideRoundUp(purchase * left, outstanding);
+  // What is held is less than the fee alone.
+  if (purchase <= 0n) return 0n;
+  const ofRest = minBigint(purchase, maxBigint(divideRoundUp(purchase * left, outstanding), left));
   return held - minBigint(held, ofRest + maxBigint(feeRoundDown(terms, cleared + ofRest) - charged, 0n));
 }
 

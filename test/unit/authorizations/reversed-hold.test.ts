@@ -13,6 +13,19 @@ test('without fees, a reversal frees its share of the hold with its allowance, a
   expect(freed(120n, 0n, 0n)).toBe(120n);
 });
 
+test('what was not covered goes first: only what the rest does not need is freed', () => {
+  const fee = { fixed: 0n, bps: 300 };
+  const freed = (reversed: bigint) =>
+    releasedByReversal(fee, { ...nothingCleared, held: 50_000n }, { outstanding: 70_000n, reversed });
+  expect(freed(10_000n)).toBe(0n);
+  // 485.44 and its fee are the 500.00 that are held.
+  expect(freed(21_456n)).toBe(0n);
+  expect(freed(21_600n)).toBe(148n);
+  expect(freed(70_000n)).toBe(50_000n);
+  const fixed = { fixed: 300n, bps: 0 };
+  expect(releasedByReversal(fixed, { ...nothingCleared, held: 200n }, { outstanding: 500n, reversed: 100n })).toBe(0n);
+});
+
 const terms = fc.record({ fixed: fc.bigInt(0n, 5_000n), bps: fc.integer({ min: 0, max: 3_000 }) });
 const cents = fc.bigInt(0n, 10n ** 7n);
 

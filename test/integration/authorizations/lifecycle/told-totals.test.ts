@@ -87,3 +87,97 @@ describe('an offline purchase whose clearing comes before its advice', () => {
     });
   });
 });
+
+describe('a pump that has asked for a dollar', () => {
+  const PUMP = { merchant: { acceptor_id: 'P-1', descriptor: 'PUMP 7', city: 'BERLIN', country: 'DEU', mcc: '5542' } };
+
+  test.each([17_501, 20_000, 17_500, 4_321, 101, 100, 99, 50, 1])(
+    'holds the total that it tells: %p',
+    async (cents) => {
+      const holder = await network.cardholder();
+      const purchase = holder.purchase(PUMP);
+      await purchase.ask(100);
+      await purchase.tell('AUTHORIZATION_ADVICE', cents, { ...ADVICE, holdLeft: cents });
+      const books = await holder.books(purchase);
+      expect(books).toMatchObject({
+        state: 'pending',
+        held: BigInt(cents),
+        free: 500n * USDC - BigInt(cents) * 10_000n,
+        counted: [String(cents), 1],
+      });
+      expect(books.approved - books.reversed).toBe(BigInt(cents));
+      await purchase.tell('CLEARING', cents);
+      expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', held: 0n, overdue: 0n });
+    },
+  );
+
+  test('holds one total after the other', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase(PUMP);
+    await purchase.ask(100);
+    for (const cents of [80, 20_000, 3_000, 17_600]) {
+      await purchase.tell('AUTHORIZATION_ADVICE', cents, { ...ADVICE, holdLeft: cents });
+      expect(await holder.books(purchase)).toMatchObject({ held: BigInt(cents), counted: [String(cents), 1] });
+    }
+  });
+
+  test('keeps what there is for a total that the account does not cover', async () => {
+    const holder = await network.cardholder({ funds: { USDC: 180n * USDC } });
+    const purchase = holder.purchase(PUMP);
+    await purchase.ask(100);
+    await purchase.tell('AUTHORIZATION_ADVICE', 20_000, { ...ADVICE, holdLeft: 20_000 });
+    expect(await holder.books(purchase)).toMatchObject({ approved: 20_000n, held: 18_000n, free: 0n });
+  });
+
+  test('holds the fee on the total that it tells, once', async () => {
+    const holder = await network.cardholder({ policy: { foreign_currency_fee_bps: 100 } });
+    const abroad = { ...PUMP, merchantCurrency: { currency: 'EUR', perDollar: 1 } };
+    const [more, less] = [holder.purchase(abroad), holder.purchase(abroad)];
+    await more.ask(100);
+    await more.tell('AUTHORIZATION_ADVICE', 20_000, { ...ADVICE, holdLeft: 20_000 });
+    expect(await holder.books(more)).toMatchObject({ held: 20_200n });
+    await more.tell('CLEARING', 20_000);
+    await less.ask(100);
+    await less.tell('AUTHORIZATION_ADVICE', 50, { ...ADVICE, holdLeft: 50 });
+    const { held } = await holder.books(less);
+    expect(held).toBe(50n);
+  });
+});
+
+describe('what the account did not cover of a total', () => {
+  test('goes first when it is lowered, so that all of what is left is covered', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(40_000);
+    await purchase.tell('AUTHORIZATION_ADVICE', 70_000, { ...ADVICE, holdLeft: 70_000 });
+    await purchase.tell('AUTHORIZATION_ADVICE', 60_000, { ...ADVICE, holdLeft: 60_000 });
+    expect(await holder.books(purchase)).toMatchObject({ held: 50_000n, free: 0n, counted: ['60000', 1] });
+    await purchase.tell('AUTHORIZATION_REVERSAL', 15_000, { holdLeft: 45_000 });
+    expect(await holder.books(purchase)).toMatchObject({ held: 45_000n, free: 50n * USDC, counted: ['45000', 1] });
+    await purchase.tell('CLEARING', 45_000);
+    expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', overdue: 0n, free: 50n * USDC });
+  });
+
+  test('goes first with the fee on it', async () => {
+    const holder = await network.cardholder({ policy: { foreign_currency_fee_bps: 300 } });
+    const purchase = holder.purchase({ merchantCurrency: { currency: 'EUR', perDollar: 1 } });
+    await purchase.ask(40_000);
+    await purchase.tell('AUTHORIZATION_ADVICE', 70_000, { ...ADVICE, holdLeft: 70_000 });
+    expect(await holder.books(purchase)).toMatchObject({ held: 50_000n });
+    await purchase.tell('AUTHORIZATION_REVERSAL', 21_600, { holdLeft: 48_400 });
+    expect(await holder.books(purchase)).toMatchObject({ held: 49_852n, free: 1_480_000n });
+    await purchase.tell('CLEARING', 48_400);
+    expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', overdue: 0n, fees: 1_452n });
+  });
+
+  test('goes first of what is left after a part was cleared', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.tell('AUTHORIZATION_ADVICE', 70_000, { ...ADVICE, holdLeft: 70_000 });
+    await purchase.tell('CLEARING', 30_000, { holdLeft: 40_000 });
+    await purchase.tell('AUTHORIZATION_REVERSAL', 20_000, { holdLeft: 20_000 });
+    expect(await holder.books(purchase)).toMatchObject({ held: 20_000n, free: 0n });
+    await purchase.tell('CLEARING', 20_000);
+    expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', overdue: 0n });
+  });
+});
