@@ -138,8 +138,8 @@ export async function sumSpent(
        FROM raised r
      ), purchase AS (
        SELECT a.created_at, ${STANDING} - coalesce(k.alone_amount, f.amount, 0) AS standing, ${raisedColumns(bounds)},
-         CASE WHEN o.id IS NULL THEN a.decline_reason IS NULL AND ${STANDING} > coalesce(k.alone_amount, f.amount, 0)
-             AND NOT ${clearedBeforeKnown('a.id')}
+         a.decline_reason IS NULL AND NOT ${clearedBeforeKnown('a.id')} AND CASE
+           WHEN o.id IS NULL THEN ${STANDING} > coalesce(k.alone_amount, f.amount, 0)
            ELSE ${clearedBetween('a.id', null, 'o.id')} END AS first_stands
        FROM authorizations a
        LEFT JOIN known k ON k.authorization_id = a.id

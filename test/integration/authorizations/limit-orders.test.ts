@@ -271,6 +271,14 @@ test.each<[string, readonly Step[]]>([
   ['cleared before it was asked for, and told of', [clear(90), ask(70), advise(160), back, advise(200)]],
   ['opened again twice, the first time cleared', [ask(200), back, advise(70), clear(30), advise(100), back, clear(30)]],
   ['cleared above its hold, which was raised before', [ask(70), ask(70), clear(500, false), advise(570), back]],
+  [
+    'cleared before it was told of, cleared, and told of again',
+    [clear(30, false), advise(400), clear(90), advise(400), expire],
+  ],
+  [
+    'declined, forced, told of, cleared, and told of again',
+    [ask(5_000), clear(90), advise(160), clear(70), advise(400), expire],
+  ],
   ['cleared before it was asked for, and opened again', [clear(90), ask(70), ask(70), back]],
 ])('a purchase that was %s', async (_what, steps) => {
   await play(steps);
