@@ -6,7 +6,7 @@ import { isAboutAmount } from './rules/amendment';
 import type { DatedChange } from './rules/order-of-messages';
 
 interface ToldRow {
-  readonly kind: 'clearing' | 'reversal' | 'expiry';
+  readonly kind: 'clearing' | 'reversal' | 'expiry' | 'authorization_advice';
   readonly amount: bigint;
   readonly final: boolean;
   readonly at: Date;
@@ -56,7 +56,7 @@ export async function isToldOf(
   return row !== undefined;
 }
 
-/** Also what came before the purchase was known, and is not linked to it. */
+/** Also what came before the purchase was known, and is not linked to it; a total that is linked has left an amendment. */
 async function toldSince(trx: Transaction, key: PurchaseKey, at: Date): Promise<readonly ToldRow[]> {
   const { organizationId, accountId, vendor, processorAuthorizationId, authorizationId } = key;
   const rows = await trx.raw<{ rows: ToldRow[] }>(
@@ -69,7 +69,8 @@ async function toldSince(trx: Transaction, key: PurchaseKey, at: Date): Promise<
      ) m
      LEFT JOIN card_transactions t ON t.organization_id = m.organization_id AND t.vendor = m.vendor AND t.message_id = m.message_id
      WHERE m.organization_id = :organizationId AND m.account_id = :accountId AND m.vendor = :vendor
-       AND m.kind IN ('clearing', 'reversal', 'expiry') AND m.answer ->> 'reversed_message_id' IS NULL
+       AND (m.kind IN ('clearing', 'reversal', 'expiry') OR (m.kind = 'authorization_advice' AND m.authorization_id IS NULL))
+       AND m.answer ->> 'reversed_message_id' IS NULL
        AND coalesce(m.effective_at, t.effective_at) > :at`,
     { organizationId, accountId, vendor, processorAuthorizationId, authorizationId, at },
   );
@@ -84,6 +85,8 @@ function toldChange({ kind, amount, final, at }: ToldRow): DatedChange {
       return { at, kind: 'less', amount };
     case 'expiry':
       return { at, kind: 'ended' };
+    case 'authorization_advice':
+      return { at, kind: 'total', amount };
   }
 }
 

@@ -74,6 +74,18 @@ describe('an offline purchase whose clearing comes before its advice', () => {
     expect(await holder.books(purchase)).toMatchObject({ held: 0n, free: 460n * USDC, counted: ['4000', 1] });
   });
 
+  test('is over where a later total, which all was cleared of, was told first', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.tell('CLEARING', 4_000, { at: minute(3), holdLeft: 6_000 });
+    await purchase.tell('AUTHORIZATION_ADVICE', 4_000, { ...ADVICE, at: minute(4) });
+    await purchase.tell('AUTHORIZATION_ADVICE', 10_000, { ...ADVICE, at: minute(1) });
+    expect(await holder.books(purchase)).toMatchObject({ held: 0n, free: 460n * USDC, counted: ['4000', 1] });
+    await purchase.tell('AUTHORIZATION_ADVICE', 5_000, { ...ADVICE, at: minute(5), holdLeft: 1_000 });
+    await purchase.tell('AUTHORIZATION_ADVICE', 9_000, { ...ADVICE, at: minute(2), holdLeft: 1_000 });
+    expect(await holder.books(purchase)).toMatchObject({ approved: 5_000n, held: 1_000n, counted: ['5000', 1] });
+  });
+
   test('is not counted again where we had declined it', async () => {
     const holder = await network.cardholder({ policy: { limits: { per_transaction_amount: '1000' } } });
     const purchase = holder.purchase();
@@ -86,6 +98,16 @@ describe('an offline purchase whose clearing comes before its advice', () => {
       counted: ['10000', 1],
     });
   });
+});
+
+test('an offline purchase that came to nothing is not begun by an older total', async () => {
+  const holder = await network.cardholder();
+  const purchase = holder.purchase();
+  await purchase.tell('AUTHORIZATION_ADVICE', 0, { ...ADVICE, at: minute(4) });
+  await purchase.tell('AUTHORIZATION_ADVICE', 10_000, { ...ADVICE, at: minute(2) });
+  expect(await holder.books(purchase)).toMatchObject({ state: null, free: 500n * USDC, counted: ['0', 0] });
+  await purchase.tell('AUTHORIZATION_ADVICE', 3_000, { ...ADVICE, at: minute(5), holdLeft: 3_000 });
+  expect(await holder.books(purchase)).toMatchObject({ state: 'pending', held: 3_000n, counted: ['3000', 1] });
 });
 
 describe('a pump that has asked for a dollar', () => {
