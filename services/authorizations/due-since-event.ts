@@ -16,6 +16,9 @@ export async function dueSinceEvent(
 ): Promise<bigint> {
   const due = stillDue(standingOf(authorization));
   if (due === 0n) return 0n;
+  const { advised_at: advisedAt } = authorization;
+  // A later total, also one that the purchase began with, says all that may still be cleared.
+  if (advisedAt !== null && context.event.effectiveAt < advisedAt) return due;
   const changes = await changesSince(trx, purchaseKeyOf(context, authorization.id), context.event.effectiveAt);
   return dueSince(changes, due);
 }

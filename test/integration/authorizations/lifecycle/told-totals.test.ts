@@ -1,4 +1,4 @@
-import { type Lifecycle, startLifecycle, USDC } from './network';
+import { type Lifecycle, type LithicPurchase, startLifecycle, USDC } from './network';
 
 let network: Lifecycle;
 
@@ -108,6 +108,29 @@ test('an offline purchase that came to nothing is not begun by an older total', 
   expect(await holder.books(purchase)).toMatchObject({ state: null, free: 500n * USDC, counted: ['0', 0] });
   await purchase.tell('AUTHORIZATION_ADVICE', 3_000, { ...ADVICE, at: minute(5), holdLeft: 3_000 });
   expect(await holder.books(purchase)).toMatchObject({ state: 'pending', held: 3_000n, counted: ['3000', 1] });
+});
+
+describe('a total that is dated after a last clearing', () => {
+  const clearing = (purchase: LithicPurchase) => purchase.tell('CLEARING', 6_000, { at: minute(3), holdLeft: 0 });
+  const total = (purchase: LithicPurchase) =>
+    purchase.tell('AUTHORIZATION_ADVICE', 9_000, { ...ADVICE, at: minute(5), holdLeft: 3_000 });
+
+  test.each([
+    ['as they were said', [clearing, total]],
+    ['the other way round', [total, clearing]],
+  ])('holds what it leaves above that, also where the purchase begins with it: told %s', async (_, messages) => {
+    const holder = await network.cardholder();
+    for (const asked of [false, true]) {
+      const purchase = holder.purchase();
+      if (asked) await purchase.ask(8_000, { overrides: { created: minute(1).toISOString() } });
+      for (const tell of messages) await tell(purchase);
+      const books = await holder.books(purchase);
+      expect(books).toMatchObject({ state: 'partially_cleared', cleared: 6_000n, held: 3_000n });
+      expect(books.approved - books.reversed).toBe(9_000n);
+      await purchase.tell('CLEARING', 3_000, { at: minute(7) });
+      expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', cleared: 9_000n, held: 0n, overdue: 0n });
+    }
+  });
 });
 
 describe('a pump that has asked for a dollar', () => {
