@@ -137,17 +137,23 @@ export async function sumSpent(
            WHERE a.organization_id = :organizationId AND a.id = r.authorization_id AND a.kind <> 'advice') AS unheard
        FROM raised r
      ), purchase AS (
-       SELECT a.created_at, ${STANDING} - coalesce(k.alone_amount, f.amount, 0) AS standing, ${raisedColumns(bounds)},
+       SELECT a.created_at, ${STANDING} - coalesce(a.alone_amount, a.cleared_alone, 0) AS standing, ${raisedNames(bounds)},
          a.decline_reason IS NULL AND NOT ${clearedBeforeKnown('a.id')} AND CASE
-           WHEN o.id IS NULL THEN ${STANDING} > coalesce(k.alone_amount, f.amount, 0)
-           ELSE ${clearedBetween('a.id', null, 'o.id')} END AS first_stands
-       FROM authorizations a
-       LEFT JOIN known k ON k.authorization_id = a.id
-       LEFT JOIN (SELECT authorization_id, sum(amount) AS amount FROM alone GROUP BY 1) f ON f.authorization_id = a.id
-       LEFT JOIN (SELECT DISTINCT ON (authorization_id) authorization_id, id FROM opened ORDER BY authorization_id, id) o
-         ON o.authorization_id = a.id
-       WHERE a.organization_id = :organizationId AND a.program_id = :programId AND a.id >= :firstId
-         AND a.created_at >= :from ${beforeEnd('a.created_at')} AND a.state <> 'declined' AND a.approved_amount > 0
+           WHEN a.opened_id IS NULL THEN ${STANDING} > coalesce(a.alone_amount, a.cleared_alone, 0)
+           ELSE ${clearedBetween('a.id', null, 'a.opened_id')} END AS first_stands
+       FROM (SELECT a.*, k.alone_amount, f.amount AS cleared_alone, o.id AS opened_id, ${raisedColumns(bounds)}
+         FROM (SELECT a.id, a.created_at, a.state, a.approved_amount, a.reversed_amount, a.cleared_amount, a.decline_reason
+           FROM authorizations a
+           WHERE a.organization_id = :organizationId AND a.program_id = :programId AND a.id >= :firstId
+             AND a.created_at >= :from ${beforeEnd('a.created_at')} AND a.state <> 'declined' AND a.approved_amount > 0) a
+         -- Full, so that they are hashed: of the last seconds there are no statistics, and where one row of each is expected,
+         -- each purchase would be held against every one of the others.
+         FULL JOIN known k ON k.authorization_id = a.id
+         FULL JOIN (SELECT authorization_id, sum(amount) AS amount FROM alone GROUP BY 1) f ON f.authorization_id = a.id
+         FULL JOIN (SELECT DISTINCT ON (authorization_id) authorization_id, id FROM opened ORDER BY authorization_id, id) o
+           ON o.authorization_id = a.id
+         OFFSET 0) a
+       WHERE a.id IS NOT NULL
        UNION ALL
        SELECT a.created_at, ${STANDING} - k.alone_amount AS standing, ${raisedColumns(bounds)}, false AS first_stands
        FROM known k JOIN authorizations a ON a.organization_id = :organizationId AND a.id = k.authorization_id
@@ -180,6 +186,10 @@ export async function sumSpent(
     amount: BigInt(String(rows[0]?.[`amount_${instant}`] ?? 0)),
     count: Number(rows[0]?.[`count_${instant}`] ?? 0),
   }));
+}
+
+function raisedNames(bounds: readonly string[]): string {
+  return bounds.map((bound) => `a.granted_${bound}, a.before_${bound}`).join(', ');
 }
 
 /** Of what was granted on top of a purchase: how much since each instant, and what of the purchase was counted before it. */
