@@ -18,8 +18,9 @@ export function createAuthorizerPool(connectionString: string, max: number, sile
     max,
     application_name: 'escudo-authorizer',
     connectionTimeoutMillis: silentMaxMs,
-    // The other end of the same: locks of a transaction whose process is gone are let go.
-    options: `-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off -c idle_in_transaction_session_timeout=${silentMaxMs}`,
+    // The other end of the same: locks of a transaction whose process is gone are let go, and a statement that nobody waits for any more
+    // ends (a sum of a program that is too large for it would be begun again and again beside itself).
+    options: `-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off -c idle_in_transaction_session_timeout=${silentMaxMs} -c statement_timeout=${silentMaxMs}`,
   });
   endSilentConnections(pool, silentMaxMs);
   return pool;

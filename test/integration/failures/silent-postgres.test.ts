@@ -112,3 +112,19 @@ test.each([
   await pool.end();
   await network.close();
 });
+
+test('what nobody waits for any more ends in PostgreSQL too', async () => {
+  const pool = createAuthorizerPool(database.urls.escudo_authorizer, 1, 300);
+  pool.on('error', () => undefined);
+  await expect(pool.query("SELECT 'nobody waits', pg_sleep(20)")).rejects.toThrow();
+  const deadline = Date.now() + 5_000;
+  let running = 1;
+  while (running > 0 && Date.now() < deadline) {
+    const { rows } = await pool.query(
+      "SELECT count(*)::int AS running FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT ''nobody waits%'",
+    );
+    running = rows[0].running;
+  }
+  expect(running).toBe(0);
+  await pool.end();
+});
