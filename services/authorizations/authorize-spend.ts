@@ -102,6 +102,8 @@ interface Job {
   readonly promise: Promise<AuthorizationReply>;
   readonly settle: (reply: AuthorizationReply) => void;
   conflicts: number;
+  /** What its program has spent could not be summed. */
+  sumFailed: boolean;
   /** Another purchase that began with a message of this id. */
   readonly reuses: AnsweredPurchase | null;
   /** What the fintech said, once it was asked. */
@@ -126,6 +128,12 @@ const LATE_LOOKED_FOR_EVERY_MS = 25;
 
 function declinedReply(reason: DeclineReason, authorizationId: string | null = null): AuthorizationReply {
   return { outcome: 'declined', approvedAmount: 0n, declineReason: reason, balance: null, authorizationId };
+}
+
+/** Whether what a program has spent can change the answer: not where nothing is asked for, money comes back or the network tells. */
+function asksCaps({ kind, amount }: AuthorizationRequest): boolean {
+  if (kind === 'balance_inquiry') return true;
+  return kind !== 'refund_authorization' && kind !== 'advice' && amount > 0n;
 }
 
 function subjectOf({ authorizationId, request }: Job): ReceiptSubject {
@@ -236,7 +244,12 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
   function decideOnceSummed(job: Job, { account }: AccountState): void {
     accounts.forget(job.card);
     answerElsewhere(job, async () => {
-      await sumUsage(account);
+      await sumUsage(account).catch((error: unknown) => {
+        observer.failed(error);
+        // It is read anew: what is known already may be answered all the same.
+        job.sumFailed = true;
+        job.conflicts += 1;
+      });
       if (!job.answered && !queue.push(job)) job.settle(declinedReply('internal_error'));
     });
   }
@@ -345,8 +358,9 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
   ): Promise<AuthorizationReply> {
     const { program_limits: caps } = policy;
     if (caps === undefined) return deps.amend(request, known);
-    if (!answersCaps((await marketNow(pool)).market.usage[programId], caps)) {
-      await sumUsage({ organizationId, programId });
+    if (asksCaps(request) && !answersCaps((await marketNow(pool)).market.usage[programId], caps)) {
+      // Without a sum the caps refuse; a repetition, or a lower total, is answered all the same.
+      await sumUsage({ organizationId, programId }).catch((error: unknown) => observer.failed(error));
     }
     const reply = await deps.amend(request, known);
     if (reply.outcome !== 'declined' && request.amountBasis === 'delta' && isAboutAmount(request.kind)) {
@@ -386,11 +400,23 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     if (!job.answered && !queue.push(job)) job.settle(declinedReply('internal_error'));
   }
 
-  /** Reads, decides and commits. Nobody is answered here: in a transaction, the answers would be ahead of its durability. */
-  async function attempt(client: Pool | PoolClient, batch: readonly Job[]): Promise<Attempt> {
+  /**
+   * Reads, decides and commits, in a transaction by `commitAll`. Nobody is answered here: in a transaction, the answers would be ahead of
+   * its durability.
+   */
+  async function attempt(
+    client: Pool | PoolClient,
+    batch: readonly Job[],
+    commitAll?: () => Promise<unknown>,
+  ): Promise<Attempt> {
     const drafts: Draft[] = [];
     try {
-      return await decideAndCommit(client, batch, drafts);
+      const attempted = await decideAndCommit(client, batch, drafts);
+      await commitAll?.();
+      // Not earlier: a sum that begins before all of it is committed does not have it.
+      const committedAt = clock.now().getTime();
+      for (const { capped } of attempted.held) if (capped) approvedUnderCaps.ended(capped, committedAt);
+      return attempted;
     } finally {
       for (const { capped } of drafts) if (capped) approvedUnderCaps.ended(capped, null);
     }
@@ -422,11 +448,12 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         continue;
       }
       const usage = caps && usageUnder(caps, programId, market, now);
-      if (usage === null) {
-        decideOnceSummed(job, state);
+      if (usage === null && asksCaps(job.request)) {
+        if (job.sumFailed) answers.push({ job, reply: declinedReply('internal_error') });
+        else decideOnceSummed(job, state);
         continue;
       }
-      const snapshot = snapshotOf(state, card, market, usage);
+      const snapshot = snapshotOf(state, card, market, usage ?? undefined);
       const spend = toSpendRequest(job.request, endedBefore, job.partner);
       const decision = decideAuthorization(snapshot, spend, now);
       if (wantsPartner(job, snapshot, decision)) {
@@ -477,9 +504,8 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     const committed = await commitDecisions(client, types, items, legs, batch);
     const lateByOrdinal = new Map(committed.map((each) => [each.ordinal, each.late]));
     const held: Draft[] = [];
-    const committedAt = clock.now().getTime();
     for (const draft of drafts) {
-      const { job, reply, item, capped } = draft;
+      const { job, reply, item } = draft;
       const late = lateByOrdinal.get(item.ordinal);
       if (late === undefined) {
         accounts.forget(job.card);
@@ -487,7 +513,6 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         continue;
       }
       accounts.apply(job.card, late ? null : draft);
-      if (capped && !late) approvedUnderCaps.ended(capped, committedAt);
       messages.keep(job.key, {
         organizationId: item.organization_id,
         authorizationId: item.authorization_id,
@@ -507,8 +532,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         client,
         batch.flatMap((job) => (job.account ? [job.account] : [])),
       );
-      const result = await attempt(client, batch);
-      await client.query('COMMIT');
+      const result = await attempt(client, batch, () => client.query('COMMIT'));
       client.release();
       return result;
     } catch (error) {
@@ -635,6 +659,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         authorizationId: authorizationId ?? newId(),
         promise,
         conflicts: 0,
+        sumFailed: false,
         reuses: messages.otherPurchase(key, request),
         partner: null,
         account: null,

@@ -61,12 +61,15 @@ export function usageWith(
 ): StoredProgramUsage {
   if (since.length === 0) return usage;
   const windows = { ...countersNow(usage, now, caps.time_zone) } as Record<WindowKind, WindowCount>;
-  for (const { until, amount, count } of since) {
-    for (const kind of WINDOW_KINDS) {
-      const window = windows[kind];
-      if (until < window.start) continue;
-      windows[kind] = { ...window, amount: window.amount + amount, count: window.count + count };
+  for (const kind of WINDOW_KINDS) {
+    let { amount, count } = windows[kind];
+    const { start } = windows[kind];
+    for (const spent of since) {
+      if (spent.until < start) continue;
+      amount += spent.amount;
+      count += spent.count;
     }
+    windows[kind] = { ...windows[kind], amount, count };
   }
   const { kinds, at } = usage;
   return {

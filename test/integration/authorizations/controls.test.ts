@@ -687,6 +687,93 @@ describe('caps of a whole program', () => {
     expect(await buy(two, 10_000n)).toBe('approved');
   });
 
+  test('forget nothing that an older sum, put in the place of a newer one by a slower worker, does not have', async () => {
+    const world = await worldOf({ accounts: 2, policy: CAP });
+    const [one, two] = world.accounts as [WorldAccount, WorldAccount];
+    authorizer = newAuthorizer();
+    const summer = createProgramUsageSummer({ workerKnex, clock });
+    await summer.run();
+    const older = await usageOf(world);
+    expect(await buy(one, 6_000n)).toBe('approved');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await summer.run();
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    expect(await buy(two, 4_001n)).toBe('program_limit_exceeded');
+    await superuser.query('UPDATE program_usage SET windows = $1 WHERE program_id = $2', [older, world.programId]);
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    expect(await buy(two, 4_001n)).toBe('program_limit_exceeded');
+  });
+
+  test('what no cap is asked about is answered where nothing can be summed', async () => {
+    const world = await worldOf({ accounts: 1 });
+    const [one] = world.accounts as [WorldAccount];
+    const first = purchase(one, 1_000n);
+    expect(await told(authorizer.authorize(first))).toBe('approved');
+    expect(await told(authorizer.authorize(more(first, 'a', 100n)))).toBe('approved');
+    await cap(world, { day_amount: '10000' });
+    const failed: unknown[] = [];
+    const query = pool.query.bind(pool) as (config: { text?: string; name?: string }) => Promise<unknown>;
+    const failing = Object.assign(Object.create(pool), {
+      query: (config: { text?: string }) =>
+        config.text?.includes('WITH alone') ? Promise.reject(new Error('no sum')) : query(config),
+    });
+    authorizer = createTestAuthorizer(failing, {
+      clock,
+      amend: (request, known) =>
+        amendAuthorization({ knex, clock, sealer: testSealer(), partner: null }, request, known),
+      observer: {
+        decided: () => undefined,
+        batchRan: () => undefined,
+        conflicting: () => undefined,
+        failed: (error) => failed.push(error),
+      },
+    });
+    expect(await buy(one, 100n)).toBe('internal_error');
+    expect(failed).toHaveLength(1);
+    expect(await buy(one, 100n, { kind: 'refund_authorization' })).toBe('approved');
+    expect(await buy(one, 0n, { kind: 'zero_amount_verification' })).toBe('approved');
+    expect(failed).toHaveLength(1);
+    // What was answered is answered again, and a lower total needs no room; more does.
+    expect(await told(authorizer.authorize(more(first, 'a', 100n)))).toBe('approved');
+    expect(await told(authorizer.authorize({ ...more(first, 'b', 900n), amountBasis: 'total' }))).toBe('approved');
+    expect(await told(authorizer.authorize(more(first, 'c', 1n)))).toBe('program_limit_exceeded');
+  });
+
+  test('count what is decided under a lock until it is committed, whenever somebody sums', async () => {
+    const world = await worldOf({ accounts: 2, policy: CAP });
+    const [one, two] = world.accounts as [WorldAccount, WorldAccount];
+    const summer = createProgramUsageSummer({ workerKnex, clock });
+    await sum(summer);
+    let changes = 3;
+    const query = pool.query.bind(pool) as (config: { text?: string; name?: string }) => Promise<unknown>;
+    const changing = Object.assign(Object.create(pool), {
+      async query(config: { name?: string }) {
+        if (config.name === 'authorization-commit' && changes > 0) {
+          changes -= 1;
+          await superuser.query('UPDATE accounts SET version = version + 1 WHERE id = $1', [one.accountId]);
+        }
+        return query(config);
+      },
+      async connect() {
+        const client = await pool.connect();
+        const own = client.query.bind(client) as (config: unknown) => Promise<unknown>;
+        return Object.assign(Object.create(client), {
+          release: client.release.bind(client),
+          async query(config: unknown) {
+            if (config === 'COMMIT') await summer.run();
+            if (config === 'COMMIT') await new Promise((resolve) => setTimeout(resolve, 5));
+            return own(config);
+          },
+        });
+      },
+    });
+    authorizer = createTestAuthorizer(changing, { clock });
+    expect(await buy(one, 6_000n)).toBe('approved');
+    expect(changes).toBe(0);
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    expect(await buy(two, 4_001n)).toBe('program_limit_exceeded');
+  });
+
   /** A new policy with these caps, which no worker knows of yet. */
   async function cap(world: SpendingWorld, caps: Partial<ProgramPolicy['program_limits']>): Promise<void> {
     const limits = { headroom_bps: 0, time_zone: 'Etc/UTC', ...caps };

@@ -21,9 +21,26 @@ test('an approval counts from its decision on, until a sum that began after its 
   expect(total(approved, 999)).toEqual([100n, 1]);
   expect(total(approved, 1_000)).toEqual([100n, 1]);
   expect(total(approved, 1_001)).toEqual([0n, 0]);
-  // It is forgotten: an older sum cannot bring it back, nor can what is told twice.
+  // An older sum may take the place of a newer one: it does not have it. What is told twice changes nothing.
   approved.ended(first, 1_002);
+  expect(total(approved, 1_000)).toEqual([100n, 1]);
+  expect(total(approved, 1_001)).toEqual([0n, 0]);
+  // It is forgotten in the end.
+  expect(total(approved, 60_000)).toEqual([0n, 0]);
   expect(total(approved, 0)).toEqual([0n, 0]);
+});
+
+test('what a sum has is not counted beside it, however much was approved before it and after it', () => {
+  const approved = new ApprovedUnderCaps();
+  let at = 0;
+  const until = (end: number) => {
+    for (; at < end; at += 10) approved.ended(approved.begun(approval(1n)), at);
+  };
+  until(5_000);
+  expect(total(approved, 5_000)).toEqual([0n, 0]);
+  until(15_000);
+  const [, count] = total(approved, 5_000);
+  expect(count).toBe(1_000);
 });
 
 test('however many there are and however long nobody sums, few entries say all of them', () => {
