@@ -346,7 +346,9 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     const authorizationId = required(knownAuthorizationId, 'the purchase that is known');
     const { organizationId, accountId } = state.account;
     const known = { organizationId, accountId, cardId: card.id, authorizationId };
-    answerElsewhere(job, async () => job.settle(await amend(job.request, known, state)));
+    // What was answered before was counted then, and asks no cap again.
+    const answering = knownMessage === null ? amend : deps.amend;
+    answerElsewhere(job, async () => job.settle(await answering(job.request, known, state)));
     return null;
   }
 
@@ -359,7 +361,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
     const { program_limits: caps } = policy;
     if (caps === undefined) return deps.amend(request, known);
     if (asksCaps(request) && !answersCaps((await marketNow(pool)).market.usage[programId], caps)) {
-      // Without a sum the caps refuse; a repetition, or a lower total, is answered all the same.
+      // Without a sum the caps refuse; a lower total is answered all the same.
       await sumUsage({ organizationId, programId }).catch((error: unknown) => observer.failed(error));
     }
     const reply = await deps.amend(request, known);

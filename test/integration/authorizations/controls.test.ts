@@ -772,6 +772,18 @@ describe('caps of a whole program', () => {
     expect(changes).toBe(0);
     await new Promise((resolve) => setTimeout(resolve, 120));
     expect(await buy(two, 4_001n)).toBe('program_limit_exceeded');
+    authorizer = newAuthorizer();
+  });
+
+  test('count what is asked on top once, however often its answer is asked for', async () => {
+    const [one, two] = await pairUnder(CAP);
+    authorizer = newAuthorizer();
+    const first = purchase(one, 1_000n);
+    expect(await told(authorizer.authorize(first))).toBe('approved');
+    const again = more(first, 'a', 3_000n);
+    for (let asked = 0; asked < 3; asked += 1) expect(await told(authorizer.authorize(again))).toBe('approved');
+    expect(await buy(two, 6_001n)).toBe('program_limit_exceeded');
+    expect(await buy(two, 6_000n)).toBe('approved');
   });
 
   /** A new policy with these caps, which no worker knows of yet. */
