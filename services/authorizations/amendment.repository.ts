@@ -84,7 +84,7 @@ export async function findAmendmentById(
 /** A message that approved something on top of a purchase. */
 type GrantedRow = Pick<
   AmendmentRow,
-  'message_id' | 'card_id' | 'total_before' | 'granted' | 'created_at' | 'answer_state'
+  'id' | 'message_id' | 'card_id' | 'total_before' | 'granted' | 'created_at' | 'answer_state'
 > & { readonly opened_again: boolean };
 
 /** Rows of before this was kept have it in their receipts, and still older ones only where nothing of the purchase stood. */
@@ -100,7 +100,7 @@ export async function grantedOnTop(
     .where({ organization_id: organizationId, authorization_id: authorizationId })
     .where('granted', '>', '0')
     .orderBy('id')
-    .select('message_id', 'card_id', 'total_before', 'granted', 'created_at', 'answer_state')
+    .select('id', 'message_id', 'card_id', 'total_before', 'granted', 'created_at', 'answer_state')
     .select(trx.raw(`${OPENED_AGAIN} AS opened_again`));
 }
 

@@ -332,6 +332,21 @@ export async function isClearedBefore(trx: Transaction, key: PurchaseKey, except
   return row !== undefined;
 }
 
+/** Whether anything of a purchase's hold was cleared after it was opened again by an amendment. */
+export async function isClearedSince(
+  trx: Transaction,
+  authorization: Pick<AuthorizationRow, 'organization_id' | 'id'>,
+  amendmentId: string,
+): Promise<boolean> {
+  const row = await trx('card_transactions')
+    .where({ organization_id: authorization.organization_id, authorization_id: authorization.id })
+    // What came before the purchase was known is linked later, and was counted for itself.
+    .where({ kind: 'clearing', forced: false })
+    .where('id', '>', amendmentId)
+    .first('id');
+  return row !== undefined;
+}
+
 /**
  * Links clearings that came before the purchase was known to its authorization. Cents that they come to: the authorization has yet to
  * count them as cleared.

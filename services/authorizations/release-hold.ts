@@ -5,7 +5,7 @@ import { releaseAuthorizationHold } from '../ledger/templates/release-authorizat
 import { sumBigint } from '../shared/money';
 import { grantedOnTop } from './amendment.repository';
 import type { AuthorizationRow } from './authorization.repository';
-import { addToAccount, addToLeg, findCounters, saveCounters } from './card-event.repository';
+import { addToAccount, addToLeg, findCounters, isClearedSince, saveCounters } from './card-event.repository';
 import { standingOf } from './rules/amendment';
 import { countedAmount } from './rules/counted-amount';
 import { amountOf, type CountedPart, lastOpening, partsCounted, partsGivenBack } from './rules/counted-parts';
@@ -58,7 +58,7 @@ export async function giveLimitBack(
   const { organization_id: organizationId, account_id: accountId, card_id: cardId, merchant } = authorization;
   const purchase = { at: authorization.created_at, mcc: merchant.mcc, merchantId: merchant.id };
   const { counted, given, opening } = await countedAndGiven(trx, authorization, input);
-  const wholly = input.unspent && authorization.cleared_amount === opening.cleared;
+  const wholly = input.unspent && !(await isClearedSinceOpening(trx, authorization, opening.amendmentId));
   const cards = new Set([cardId, opening.cardId, ...given.map((part) => part.cardId)]);
   for (const scopeId of [accountId, ...cards]) {
     const stored = await findCounters(trx, organizationId, accountId, scopeId);
@@ -78,6 +78,14 @@ export async function giveLimitBack(
   }
 }
 
+async function isClearedSinceOpening(
+  trx: Transaction,
+  authorization: AuthorizationRow,
+  amendmentId: string | null,
+): Promise<boolean> {
+  return amendmentId === null ? authorization.cleared_amount > 0n : isClearedSince(trx, authorization, amendmentId);
+}
+
 async function countedAndGiven(
   trx: Transaction,
   authorization: AuthorizationRow,
@@ -86,11 +94,12 @@ async function countedAndGiven(
   readonly counted: readonly CountedPart[];
   readonly given: readonly CountedPart[];
   /** When and on which card it was last counted as a purchase. */
-  readonly opening: { readonly at: Date; readonly cleared: bigint; readonly cardId: string };
+  readonly opening: { readonly at: Date; readonly cardId: string; readonly amendmentId: string | null };
 }> {
   const { organization_id: organizationId, id, card_id: cardId, created_at: at } = authorization;
   const rows = await grantedOnTop(trx, organizationId, id);
   const onTop = rows.map((row) => ({
+    id: row.id,
     messageId: row.message_id,
     cardId: row.card_id,
     at: row.created_at,
@@ -104,7 +113,8 @@ async function countedAndGiven(
   const firstTakenBack =
     onTop.length > 0 && authorization.kind !== 'advice' && (await isAnsweredLate(trx, authorization));
   const counted = partsCounted(firstTakenBack ? null : { cardId, at }, onTop, standing);
-  const opening = lastOpening({ cardId, at }, onTop);
+  const { by, ...last } = lastOpening({ cardId, at }, onTop);
+  const opening = { ...last, amendmentId: by?.id ?? null };
   if (countedFor === 'last') return { counted, given: partsGivenBack(counted, amount), opening };
   const part = countedFor === 'first' ? undefined : onTop.find(({ messageId }) => messageId === countedFor.messageId);
   return { counted, given: [{ cardId: part?.cardId ?? cardId, at: part?.at ?? at, amount }], opening };

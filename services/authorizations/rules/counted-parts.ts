@@ -41,18 +41,15 @@ export function partsCounted(
 }
 
 /**
- * When and on which card a purchase was last counted as one, and how many cents of it had been cleared by then: when it began, or when it was opened
- * again. Where it ends and no more than that is cleared, it counts as that one no longer, whatever it was counted as before.
+ * When, on which card and by which message a purchase was last counted as one: when it began (no message), or when it was opened again.
+ * Where it ends and nothing was cleared since then, it counts as that one no longer, whatever it was counted as before.
  */
-export function lastOpening(
+export function lastOpening<Granted extends GrantedOnTop>(
   first: Pick<CountedPart, 'cardId' | 'at'>,
-  onTop: readonly GrantedOnTop[],
-): Pick<CountedPart, 'cardId' | 'at'> & { readonly cleared: bigint } {
+  onTop: readonly Granted[],
+): Pick<CountedPart, 'cardId' | 'at'> & { readonly by: Granted | null } {
   const again = onTop.findLast(({ openedAgain }) => openedAgain === true);
-  // Of an ended purchase the total is what was cleared.
-  return again === undefined
-    ? { ...first, cleared: 0n }
-    : { cardId: again.cardId, at: again.at, cleared: again.totalBefore };
+  return again === undefined ? { ...first, by: null } : { cardId: again.cardId, at: again.at, by: again };
 }
 
 /** Which of these parts `amount` cents are given back of: the last that were counted. Whatever exceeds them was counted with the first. */

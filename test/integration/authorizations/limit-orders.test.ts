@@ -68,6 +68,8 @@ class Counted {
 
   /** What was cleared before the purchase was known is a part of it from now on. */
   link(cents: number): void {
+    // It was counted for itself, and so is nothing that was cleared since the purchase was opened.
+    if (this.open) this.clearedBefore += cents;
     this.cleared += cents;
     this.countedOf += cents;
   }
@@ -278,6 +280,10 @@ test.each<[string, readonly Step[]]>([
   [
     'declined, forced, told of, cleared, and told of again',
     [ask(5_000), clear(90), advise(160), clear(70), advise(400), expire],
+  ],
+  [
+    'cleared before its card was checked, asked for, and told to be no more than that',
+    [clear(500, false), ask(0), ask(200), advise(0), ask(0), back],
   ],
   ['cleared before it was asked for, and opened again', [clear(90), ask(70), ask(70), back]],
 ])('a purchase that was %s', async (_what, steps) => {
