@@ -571,6 +571,8 @@ export class ModelSpending {
     purchase.counted += unlinked;
     if (open(purchase) && unlinked > 0n) {
       purchase.approved += unlinked;
+      // It was counted for itself, and nothing is cleared of what was opened since. One that begins now is not one more.
+      if (!begins) purchase.clearedBefore += unlinked;
       purchase.state = 'partially_cleared';
     }
     const total = stillDue(purchase) + purchase.cleared;
