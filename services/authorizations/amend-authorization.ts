@@ -214,14 +214,16 @@ async function answerTo(trx: Transaction, context: AmendContext): Promise<Answer
     case 'incremental_authorization':
     case 'cash_withdrawal':
     case 'zero_amount_verification':
-      if (amendment.more > 0n && (await isPurchaseOver(trx, authorization))) return refuseEnded(trx, context);
+      if (amendment.more > 0n && (await isPurchaseOver(trx, authorization, context.now)))
+        return refuseEnded(trx, context);
       return amendment.more < 0n ? lower(trx, context) : raise(trx, context);
   }
 }
 
-async function isPurchaseOver(trx: Transaction, authorization: AuthorizationRow): Promise<boolean> {
-  const { state } = authorization;
-  return isOver(state, true) && isOver(state, await isToldOf(trx, authorization));
+async function isPurchaseOver(trx: Transaction, authorization: AuthorizationRow, now: Date): Promise<boolean> {
+  const { state, expires_at: expiresAt } = authorization;
+  const ranOut = expiresAt !== null && expiresAt <= now;
+  return isOver(state, { told: true, ranOut }) && isOver(state, { told: await isToldOf(trx, authorization), ranOut });
 }
 
 /**

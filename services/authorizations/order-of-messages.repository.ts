@@ -43,7 +43,10 @@ export async function changesSince(trx: Transaction, key: PurchaseKey, at: Date)
     .map(({ change }) => change);
 }
 
-/** Whether the network has told of anything that was cleared or given back of a purchase, or that it ran out. */
+/**
+ * Whether the network has told that anything of a purchase was given back, that it ran out, or that it was cleared for the last time. Of
+ * clearings from before it was kept which is the last, each counts as that.
+ */
 export async function isToldOf(
   trx: Transaction,
   authorization: Pick<AuthorizationRow, 'organization_id' | 'id'>,
@@ -51,7 +54,7 @@ export async function isToldOf(
   const row = await trx('card_messages')
     .where({ organization_id: authorization.organization_id, authorization_id: authorization.id })
     .whereIn('kind', ['clearing', 'reversal', 'expiry'])
-    .whereRaw("answer ->> 'reversed_message_id' IS NULL")
+    .whereRaw("answer ->> 'reversed_message_id' IS NULL AND (kind <> 'clearing' OR final OR effective_at IS NULL)")
     .first('message_id');
   return row !== undefined;
 }

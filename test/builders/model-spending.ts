@@ -102,8 +102,10 @@ interface Purchase {
   readonly tillCash: bigint;
   /** The network has said something about it after it asked for it. */
   spokenOf: boolean;
-  /** The network has told that something of it was cleared or given back, or that it ran out. */
+  /** The network has told that something of it was given back, that it ran out, or that it was cleared for the last time. */
   told: boolean;
+  /** The days that we hold it for have passed. */
+  ranOut: boolean;
 }
 
 interface Account {
@@ -543,6 +545,7 @@ export class ModelSpending {
     },
   ): void {
     const { total, granted, told, isCounted = false } = more;
+    purchase.ranOut = false;
     const lapsed = open(purchase) ? 0n : most(purchase.approved - purchase.cleared - purchase.reversed, 0n);
     if (granted > 0n) {
       if (open(purchase) || isCounted) this.countMore(granted, purchase);
@@ -616,7 +619,7 @@ export class ModelSpending {
       return null;
     }
     purchase.spokenOf = true;
-    purchase.told = true;
+    if (final) purchase.told = true;
     const wasOpen = open(purchase);
     const fromReserve = least(cents + fee, purchase.reserved);
     purchase.reserved -= fromReserve;
@@ -768,6 +771,8 @@ export class ModelSpending {
     if (purchase === undefined) return null;
     if (by === 'network') purchase.spokenOf = true;
     if (by === 'network') purchase.told = true;
+    // What never held anything has no deadline.
+    else if (purchase.approved > 0n) purchase.ranOut = true;
     if (!open(purchase)) return null;
     purchase.state = purchase.state === 'pending' ? 'expired' : 'cleared';
     release(purchase.parts);
@@ -884,6 +889,7 @@ function newPurchase(state: PurchaseState, approved: bigint, tillCash: bigint): 
     tillCash,
     spokenOf: false,
     told: false,
+    ranOut: false,
   };
 }
 
@@ -907,8 +913,8 @@ function stillDue(purchase: Purchase): bigint {
 }
 
 /** Nothing can be added to it any more. */
-function over({ state, told }: Purchase): boolean {
-  return state === 'expired' || ((state === 'cleared' || state === 'reversed') && told);
+function over({ state, told, ranOut }: Purchase): boolean {
+  return state === 'expired' || (state === 'reversed' && told) || (state === 'cleared' && (told || ranOut));
 }
 
 /** Place behind all parts of a purchase. */

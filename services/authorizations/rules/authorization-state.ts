@@ -23,10 +23,14 @@ export function isOpen(state: AuthorizationState): boolean {
 
 /**
  * Whether a purchase is over, so that nothing is added to it any more: a new one has to be asked for. `told` says whether the network has
- * reversed, cleared or ended anything of it; without that, one that holds nothing has never come about (the processor declined what we
- * approved), or has only been asked about.
+ * given back or ended anything of it, or cleared it for the last time; without that, one that holds nothing has never come about (the
+ * processor declined what we approved), has only been asked about, or has used up what was held before its last clearing. That one is
+ * over when its days have passed (`ranOut`).
  */
-export function isOver(state: AuthorizationState, told: boolean): boolean {
+export function isOver(
+  state: AuthorizationState,
+  facts: { readonly told: boolean; readonly ranOut: boolean },
+): boolean {
   switch (state) {
     case 'pending':
     case 'partially_cleared':
@@ -35,8 +39,9 @@ export function isOver(state: AuthorizationState, told: boolean): boolean {
     case 'expired':
       return true;
     case 'cleared':
+      return facts.told || facts.ranOut;
     case 'reversed':
-      return told;
+      return facts.told;
     default:
       return unreachable(state, 'authorization state');
   }

@@ -219,6 +219,22 @@ describe('more that is asked for a purchase that is over', () => {
     expect(await purchase.ask(4_000, { ...asked(4), eventToken: randomUUID() })).toEqual({ result: 'DO_NOT_HONOR' });
   });
 
+  test('is decided where a clearing that is not the last has used up the hold, until its days have passed', async () => {
+    const holder = await network.cardholder();
+    const purchase = holder.purchase();
+    await purchase.ask(10_000, asked(1));
+    await purchase.tell('CLEARING', 10_000, { at: minute(3), holdLeft: 2_000 });
+    expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', held: 0n });
+    expect(await purchase.ask(1_000, asked(5))).toEqual({ result: 'APPROVED' });
+    expect(await holder.books(purchase)).toMatchObject({ state: 'partially_cleared', held: 1_000n });
+    await purchase.tell('CLEARING', 1_000, { at: minute(6), holdLeft: 2_000 });
+    expect(await holder.books(purchase)).toMatchObject({ state: 'cleared', held: 0n });
+    await network.tested.sql.query('UPDATE authorizations SET expires_at = now() WHERE organization_id = $1', [
+      holder.organizationId,
+    ]);
+    expect(await purchase.ask(1_000, asked(7))).toEqual({ result: 'DO_NOT_HONOR' });
+  });
+
   test('is no matter where nothing is asked: whether the card is good is decided as always', async () => {
     const holder = await network.cardholder();
     const purchase = holder.purchase();
