@@ -754,14 +754,15 @@ export class ModelSpending {
     const reversed = least(cents, due);
     const held = sum(purchase.parts.map((part) => part.cents));
     const kept = held + purchase.reserved;
-    const wanted = least(holdFor ?? this.keptFor(number, purchase, kept, [due - reversed, due]), kept);
-    const freed = reversed === due ? kept : kept - wanted;
-    if (reversed === due) release(purchase.parts);
+    const whole = reversed === due;
+    // Of one with nothing to come, as after a clearing of all of it that is not the last, everything that is still held goes.
+    const wanted = whole ? 0n : least(holdFor ?? this.keptFor(number, purchase, kept, [due - reversed, due]), kept);
+    const freed = kept - wanted;
+    if (whole) release(purchase.parts);
     else releaseFromBehind(purchase.parts, least(freed, held));
     // What is held goes back before what was taken already.
     this.returnReserve(purchase, most(freed - held, 0n));
     purchase.reversed += reversed;
-    const whole = reversed === due;
     if (whole) purchase.state = purchase.state === 'pending' ? 'reversed' : 'cleared';
     this.uncount(purchase, reversed, whole && nothingCleared(purchase));
   }
