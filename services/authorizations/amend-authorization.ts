@@ -231,23 +231,28 @@ async function isPurchaseOver(trx: Transaction, authorization: AuthorizationRow,
  * after: what was asked before ended with it, and what is asked after is a purchase of its own, which the merchant has to ask for as one.
  */
 async function refuseEnded(trx: Transaction, context: AmendContext): Promise<Answer> {
-  const { request, amendment, authorization, known } = context;
+  const { request, amendment } = context;
   await recordAnswer(trx, context, {
     request: { ...spendOf(request, spendKindOf(request), amendment.more), partner: context.partner },
     decision: PURCHASE_ENDED,
     facts: { over: true },
   });
+  await announceDeclined(trx, context, { increment_decline_reason: PURCHASE_ENDED.reason });
+  return answerOf(PURCHASE_ENDED);
+}
+
+async function announceDeclined(
+  trx: Transaction,
+  { authorization, known }: AmendContext,
+  why: Readonly<Record<string, unknown>>,
+): Promise<void> {
   await appendEvent(trx, {
     organizationId: known.organizationId,
     type: 'authorization.increment_declined',
     resourceKind: 'authorization',
     resourceId: authorization.id,
-    data: {
-      ...authorizationEventData(authorization, { state: authorization.state }),
-      increment_decline_reason: PURCHASE_ENDED.reason,
-    },
+    data: { ...authorizationEventData(authorization, { state: authorization.state }), ...why },
   });
-  return answerOf(PURCHASE_ENDED);
 }
 
 /** A new total below the old one asks for nothing: it gives back, like a reversal of the difference. */
@@ -284,17 +289,7 @@ async function raise(trx: Transaction, context: AmendContext): Promise<Answer> {
     recordAnswer(trx, context, { request: spend, decision, granted, legIds });
   if (outcome === 'declined') {
     await record([]);
-    await appendEvent(trx, {
-      organizationId: known.organizationId,
-      type: 'authorization.increment_declined',
-      resourceKind: 'authorization',
-      resourceId: authorization.id,
-      data: {
-        ...authorizationEventData(authorization, { state: authorization.state }),
-        increment_decline_reason: decision.reason,
-        ...partnerDataOf(context),
-      },
-    });
+    await announceDeclined(trx, context, { increment_decline_reason: decision.reason, ...partnerDataOf(context) });
     return declined(decision.reason ?? 'internal_error');
   }
   // A new total says what all that was asked before comes to, heard or not: none of it is given back any more.

@@ -214,7 +214,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
   }
 
   /** What a program with caps has spent, as far as this process knows; null: it was not summed for each of them. */
-  function usageUnder(
+  function usageKnown(
     caps: ProgramLimits,
     programId: string,
     { usage }: Pick<Market, 'usage'>,
@@ -449,7 +449,7 @@ export function createAuthorizer(deps: AuthorizerDependencies): Authorizer {
         conflicted.push(job);
         continue;
       }
-      const usage = caps && usageUnder(caps, programId, market, now);
+      const usage = caps && usageKnown(caps, programId, market, now);
       if (usage === null && asksCaps(job.request)) {
         if (job.sumFailed) answers.push({ job, reply: declinedReply('internal_error') });
         else decideOnceSummed(job, state);

@@ -347,6 +347,13 @@ export async function isClearedSince(
   return row !== undefined;
 }
 
+/** Clearings under the processor's id of a purchase that came before it was known. */
+function unlinkedClearings(trx: Transaction, key: PurchaseKey) {
+  return transactionsOf(trx, { ...key, authorizationId: null })
+    .where({ kind: 'clearing' })
+    .whereNull('authorization_id');
+}
+
 /**
  * Links clearings that came before the purchase was known to its authorization. Cents that they come to: the authorization has yet to
  * count them as cleared.
@@ -355,9 +362,7 @@ export async function linkClearings(
   trx: Transaction,
   key: PurchaseKey & { readonly authorizationId: string },
 ): Promise<bigint> {
-  const linked: { amount: bigint }[] = await transactionsOf(trx, { ...key, authorizationId: null })
-    .where({ kind: 'clearing' })
-    .whereNull('authorization_id')
+  const linked: { amount: bigint }[] = await unlinkedClearings(trx, key)
     .update({ authorization_id: key.authorizationId })
     .returning('amount');
   return sumBigint(linked.map(({ amount }) => amount));
@@ -365,10 +370,7 @@ export async function linkClearings(
 
 /** What was cleared of a purchase before it was known, cents. */
 export async function clearedUnlinked(trx: Transaction, key: PurchaseKey): Promise<bigint> {
-  const rows: { amount: bigint }[] = await transactionsOf(trx, { ...key, authorizationId: null })
-    .where({ kind: 'clearing' })
-    .whereNull('authorization_id')
-    .select('amount');
+  const rows: { amount: bigint }[] = await unlinkedClearings(trx, key).select('amount');
   return sumBigint(rows.map(({ amount }) => amount));
 }
 

@@ -1,12 +1,13 @@
 import type { Transaction } from '../database/transaction';
 import { type AuthorizationRow, fundingLegsOf } from './authorization.repository';
 import { heldLegsOf } from './card-event-context';
+import { freeDownTo } from './hold-of-rest';
 import { termsAsked } from './purchase-fee';
 import { releaseHold } from './release-hold';
 import type { Amendment } from './rules/amendment';
 import { feeRoundDown } from './rules/fees';
 import { holdForAmountRoundUp, isStatusCheck } from './rules/hold-amount';
-import { heldUsd, releaseLegs } from './rules/hold-legs';
+import { heldUsd } from './rules/hold-legs';
 import type { SpendSnapshot } from './rules/spend-snapshot';
 
 /**
@@ -39,8 +40,8 @@ export async function narrowHold(
 ): Promise<void> {
   const { organization_id: organizationId, id: authorizationId, account_id: accountId } = authorization;
   const held = heldLegsOf(await fundingLegsOf(trx, organizationId, [authorizationId]));
-  const tooMuch = heldUsd(held) - input.wanted;
-  if (tooMuch <= 0n) return;
+  const { freed, release } = freeDownTo(held, input.wanted);
+  if (freed === 0n) return;
   await releaseHold(trx, {
     organizationId,
     authorizationId,
@@ -48,6 +49,6 @@ export async function narrowHold(
     reference: input.messageId,
     reason: 'void',
     effectiveAt: input.effectiveAt,
-    shares: releaseLegs(held, tooMuch).shares,
+    shares: release.shares,
   });
 }
